@@ -1,0 +1,1 @@
+//! WordPress's formats and rules, byte for byte; pure: no database, no clock, no terminal.
