@@ -4,3 +4,5 @@
 //! `output`, `error` and `secret` know nobody.
 
 pub mod secret;
+pub mod site;
+pub mod store;

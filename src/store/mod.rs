@@ -9,6 +9,7 @@
 use std::ops::ControlFlow;
 
 pub mod mysql;
+pub mod sandbox;
 pub mod sqlite;
 
 /// `users.ID`.
@@ -163,7 +164,14 @@ pub struct Tables {
 
 impl Default for Tables {
     fn default() -> Self {
-        Self { prefix: "wp_".into(), blog_id: 1, users: None, usermeta: None, multisite: None, primary_network: None }
+        Self {
+            prefix: "wp_".into(),
+            blog_id: 1,
+            users: None,
+            usermeta: None,
+            multisite: None,
+            primary_network: None,
+        }
     }
 }
 

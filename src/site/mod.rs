@@ -1,0 +1,217 @@
+//! Which site is meant: its database, table prefix, content folder and version.
+//!
+//! Answers come from flags, the environment, or the site's own `wp-config.php`, which is evaluated the
+//! way PHP would (`php/`), never matched with patterns and never run. What cannot be decided is an error
+//! that says what to give instead: a wrong value here would write credentials into another site's
+//! database. Mirrors `wp-load.php`, `wp-settings.php` up to `require_wp_db()`, and WP-CLI's
+//! `Runner::find_wp_root()` and `Utils\locate_wp_config()`.
+//!
+//! Reads files and the given [`Environment`] only. Opens no database and writes nothing except the
+//! sandbox.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::store::{Address, Tables};
+
+mod address;
+mod config;
+mod db_host;
+mod root;
+mod sandbox;
+
+pub use root::VersionFile;
+
+/// A snapshot of the process environment.
+///
+/// Handed in, so that tests need no globals and every value has one origin.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        use std::os::unix::ffi::OsStringExt;
+        Self(std::env::vars_os().map(|(name, value)| (name.into_vec(), value.into_vec())).collect())
+    }
+
+    /// The value of a variable, if it is set (maybe to nothing).
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name.as_bytes()).map(Vec::as_slice)
+    }
+
+    /// The value of a variable that is set to something, as text.
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
+        self.get(name)
+            .filter(|value| !value.is_empty())
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// The value of a variable that is set to something, as a path.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        use std::os::unix::ffi::OsStrExt;
+        let value = self.get(name).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(std::ffi::OsStr::from_bytes(value)))
+    }
+}
+
+impl<K: Into<Vec<u8>>, V: Into<Vec<u8>>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// What the user said about the site, before anything was looked up.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// `--path`: the WordPress root.
+    pub path: Option<PathBuf>,
+    /// `--db`: `sqlite:FILE` or `mysql://…`. Holds a password: show it to nobody.
+    pub db: Option<String>,
+    /// `--table-prefix`.
+    pub table_prefix: Option<String>,
+    /// `--url`: which site of a network; also the host that `wp-config.php` sees.
+    pub url: Option<String>,
+    /// `--sandbox`.
+    pub sandbox: bool,
+    /// The working directory that relative paths start from.
+    pub cwd: PathBuf,
+    /// The environment.
+    pub env: Environment,
+}
+
+/// Whether a setting is what the web server's PHP would see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Certain.
+    Known,
+    /// The default for an environment variable that is not set here and may be set in the web server.
+    Assumed,
+    /// It depends on something that cannot be known here.
+    Unknown,
+    /// Nothing sets it.
+    Undefined,
+}
+
+/// One setting and where it came from, for `--debug` and `site`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The name that WordPress gives it: `DB_HOST`, `table_prefix`; or ours: `address`, `root`.
+    pub name: String,
+    /// The value as text; a password is shown as `(hidden)`.
+    pub shown: String,
+    /// How certain it is.
+    pub state: State,
+    /// `--db`, `environment variable WP_APP_PASSWORD_DB`, `/srv/www/wp-config.php:23`, `default`.
+    pub source: String,
+}
+
+impl Origin {
+    pub(crate) fn known(name: &str, shown: impl Into<String>, source: impl Into<String>) -> Self {
+        Self { name: name.into(), shown: shown.into(), state: State::Known, source: source.into() }
+    }
+}
+
+/// Where a site is.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Its database.
+    pub address: Address,
+    /// Its tables.
+    pub tables: Tables,
+    /// `WP_CONTENT_DIR`, where one is known.
+    pub content_dir: Option<PathBuf>,
+    /// The folder that holds `wp-load.php`, where one is known.
+    pub root: Option<PathBuf>,
+    /// What `wp-includes/version.php` says.
+    pub version_php: Option<VersionFile>,
+    /// The persistent object cache's drop-in, `wp-content/object-cache.php`, if there is one.
+    pub object_cache: Option<PathBuf>,
+    /// `--url`, as given: the row of the network's `blogs` table is the database's to find.
+    pub url: Option<String>,
+    /// Each setting with its origin. Never holds a password.
+    pub origins: Vec<Origin>,
+    /// What the user should hear on stderr, such as that the sandbox was made.
+    pub notes: Vec<String>,
+}
+
+/// Why no site could be determined. The text is the sentence that the user reads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SiteError {
+    /// Flags or their values contradict each other or cannot be read.
+    #[error("{0}")]
+    Usage(String),
+    /// WP-CLI: `Runner` in `php/WP_CLI/Runner.php` words the first two lines like this.
+    #[error(
+        "This does not seem to be a WordPress installation.\nThe used path is: {}/\nPass --path=`path/to/wordpress`, or name the database with --db or WP_APP_PASSWORD_DB.",
+        .0.display().to_string().trim_end_matches('/')
+    )]
+    NotWordPress(PathBuf),
+    /// The site's files are there but unreadable, broken, or say too little.
+    #[error("{0}")]
+    Config(String),
+    /// A setting depends on what only the web server knows.
+    #[error("{0}")]
+    Unclear(String),
+    /// The sandbox could not be made or used.
+    #[error("{0}")]
+    Sandbox(String),
+}
+
+/// Finds the site that `request` means.
+///
+/// The first that applies: `--sandbox`, `--db` or `--path` (only one of them may be given), the
+/// environment variable `WP_APP_PASSWORD_DB`, the WordPress root found upward from the working directory.
+///
+/// # Errors
+/// [`SiteError`], with a sentence that says what to give; it never holds a password.
+pub fn resolve(request: &Request) -> Result<Site, SiteError> {
+    let flags: Vec<&str> =
+        [(request.sandbox, "--sandbox"), (request.db.is_some(), "--db"), (request.path.is_some(), "--path")]
+            .iter()
+            .filter(|(given, _)| *given)
+            .map(|(_, name)| *name)
+            .collect();
+    if let [first, second, ..] = flags[..] {
+        return Err(SiteError::Usage(format!(
+            "{first} and {second} each name a site; give only one of them."
+        )));
+    }
+    let mut site = if request.sandbox {
+        sandbox::site(request)?
+    } else if let Some(url) = &request.db {
+        address::site(url, "--db", request)?
+    } else if request.path.is_some() {
+        root::site(request)?
+    } else if let Some(url) = request.env.text("WP_APP_PASSWORD_DB") {
+        address::site(&url, "the environment variable WP_APP_PASSWORD_DB", request)?
+    } else {
+        root::site(request)?
+    };
+    site.url.clone_from(&request.url);
+    Ok(site)
+}
+
+/// The table prefix that a flag or the environment gives, with its origin.
+fn given_prefix(request: &Request) -> Result<Option<(String, &'static str)>, SiteError> {
+    let (prefix, source) = if let Some(prefix) = &request.table_prefix {
+        (prefix.clone(), "--table-prefix")
+    } else if let Some(prefix) = request.env.text("WP_APP_PASSWORD_TABLE_PREFIX") {
+        (prefix, "environment variable WP_APP_PASSWORD_TABLE_PREFIX")
+    } else {
+        return Ok(None);
+    };
+    check_prefix(prefix.as_bytes(), source)?;
+    Ok(Some((prefix, source)))
+}
+
+/// `wpdb::set_prefix()`: letters, digits and underscores only.
+fn check_prefix(prefix: &[u8], source: &str) -> Result<(), SiteError> {
+    if prefix.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_') {
+        return Ok(());
+    }
+    Err(SiteError::Config(format!(
+        "The table prefix {:?} ({source}) is not one that WordPress accepts: letters, digits and underscores only.",
+        String::from_utf8_lossy(prefix)
+    )))
+}

@@ -1,0 +1,251 @@
+//! A WordPress root: where it is, and what its files say beside `wp-config.php`.
+//!
+//! Mirrors WP-CLI's `Runner::find_wp_root()`, `Runner::extract_subdir_path()` and
+//! `Utils\locate_wp_config()`, and the first lines of `wp-load.php`.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+
+use super::{Request, Site, SiteError};
+
+/// What `wp-includes/version.php` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionFile {
+    /// The file.
+    pub path: PathBuf,
+    /// `$wp_version`, such as `6.8.2` or `7.1-RC1`.
+    pub wp_version: String,
+    /// `$wp_db_version`, if it is a number.
+    pub wp_db_version: Option<u64>,
+}
+
+/// Larger files than this are not WordPress's.
+const MOST_BYTES: u64 = 1 << 20;
+
+/// The site of the WordPress root that the request names, or that is found upward.
+pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
+    let root = find_root(request)?;
+    let config = locate_config(&root, &request.env)?;
+    super::config::site(&root, &config, request)
+}
+
+/// The folder that holds `wp-load.php`.
+fn find_root(request: &Request) -> Result<PathBuf, SiteError> {
+    if let Some(path) = &request.path {
+        let root = normalize(&request.cwd.join(expand_tilde(path, request)));
+        return if root.join("wp-load.php").is_file() {
+            Ok(root)
+        } else {
+            Err(SiteError::NotWordPress(root))
+        };
+    }
+    let mut dir = request.cwd.as_path();
+    loop {
+        if dir.join("wp-load.php").exists() {
+            return Ok(dir.to_path_buf());
+        }
+        if let Some(root) = root_in_index(&dir.join("index.php")) {
+            let root = normalize(&root);
+            return if root.join("wp-load.php").exists() {
+                Ok(root)
+            } else {
+                Err(SiteError::NotWordPress(root))
+            };
+        }
+        match dir.parent() {
+            Some(parent) => dir = parent,
+            None => return Err(SiteError::NotWordPress(request.cwd.clone())),
+        }
+    }
+}
+
+fn expand_tilde(path: &Path, request: &Request) -> PathBuf {
+    match (path.strip_prefix("~"), request.env.path("HOME")) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_path_buf(),
+    }
+}
+
+/// Removes `.` and `..` by name, as WP-CLI's `Path::normalize()` does, and a slash at the end.
+fn normalize(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                clean.pop();
+            }
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+/// The root of an installation in a folder of its own, whose `index.php` lies above it and requires its
+/// `wp-blog-header.php`.
+///
+/// WP-CLI: `Runner::extract_subdir_path()` looks for `require` at the start of a line, and understands
+/// strings, `__DIR__`, `__FILE__`, `dirname()` and concatenation.
+fn root_in_index(index: &Path) -> Option<PathBuf> {
+    let code = read_text(index)?;
+    for line in code.lines() {
+        let Some(rest) = line.trim_start().strip_prefix("require") else { continue };
+        let Some(end) = rest.find("/wp-blog-header.php") else { continue };
+        let expression = rest[..end].trim_start().trim_start_matches('(').trim();
+        let dir = index.parent()?.to_str()?;
+        let mut path = String::new();
+        let mut remaining = expression;
+        loop {
+            remaining = remaining.trim_start();
+            if let Some(after) =
+                strip_any(remaining, &["__DIR__", "dirname( __FILE__ )", "dirname(__FILE__)"])
+            {
+                path.push_str(dir);
+                remaining = after;
+            } else if let Some(quoted) = remaining.strip_prefix(['\'', '"']) {
+                let quote = remaining.chars().next()?;
+                // The last string is cut off where `/wp-blog-header.php` begins.
+                let end = quoted.find(quote).unwrap_or(quoted.len());
+                path.push_str(&quoted[..end]);
+                remaining = quoted.get(end + 1..).unwrap_or("");
+            } else {
+                return None;
+            }
+            remaining = remaining.trim_start();
+            if remaining.is_empty() {
+                break;
+            }
+            remaining = remaining.strip_prefix('.')?;
+        }
+        return Some(index.parent()?.join(path));
+    }
+    None
+}
+
+fn strip_any<'a>(text: &'a str, prefixes: &[&str]) -> Option<&'a str> {
+    prefixes.iter().find_map(|prefix| text.strip_prefix(prefix))
+}
+
+/// The site's `wp-config.php`.
+///
+/// WP-CLI: `WP_CONFIG_PATH` first. WordPress: in the root, else one above, unless that folder is a
+/// WordPress of its own.
+fn locate_config(root: &Path, env: &super::Environment) -> Result<PathBuf, SiteError> {
+    let inside = root.join("wp-config.php");
+    let given = env.path("WP_CONFIG_PATH").filter(|path| path.exists());
+    let above = root.parent().filter(|above| !above.join("wp-settings.php").exists());
+    given
+        .or_else(|| inside.exists().then(|| inside.clone()))
+        .or_else(|| above.map(|above| above.join("wp-config.php")).filter(|path| path.exists()))
+        .map(|path| path.canonicalize().unwrap_or(path))
+        .ok_or_else(|| {
+            SiteError::Config(format!(
+                "{} is a WordPress without a wp-config.php. Name its database with --db, or the file with the environment variable WP_CONFIG_PATH.",
+                root.display()
+            ))
+        })
+}
+
+/// `wp-content/object-cache.php`, if it is there.
+pub(super) fn object_cache(content_dir: &Path) -> Option<PathBuf> {
+    let file = content_dir.join("object-cache.php");
+    file.exists().then_some(file)
+}
+
+/// Reads `$wp_version` and `$wp_db_version`, which WordPress ships as plain literals.
+pub(super) fn version(root: &Path) -> Option<VersionFile> {
+    let path = root.join("wp-includes/version.php");
+    let code = read_text(&path)?;
+    let literal = |name: &str| {
+        code.lines().find_map(|line| {
+            let value = line.trim_start().strip_prefix(name)?.trim_start().strip_prefix('=')?;
+            Some(value.split(';').next()?.trim().trim_matches(['\'', '"']).to_owned())
+        })
+    };
+    let wp_version = literal("$wp_version").filter(|text| text.starts_with(|c: char| c.is_ascii_digit()))?;
+    Some(VersionFile { path, wp_version, wp_db_version: literal("$wp_db_version")?.parse().ok() })
+}
+
+/// A file of the site, if it is a file, small and readable; not necessarily UTF-8.
+pub(super) fn read_text(path: &Path) -> Option<String> {
+    let metadata = fs::metadata(path).ok().filter(|data| data.is_file() && data.len() <= MOST_BYTES)?;
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    fs::File::open(path).ok()?.take(MOST_BYTES).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        dir
+    }
+
+    fn found(dir: &Path, cwd: &str) -> Result<PathBuf, SiteError> {
+        find_root(&Request { cwd: dir.join(cwd), ..Request::default() })
+    }
+
+    #[test]
+    fn the_root_is_found_upward_and_through_an_index_file() {
+        let dir = tree(&[
+            ("a/wp-load.php", ""),
+            ("a/wp-content/themes/x/y", ""),
+            ("b/index.php", "<?php\nrequire __DIR__ . '/core/wp-blog-header.php';\n"),
+            ("b/core/wp-load.php", ""),
+            ("b/sub/x", ""),
+            (
+                "c/index.php",
+                "<?php require dirname( __FILE__ ) . '/wp-blog-header.php';\nrequire('./wp/wp-blog-header.php');",
+            ),
+            ("c/wp/wp-load.php", ""),
+        ]);
+        assert_eq!(found(dir.path(), "a/wp-content/themes/x"), Ok(dir.path().join("a")));
+        assert_eq!(found(dir.path(), "b/sub"), Ok(dir.path().join("b/core")));
+        assert_eq!(found(dir.path(), "c"), Ok(dir.path().join("c/wp")));
+    }
+
+    #[test]
+    fn no_wordpress_is_said_as_wp_cli_says_it() {
+        let error =
+            find_root(&Request { path: Some("/nowhere/./x/..".into()), ..Request::default() }).unwrap_err();
+        assert!(
+            error.to_string().starts_with(
+                "This does not seem to be a WordPress installation.\nThe used path is: /nowhere/\nPass --path="
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_configuration_above_counts_only_without_a_wordpress_there() {
+        let dir = tree(&[("wp-config.php", ""), ("wp/wp-load.php", "")]);
+        let env = super::super::Environment::default();
+        let root = dir.path().join("wp");
+        assert_eq!(
+            locate_config(&root, &env).unwrap(),
+            dir.path().canonicalize().unwrap().join("wp-config.php")
+        );
+        fs::write(dir.path().join("wp-settings.php"), "").unwrap();
+        assert!(locate_config(&root, &env).is_err());
+        fs::write(dir.path().join("wp/wp-config.php"), "").unwrap();
+        assert!(locate_config(&root, &env).unwrap().ends_with("wp/wp-config.php"));
+    }
+
+    #[test]
+    fn the_version_is_read_from_its_file() {
+        let dir = tree(&[(
+            "wp-includes/version.php",
+            "<?php\n/**\n * @global string $wp_version\n */\n$wp_version = '6.8-RC1-60000-src';\n$wp_db_version = 60421;\n",
+        )]);
+        let version = version(dir.path()).unwrap();
+        assert_eq!((version.wp_version.as_str(), version.wp_db_version), ("6.8-RC1-60000-src", Some(60421)));
+    }
+}
