@@ -3,7 +3,5 @@
 //! Knowledge flows one way: `main → cli → commands → application_passwords → {wordpress, store}`.
 //! `output`, `error` and `secret` know nobody.
 
-pub mod output;
 pub mod secret;
-pub mod site;
-pub mod store;
+pub mod wordpress;

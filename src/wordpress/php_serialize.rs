@@ -16,8 +16,8 @@
 //! - an array that contains itself keeps doing so (PHP 8 reads it, but writes `N;` in its place).
 
 use std::borrow::Cow;
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::fmt;
 
 /// How deep arrays and objects may nest.
@@ -82,7 +82,9 @@ impl View<'_> {
             View::Float(value) => *value != 0.0,
             View::Str(value) => !matches!(&**value, b"" | b"0"),
             // The number of entries is the document's to know: Document::is_truthy().
-            View::Array | View::Object { .. } | View::Custom { .. } | View::Enum(_) | View::Unresolved => true,
+            View::Array | View::Object { .. } | View::Custom { .. } | View::Enum(_) | View::Unresolved => {
+                true
+            }
         }
     }
 
@@ -97,7 +99,9 @@ impl View<'_> {
             View::Int(value) => Some(*value),
             View::Float(value) => Some(float_to_int(*value)),
             View::Str(value) => Some(leading_number(value)),
-            View::Array | View::Object { .. } | View::Custom { .. } | View::Enum(_) | View::Unresolved => None,
+            View::Array | View::Object { .. } | View::Custom { .. } | View::Enum(_) | View::Unresolved => {
+                None
+            }
         }
     }
 
@@ -134,7 +138,9 @@ fn leading_number(text: &[u8]) -> i64 {
     match (integer_end, float_end) {
         (Some(end), float) if float.is_none_or(|float_end| float_end <= end) => parse_int(&text[..end]),
         // A cast from `as` stops at the ends of the range, as PHP's does for strings.
-        (_, Some(end)) => std::str::from_utf8(&text[..end]).ok().and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0) as i64,
+        (_, Some(end)) => {
+            std::str::from_utf8(&text[..end]).ok().and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0) as i64
+        }
         _ => 0,
     }
 }
@@ -571,7 +577,9 @@ impl Document {
             let removed: HashSet<u32> =
                 document.raw_entries(container).filter(|&id| document.has_key(id, &key, false)).collect();
             if document.opaque()
-                && removed.iter().any(|&id| document.node(id).kind != Kind::Reference && !document.is_tail(id))
+                && removed
+                    .iter()
+                    .any(|&id| document.node(id).kind != Kind::Reference && !document.is_tail(id))
             {
                 return Err(EditError::OpaqueReferences);
             }
@@ -760,7 +768,9 @@ impl Document {
                 if self.node(target).kind == Kind::Handle {
                     target = self.node(target).first;
                 }
-                if target != NONE && !matches!(self.node(target).kind, Kind::Object | Kind::Custom | Kind::Enum) {
+                if target != NONE
+                    && !matches!(self.node(target).kind, Kind::Object | Kind::Custom | Kind::Enum)
+                {
                     return Err(bad);
                 }
             }
@@ -1372,7 +1382,8 @@ impl<'a> Parser<'a> {
                 let at = self.expect(token + 1, b":", reason)?;
                 let rest = self.bytes.get(at..).unwrap_or_default();
                 let word = [&b"NAN"[..], b"INF", b"-INF"].into_iter().find(|word| rest.starts_with(word));
-                let Some(end) = word.map(|word| at + word.len()).or_else(|| scan_float(self.bytes, at)) else {
+                let Some(end) = word.map(|word| at + word.len()).or_else(|| scan_float(self.bytes, at))
+                else {
                     return self.fail(at, reason);
                 };
                 let end = self.expect(end, b";", reason)?;
