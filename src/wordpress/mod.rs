@@ -1,3 +1,7 @@
 //! WordPress's formats and rules, byte for byte; pure: no database, no clock, no terminal.
 
-pub mod php_serialize;
+pub mod generate;
+pub mod password_hash;
+pub mod sanitize;
+pub mod schema;
+pub mod version;

@@ -1,0 +1,70 @@
+//! Names of the meta keys, options and transients that application passwords live under.
+//!
+//! Names only: which table a name is looked up in, and how that table is called on a site, is the
+//! store's knowledge.
+
+/// The user meta key under which all application passwords of one user are kept, as one serialized
+/// list. No site prefix: a network shares it.
+///
+/// `WP_Application_Passwords::USERMETA_KEY_APPLICATION_PASSWORDS` in
+/// `wp-includes/class-wp-application-passwords.php`.
+pub const APPLICATION_PASSWORDS: &str = "_application_passwords";
+
+/// The network option that says that some user has an application password. While it is off,
+/// WordPress ignores application passwords without a word.
+///
+/// `WP_Application_Passwords::OPTION_KEY_IN_USE` in `wp-includes/class-wp-application-passwords.php`.
+pub const USING_APPLICATION_PASSWORDS: &str = "using_application_passwords";
+
+/// What [`USING_APPLICATION_PASSWORDS`] is set to.
+pub const IN_USE: &[u8] = b"1";
+
+/// The option that holds the revision of the database's layout, a decimal number; it moves when a
+/// new WordPress runs its upgrade routine.
+pub const DB_VERSION: &str = "db_version";
+
+/// The network transient of the last update check. Its property `version_checked` is the version
+/// that was running then.
+///
+/// `wp_version_check()` in `wp-includes/update.php`.
+pub const UPDATE_TRANSIENT: &str = "_site_transient_update_core";
+
+/// The option that holds the address of WordPress itself.
+pub const SITE_URL: &str = "siteurl";
+
+/// The option that holds the address that visitors type.
+pub const HOME: &str = "home";
+
+/// The option that holds the character set of the site, `UTF-8` unless somebody changed it.
+pub const BLOG_CHARSET: &str = "blog_charset";
+
+/// The end of the user meta key that holds a user's roles; the site's table prefix comes before it.
+pub const CAPABILITIES_SUFFIX: &str = "capabilities";
+
+/// The end of the option that defines the roles; the site's table prefix comes before it.
+pub const USER_ROLES_SUFFIX: &str = "user_roles";
+
+/// The network option of a multisite network that lists the logins of its super admins.
+pub const SITE_ADMINS: &str = "site_admins";
+
+/// Keys of one application password, in the order in which WordPress writes them.
+///
+/// `WP_Application_Passwords::create_new_application_password()`.
+pub mod item {
+    /// A UUID of version 4, lower-case.
+    pub const UUID: &str = "uuid";
+    /// What the calling application says that it is; may be empty.
+    pub const APP_ID: &str = "app_id";
+    /// What a human calls it.
+    pub const NAME: &str = "name";
+    /// The hash of the secret.
+    pub const PASSWORD: &str = "password";
+    /// Unix time, seconds.
+    pub const CREATED: &str = "created";
+    /// Unix time of the first use within the latest recorded day, or null.
+    pub const LAST_USED: &str = "last_used";
+    /// Address of that use, or null.
+    pub const LAST_IP: &str = "last_ip";
+    /// All of them in order.
+    pub const ALL: [&str; 7] = [UUID, APP_ID, NAME, PASSWORD, CREATED, LAST_USED, LAST_IP];
+}
