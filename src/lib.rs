@@ -4,4 +4,4 @@
 //! `output`, `error` and `secret` know nobody.
 
 pub mod secret;
-pub mod wordpress;
+pub mod store;

@@ -12,6 +12,11 @@ pub mod mysql;
 pub mod sandbox;
 pub mod sqlite;
 
+/// The longest value, in bytes, that is read or written: 32 MiB, room for 100,000 passwords of one user.
+///
+/// A longer one is reported, never loaded: PHP itself runs out of memory on it, and so would we.
+pub const LONGEST_VALUE: usize = 32 << 20;
+
 /// `users.ID`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId(pub u64);
@@ -25,6 +30,7 @@ impl std::fmt::Display for UserId {
 /// The part of a `users` row that commands need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
+    /// `ID`.
     pub id: UserId,
     /// `user_login`, as stored.
     pub login: Vec<u8>,
@@ -35,14 +41,18 @@ pub struct User {
 /// What a user is looked up by, as in `get_user_by()`.
 #[derive(Debug, Clone, Copy)]
 pub enum UserField<'a> {
+    /// `ID`.
     Id(UserId),
+    /// `user_login`, in the connection's charset (see [`MysqlAddress::charset`]).
     Login(&'a [u8]),
+    /// `user_email`, likewise.
     Email(&'a [u8]),
 }
 
 /// One row of `usermeta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaRow {
+    /// The primary key.
     pub umeta_id: u64,
     /// The exact stored bytes; `None` is SQL `NULL`.
     pub value: Option<Vec<u8>>,
@@ -75,10 +85,13 @@ pub enum Autoload {
 /// One user's value while all users are walked.
 #[derive(Debug)]
 pub struct UserMeta<'a> {
+    /// The row's `user_id`.
     pub user: UserId,
     /// `None`: the row's user does not exist (orphan meta).
     pub login: Option<&'a [u8]>,
+    /// The row's primary key.
     pub umeta_id: u64,
+    /// The exact stored bytes; `None` is SQL `NULL`.
     pub value: Option<&'a [u8]>,
 }
 
@@ -98,9 +111,13 @@ pub trait Store {
     /// are still exactly `previous` (ids and bytes). `previous` empty: inserts the first row, once
     /// however many try. `backup`: a `(meta key, value)` inserted in the same transaction.
     ///
-    /// Conflicts that the server resolves by ending one side (deadlock, lock wait timeout, busy,
-    /// failed certification) come back as [`Swap::Lost`]: nothing was written, the caller reads
-    /// again and retries.
+    /// Conflicts that the server resolves at once by ending one side (deadlock, failed certification
+    /// of a cluster) come back as [`Swap::Lost`]: nothing was written, the caller reads again and retries.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] after the whole lock timeout was waited in vain, with nothing written;
+    /// [`StoreError::Unfit`] when the column cannot hold `new`, with nothing written;
+    /// [`StoreError::Unknown`] when the connection ended during the commit.
     fn replace_user_meta(
         &mut self,
         user: UserId,
@@ -121,8 +138,12 @@ pub trait Store {
     /// is none, once however many try.
     fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError>;
 
-    /// Walks every user that has `key`, in `user_id` then `umeta_id` order, without holding the rows
-    /// in memory. The visitor ends the walk with [`ControlFlow::Break`].
+    /// Walks every user that has `key`, in `user_id` then `umeta_id` order, without holding the values
+    /// in memory (24 bytes per row are). The visitor ends the walk with [`ControlFlow::Break`]; however
+    /// long it takes, no lock is held and no snapshot pinned meanwhile.
+    ///
+    /// # Errors
+    /// A row longer than [`LONGEST_VALUE`] does not hide the others: it is reported when all were visited.
     fn each_user_meta(
         &mut self,
         key: &str,
@@ -138,8 +159,11 @@ pub trait Store {
 pub struct Description {
     /// Where: `SQLite database /srv/…/.ht.sqlite`, `MariaDB 10.11.19 at /run/mysqld/mysqld.sock, database wp`.
     pub place: String,
+    /// Holds [`User`]s.
     pub users_table: String,
+    /// Holds [`MetaRow`]s.
     pub usermeta_table: String,
+    /// Holds the options of the site that was opened.
     pub options_table: String,
     /// `sitemeta`, and the main network's id, when this is a network.
     pub network: Option<(String, u64)>,
@@ -160,6 +184,123 @@ pub struct Tables {
     pub multisite: Option<bool>,
     /// `PRIMARY_NETWORK_ID`.
     pub primary_network: Option<u64>,
+}
+
+/// The tables' names after [`Tables`] was checked, unquoted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct TableNames {
+    /// One part, or `database` and `table`.
+    users: Vec<String>,
+    usermeta: Vec<String>,
+    options: String,
+    site: String,
+    sitemeta: String,
+}
+
+impl Tables {
+    /// WordPress: `wpdb::set_prefix()`, `get_blog_prefix()`, `tables()`.
+    fn names(&self) -> Result<TableNames, StoreError> {
+        let prefix = &self.prefix;
+        if !prefix.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            return Err(StoreError::NoTables(format!(
+                "The table prefix {prefix:?} is not valid: WordPress allows ASCII letters, digits and underscores only."
+            )));
+        }
+        let options = match self.blog_id {
+            0 | 1 => format!("{prefix}options"),
+            blog => format!("{prefix}{blog}_options"),
+        };
+        Ok(TableNames {
+            users: custom_table(self.users.as_deref(), "CUSTOM_USER_TABLE", || format!("{prefix}users"))?,
+            usermeta: custom_table(self.usermeta.as_deref(), "CUSTOM_USER_META_TABLE", || {
+                format!("{prefix}usermeta")
+            })?,
+            options,
+            site: format!("{prefix}site"),
+            sitemeta: format!("{prefix}sitemeta"),
+        })
+    }
+}
+
+/// WordPress puts these constants into its SQL as they are, so `db.table` and backticks work there.
+fn custom_table(
+    name: Option<&str>,
+    constant: &str,
+    default: impl FnOnce() -> String,
+) -> Result<Vec<String>, StoreError> {
+    let Some(name) = name else { return Ok(vec![default()]) };
+    let part =
+        |part: &str| part.strip_prefix('`').and_then(|p| p.strip_suffix('`')).unwrap_or(part).to_owned();
+    let parts: Vec<String> = name.split('.').map(part).collect();
+    let plain = |part: &String| {
+        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '$' | '-'))
+    };
+    if parts.len() > 2 || !parts.iter().all(plain) {
+        return Err(StoreError::NoTables(format!(
+            "{constant} is {name:?}, which is neither a table's name nor database.table."
+        )));
+    }
+    Ok(parts)
+}
+
+/// The sentence for a prefix under which there is no site.
+fn no_tables(missing: &str, place: &str, all_tables: &[String]) -> StoreError {
+    let prefixes: Vec<&str> = all_tables
+        .iter()
+        .filter_map(|table| table.strip_suffix("usermeta"))
+        .filter(|prefix| all_tables.iter().any(|table| table.strip_suffix("options") == Some(prefix)))
+        .collect();
+    let rest = match prefixes.as_slice() {
+        [] => {
+            "No other table prefix of a WordPress site was found there: check which database the site uses."
+                .into()
+        }
+        [one] => format!(
+            "A WordPress site is there with the table prefix {one}: give it with --table-prefix={one}"
+        ),
+        many => format!(
+            "WordPress sites are there with the table prefixes {}: choose one with --table-prefix",
+            many.join(", ")
+        ),
+    };
+    StoreError::NoTables(format!("The table {missing} does not exist in the {place}. {rest}"))
+}
+
+/// The sentence for a value that is too long to be loaded.
+fn too_long(table: &str, column: &str, umeta_id: u64, user: UserId, length: u64) -> StoreError {
+    StoreError::Unfit(format!(
+        "Row {umeta_id} of {table} (user {user}) holds {length} bytes in {column}: more than {LONGEST_VALUE} are not \
+         read. PHP cannot load it either; look at that row with a database client and shorten or remove it."
+    ))
+}
+
+/// The sentence for an option that is too long to be loaded.
+fn too_long_setting(table: &str, column: &str, length: u64) -> StoreError {
+    StoreError::Unfit(format!(
+        "An option in {table} holds {length} bytes in {column}: more than {LONGEST_VALUE} are not read."
+    ))
+}
+
+/// The sentence for a new value that is too long to be written.
+fn too_long_to_write(length: usize) -> StoreError {
+    StoreError::Unfit(format!(
+        "The new value would have {length} bytes: more than {LONGEST_VALUE} are not written. Nothing was changed."
+    ))
+}
+
+/// A row that a walk is going to visit: `(user_id, umeta_id, bytes of the value)`.
+type WalkEntry = (u64, u64, u64);
+
+/// The next part of a walk: at most 1,000 rows and 4 MiB, but at least one row. Rows are never longer than
+/// [`LONGEST_VALUE`] here, so memory is bounded by that.
+fn next_chunk(entries: &[WalkEntry]) -> &[WalkEntry] {
+    let mut bytes = 0;
+    let fits = |(_, _, length): &&WalkEntry| {
+        bytes += length;
+        bytes <= 4 << 20
+    };
+    let count = entries.iter().take(1000).take_while(fits).count();
+    &entries[..count.max(1).min(entries.len())]
 }
 
 impl Default for Tables {
@@ -197,6 +338,7 @@ pub enum SslMode {
 pub enum Address {
     /// The file of the SQLite integration.
     Sqlite(std::path::PathBuf),
+    /// A server.
     Mysql(MysqlAddress),
 }
 
@@ -205,17 +347,25 @@ pub enum Address {
 pub struct MysqlAddress {
     /// Used unless `socket` is set.
     pub host: String,
+    /// TCP port; 3306 is usual.
     pub port: u16,
+    /// A Unix socket.
     pub socket: Option<std::path::PathBuf>,
+    /// `DB_USER`.
     pub user: String,
+    /// `DB_PASSWORD`.
     pub password: crate::secret::DatabasePassword,
+    /// `DB_NAME`.
     pub database: String,
     /// `DB_CHARSET`: what `SET NAMES` gets, upgraded as `wpdb::determine_charset()` does. Empty: none.
     pub charset: String,
+    /// Whether and how TLS is used over TCP; a socket never leaves the machine.
     pub ssl_mode: SslMode,
     /// Authorities for `VerifyCa` and `VerifyIdentity`, PEM; without it the bundled web roots.
     pub ssl_ca: Option<std::path::PathBuf>,
+    /// How long one address may take to answer the connection attempt.
     pub connect_timeout: std::time::Duration,
+    /// How long one answer, and one write to the network, may take.
     pub read_timeout: std::time::Duration,
 }
 

@@ -1,0 +1,612 @@
+//! The database file of the SQLite Database Integration plugin.
+//!
+//! Knows both generations of its schema: the translator's (rollback journal, `NOCASE` columns) and the AST
+//! driver's (`STRICT` tables, write-ahead log). Never creates a database, never changes its journal mode, and
+//! leaves no file beside it that the web server's user could not open.
+//!
+//! WordPress: mirrors what `wp-includes/class-wpdb.php` would read and write through the plugin's drop-in
+//! `wp-content/db.php`.
+
+use std::fs::{self, Metadata};
+use std::ops::ControlFlow;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, params};
+
+use super::{
+    Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, Store, StoreError, Swap, Tables, User,
+    UserField, UserId, UserMeta, WalkEntry, next_chunk, no_tables, too_long, too_long_setting,
+    too_long_to_write,
+};
+
+/// How long a lock is waited for. WordPress: the plugin waits as long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// An open database file.
+pub struct SqliteStore {
+    connection: Connection,
+    file: PathBuf,
+    users: String,
+    usermeta: String,
+    options: String,
+    sitemeta: String,
+    description: Description,
+    /// Set when the file is read as if nobody could change it; see [`SqliteStore::open_frozen`].
+    frozen: Option<FileState>,
+}
+
+/// What tells that a file was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileState {
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl FileState {
+    fn of(metadata: &Metadata) -> Self {
+        Self { length: metadata.len(), modified: (metadata.mtime(), metadata.mtime_nsec()) }
+    }
+}
+
+/// Bytes that are bound as TEXT, valid UTF-8 or not: `STRICT` tables refuse a BLOB, and in others a BLOB
+/// equals no text.
+struct Text<'a>(&'a [u8]);
+
+impl ToSql for Text<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
+    }
+}
+
+impl SqliteStore {
+    /// Opens an existing database and checks that the tables are there.
+    ///
+    /// # Errors
+    /// [`StoreError::Unreachable`] if there is no such file or it is no database, [`StoreError::Denied`] if its
+    /// mode forbids reading, [`StoreError::NoTables`] if it holds no site with this prefix,
+    /// [`StoreError::Busy`] if it stays locked.
+    pub fn open(file: &Path, tables: &Tables) -> Result<Self, StoreError> {
+        let names = tables.names()?;
+        // An absolute path: SQLite gives names like ":memory:" a meaning of its own.
+        let file = std::path::absolute(file).map_err(|error| cannot_open(file, &error))?;
+        let metadata = fs::metadata(&file).map_err(|error| cannot_open(&file, &error))?;
+        if !metadata.is_file() {
+            let what = if metadata.is_dir() { "a directory" } else { "not a regular file" };
+            return Err(StoreError::Unreachable(format!(
+                "{} is {what}, not an SQLite database. WordPress keeps it in wp-content/database/.ht.sqlite",
+                file.display()
+            )));
+        }
+        let place = format!("SQLite database {}", file.display());
+        if metadata.len() == 0 {
+            return Err(StoreError::NoTables(format!(
+                "The {place} is empty: no WordPress was installed in it."
+            )));
+        }
+        let mut store = Self {
+            connection: Connection::open_in_memory_with_flags(OpenFlags::SQLITE_OPEN_READ_WRITE)
+                .map_err(|error| StoreError::Failed(format!("SQLite cannot be started: {error}")))?,
+            users: quoted(names.users.last()),
+            usermeta: quoted(names.usermeta.last()),
+            options: quoted(Some(&names.options)),
+            sitemeta: quoted(Some(&names.sitemeta)),
+            description: Description {
+                place,
+                users_table: names.users.last().cloned().unwrap_or_default(),
+                usermeta_table: names.usermeta.last().cloned().unwrap_or_default(),
+                options_table: names.options.clone(),
+                network: None,
+            },
+            frozen: None,
+            file,
+        };
+        let all_tables = store.connect(&metadata)?;
+        let exists = |name: &str| all_tables.iter().any(|table| table.eq_ignore_ascii_case(name));
+        let description = &store.description;
+        for table in [&description.users_table, &description.usermeta_table, &description.options_table] {
+            if !exists(table) {
+                return Err(no_tables(table, &description.place, &all_tables));
+            }
+        }
+        let blogs = format!("{}blogs", tables.prefix);
+        let network = tables
+            .multisite
+            .unwrap_or_else(|| [&names.site, &names.sitemeta, &blogs].into_iter().all(|table| exists(table)));
+        if network {
+            let id = match tables.primary_network {
+                Some(id) => id,
+                None => store.main_network(&quoted(Some(&names.site)))?,
+            };
+            store.description.network = Some((names.sitemeta, id));
+        }
+        Ok(store)
+    }
+
+    /// Opens the file in the way that suits its mode and owner, and lists its tables.
+    fn connect(&mut self, metadata: &Metadata) -> Result<Vec<String>, StoreError> {
+        let wal = || beside(&self.file, "-wal");
+        let unfinished_log = fs::metadata(wal()).is_ok_and(|wal| wal.len() > 0);
+        if !self.sidecars_usable(metadata) && !unfinished_log && uses_write_ahead_log(&self.file) {
+            return self.open_frozen(metadata);
+        }
+        // Without CREATE: a mistyped path must not become an empty database. If the mode forbids writing,
+        // SQLite falls back to reading.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(&self.file, flags).and_then(|connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            let tables = list_tables(&connection)?;
+            Ok((connection, tables))
+        });
+        match opened {
+            Ok((connection, tables)) => {
+                self.connection = connection;
+                Ok(tables)
+            }
+            Err(error) => {
+                let denied = matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+                );
+                if denied && !unfinished_log && fs::File::open(&self.file).is_ok() {
+                    return self.open_frozen(metadata);
+                }
+                Err(self.fault(&error))
+            }
+        }
+    }
+
+    /// Reads a database with a write-ahead log that we may not, or should not, create: the log is empty, so the
+    /// file alone is complete. SQLite is told that the file cannot change; that it did not is checked after
+    /// each read ([`Self::still_frozen`]). Writing is refused.
+    fn open_frozen(&mut self, metadata: &Metadata) -> Result<Vec<String>, StoreError> {
+        use std::os::unix::ffi::OsStrExt;
+        let mut uri = String::from("file://");
+        for byte in self.file.as_os_str().as_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                    uri.push(char::from(*byte))
+                }
+                _ => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        uri.push_str("?immutable=1");
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        self.frozen = Some(FileState::of(metadata));
+        self.connection = Connection::open_with_flags(uri, flags).map_err(|error| self.fault(&error))?;
+        let tables = list_tables(&self.connection).map_err(|error| self.fault(&error))?;
+        self.still_frozen()?;
+        Ok(tables)
+    }
+
+    fn still_frozen(&self) -> Result<(), StoreError> {
+        let Some(state) = self.frozen else { return Ok(()) };
+        match fs::metadata(&self.file) {
+            Ok(metadata) if FileState::of(&metadata) == state => Ok(()),
+            _ => Err(StoreError::Busy(format!(
+                "The {} changed while it was read without a lock, which this user may not take. Run the command \
+                 again, or as the user that owns the file.",
+                self.description.place
+            ))),
+        }
+    }
+
+    /// Whether files that SQLite makes beside the database (`-wal`, `-shm`, `-journal`) can be opened by all who
+    /// can write the database. They get its mode; for root, SQLite sets its owner too, for others they belong
+    /// to the caller. If such a file is left behind by a kill, the site is down until somebody changes its owner.
+    fn sidecars_usable(&self, database: &Metadata) -> bool {
+        let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        if user == 0 {
+            return true;
+        }
+        let directory = self.file.parent().and_then(|parent| fs::metadata(parent).ok());
+        let new_group =
+            directory.filter(|parent| parent.mode() & 0o2000 != 0).map_or(group, |parent| parent.gid());
+        let (group_writes, others_write) = (database.mode() & 0o020 != 0, database.mode() & 0o002 != 0);
+        let same_group = new_group == database.gid();
+        let owner_can = user == database.uid() || others_write || (group_writes && same_group);
+        let group_can = !group_writes || others_write || same_group;
+        owner_can && group_can
+    }
+
+    fn main_network(&self, site_table: &str) -> Result<u64, StoreError> {
+        // WordPress: get_main_network_id() prefers 1, then the lowest.
+        self.first(&format!("SELECT id FROM {site_table} ORDER BY id <> 1, id LIMIT 1"), [], |row| {
+            unsigned(row, 0)
+        })
+        .map(|id| id.unwrap_or(1))
+    }
+
+    /// The first row of a query.
+    fn first<T>(
+        &self,
+        sql: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let value = match self.connection.query_row(sql, parameters, read) {
+            Ok(value) => Some(value),
+            Err(rusqlite::Error::QueryReturnedNoRows) => None,
+            Err(error) => return Err(self.fault(&error)),
+        };
+        self.still_frozen()?;
+        Ok(value)
+    }
+
+    fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize, StoreError> {
+        self.connection.execute(sql, parameters).map_err(|error| self.fault(&error))
+    }
+
+    /// Runs `work` with the database locked for writing; commits if it gives a value, else rolls back.
+    fn write<T>(
+        &self,
+        work: impl FnOnce() -> Result<Option<T>, StoreError>,
+    ) -> Result<Option<T>, StoreError> {
+        let usable = fs::metadata(&self.file).is_ok_and(|metadata| self.sidecars_usable(&metadata));
+        if self.frozen.is_some() || !usable || self.connection.is_readonly("main").unwrap_or(false) {
+            return Err(self.not_writable());
+        }
+        // IMMEDIATE takes the write lock before anything is read, so that what is compared stays what it is.
+        self.execute("BEGIN IMMEDIATE", [])?;
+        match work() {
+            Ok(Some(value)) => self.commit().map(|()| Some(value)),
+            other => {
+                // A failed rollback ends with the connection, which rolls back too.
+                let _ = self.connection.execute_batch("ROLLBACK");
+                other
+            }
+        }
+    }
+
+    fn commit(&self) -> Result<(), StoreError> {
+        let Err(error) = self.connection.execute_batch("COMMIT") else { return Ok(()) };
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+            return Err(StoreError::Unknown(format!(
+                "The disk failed while the change was being saved in the {}: it may or may not be there ({error}).",
+                self.description.place
+            )));
+        }
+        Err(self.fault(&error))
+    }
+
+    fn not_writable(&self) -> StoreError {
+        let owner = fs::metadata(&self.file).map_or(0, |metadata| metadata.uid());
+        StoreError::Denied(format!(
+            "The {} cannot be written as this user without getting in the way of its owner, the user with the \
+             id {owner}. Run the command as that user (sudo -u '#{owner}' …) or as root.",
+            self.description.place
+        ))
+    }
+
+    /// The sentence for what SQLite reported.
+    fn fault(&self, error: &rusqlite::Error) -> StoreError {
+        let place = &self.description.place;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(format!(
+                "The {place} stayed locked by another program for {} seconds; nothing was changed. Try again, and \
+                 see what holds it: fuser -v {}",
+                BUSY_TIMEOUT.as_secs(),
+                self.file.display()
+            )),
+            Some(ErrorCode::NotADatabase) => StoreError::Unreachable(format!(
+                "{} is not an SQLite database. WordPress keeps it in wp-content/database/.ht.sqlite",
+                self.file.display()
+            )),
+            Some(ErrorCode::DatabaseCorrupt) => StoreError::Failed(format!(
+                "The {place} is damaged ({error}); restore a backup or try the .recover command of sqlite3."
+            )),
+            Some(ErrorCode::ReadOnly) => self.not_writable(),
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => StoreError::Denied(format!(
+                "The {place}, or a file that belongs beside it (-wal, -shm, -journal), cannot be opened as this \
+                 user. Run the command as the user that owns the database (ls -l {}*) or as root.",
+                self.file.display()
+            )),
+            Some(ErrorCode::DiskFull) => StoreError::Failed(format!(
+                "The disk that holds the {place} is full; nothing was changed. Free some space and try again."
+            )),
+            Some(ErrorCode::TooBig) => {
+                StoreError::Unfit(format!("The {place} holds a value that is too long to be read ({error})."))
+            }
+            _ => StoreError::Failed(format!("The {place} reported an error: {error}")),
+        }
+    }
+
+    /// The rows of one user under one key, lowest `umeta_id` first.
+    fn rows(&self, user: UserId, key: &str) -> Result<MetaRows, StoreError> {
+        // `+meta_key`: keeps SQLite from walking the index of that key, which holds a row per user.
+        let sql = format!(
+            "SELECT umeta_id, coalesce(octet_length(meta_value), 0), \
+             CASE WHEN octet_length(meta_value) <= {LONGEST_VALUE} THEN CAST(meta_value AS TEXT) END \
+             FROM {} WHERE user_id = ?1 AND +meta_key = ?2 AND meta_key = ?2 COLLATE BINARY ORDER BY umeta_id",
+            self.usermeta
+        );
+        let read = || {
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut rows = statement.query(params![user.0.cast_signed(), key])?;
+            let mut found = MetaRows::new();
+            while let Some(row) = rows.next()? {
+                let (umeta_id, length) = (unsigned(row, 0)?, unsigned(row, 1)?);
+                if length > LONGEST_VALUE as u64 {
+                    return Ok(Err((umeta_id, length)));
+                }
+                found.push(MetaRow { umeta_id, value: bytes(row, 2)? });
+            }
+            Ok(Ok(found))
+        };
+        let found = read().map_err(|error| self.fault(&error))?;
+        self.still_frozen()?;
+        found.map_err(|(umeta_id, length)| {
+            too_long(&self.description.usermeta_table, "meta_value", umeta_id, user, length)
+        })
+    }
+
+    /// One option's value, unless it is too long.
+    fn setting(
+        &self,
+        table: &str,
+        column: &str,
+        from: &str,
+        parameters: impl rusqlite::Params,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = format!(
+            "SELECT coalesce(octet_length({column}), 0), \
+             CASE WHEN octet_length({column}) <= {LONGEST_VALUE} THEN CAST({column} AS TEXT) END FROM {from}"
+        );
+        let found = self.first(&sql, parameters, |row| Ok((unsigned(row, 0)?, bytes(row, 1)?)))?;
+        match found {
+            Some((length, _)) if length > LONGEST_VALUE as u64 => {
+                Err(too_long_setting(table, column, length))
+            }
+            found => Ok(found.and_then(|(_, value)| value)),
+        }
+    }
+
+    fn insert_user_meta(&self, user: UserId, key: &str, value: &[u8]) -> Result<usize, StoreError> {
+        let sql =
+            format!("INSERT INTO {} (user_id, meta_key, meta_value) VALUES (?1, ?2, ?3)", self.usermeta);
+        self.execute(&sql, params![user.0.cast_signed(), key, Text(value)])
+    }
+
+    /// The rows that a walk over `key` visits, and the first one that is too long for it.
+    fn walk(&self, key: &str) -> Result<(Vec<WalkEntry>, Option<WalkEntry>), StoreError> {
+        let sql = format!(
+            "SELECT user_id, umeta_id, coalesce(octet_length(meta_value), 0) FROM {} \
+             WHERE meta_key = ?1 AND meta_key = ?1 COLLATE BINARY",
+            self.usermeta
+        );
+        let read = || {
+            let mut statement = self.connection.prepare(&sql)?;
+            let entries = statement
+                .query_map([key], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?)))?;
+            entries.collect::<rusqlite::Result<Vec<WalkEntry>>>()
+        };
+        let mut entries = read().map_err(|error| self.fault(&error))?;
+        entries.sort_unstable();
+        let too_long = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
+        let first_too_long = entries.iter().copied().find(too_long);
+        entries.retain(|entry| !too_long(entry));
+        Ok((entries, first_too_long))
+    }
+
+    /// Reads one part of a walk: `(user, umeta_id, login, value)`. Rows that are gone meanwhile are left out.
+    fn read_chunk(&self, key: &str, chunk: &[WalkEntry]) -> rusqlite::Result<Vec<ChunkRow>> {
+        let sql = format!(
+            "SELECT CAST(m.meta_value AS TEXT), CAST(u.user_login AS TEXT) \
+             FROM {} m LEFT JOIN {} u ON u.ID = m.user_id \
+             WHERE m.umeta_id = ?1 AND m.user_id = ?2 AND m.meta_key = ?3 COLLATE BINARY \
+             AND coalesce(octet_length(m.meta_value), 0) <= {LONGEST_VALUE}",
+            self.usermeta, self.users
+        );
+        // One read transaction per part: a lock per row would cost more than the rows.
+        self.connection.execute_batch("BEGIN")?;
+        let read = || {
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut found = Vec::with_capacity(chunk.len());
+            for (user, umeta_id, _) in chunk {
+                let mut rows = statement.query(params![umeta_id.cast_signed(), user.cast_signed(), key])?;
+                if let Some(row) = rows.next()? {
+                    found.push((*user, *umeta_id, bytes(row, 1)?, bytes(row, 0)?));
+                }
+            }
+            Ok(found)
+        };
+        let found = read();
+        self.connection.execute_batch("COMMIT")?;
+        found
+    }
+}
+
+type ChunkRow = (u64, u64, Option<Vec<u8>>, Option<Vec<u8>>);
+
+impl Store for SqliteStore {
+    fn find_user(&mut self, by: UserField<'_>) -> Result<Option<User>, StoreError> {
+        let select = |column: &str| {
+            format!(
+                "SELECT ID, CAST(user_login AS TEXT), CAST(user_email AS TEXT) FROM {} WHERE {column} = ?1 LIMIT 1",
+                self.users
+            )
+        };
+        let read = |row: &Row<'_>| {
+            Ok(User {
+                id: UserId(unsigned(row, 0)?),
+                login: bytes(row, 1)?.unwrap_or_default(),
+                email: bytes(row, 2)?.unwrap_or_default(),
+            })
+        };
+        match by {
+            UserField::Id(id) => self.first(&select("ID"), [id.0.cast_signed()], read),
+            UserField::Login(login) => self.first(&select("user_login"), [Text(login)], read),
+            UserField::Email(email) => self.first(&select("user_email"), [Text(email)], read),
+        }
+    }
+
+    fn user_meta(&mut self, user: UserId, key: &str) -> Result<MetaRows, StoreError> {
+        self.rows(user, key)
+    }
+
+    fn replace_user_meta(
+        &mut self,
+        user: UserId,
+        key: &str,
+        previous: &[MetaRow],
+        new: &[u8],
+        backup: Option<(&str, &[u8])>,
+    ) -> Result<Swap, StoreError> {
+        if new.len() > LONGEST_VALUE {
+            return Err(too_long_to_write(new.len()));
+        }
+        let done = self.write(|| {
+            if self.rows(user, key)? != previous {
+                return Ok(None);
+            }
+            if let Some((backup_key, value)) = backup {
+                self.insert_user_meta(user, backup_key, value)?;
+            }
+            if previous.is_empty() {
+                self.insert_user_meta(user, key, new)?;
+            }
+            let update = format!("UPDATE {} SET meta_value = ?1 WHERE umeta_id = ?2", self.usermeta);
+            for row in previous {
+                self.execute(&update, params![Text(new), row.umeta_id.cast_signed()])?;
+            }
+            Ok(Some(()))
+        })?;
+        Ok(done.map_or(Swap::Lost, |()| Swap::Done))
+    }
+
+    fn option(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let from = format!("{} WHERE option_name = ?1 LIMIT 1", self.options);
+        self.setting(&self.description.options_table, "option_value", &from, params![name])
+    }
+
+    fn network_option(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some((table, network)) = &self.description.network else { return self.option(name) };
+        let from = format!("{} WHERE meta_key = ?1 AND site_id = ?2 ORDER BY meta_id LIMIT 1", self.sitemeta);
+        self.setting(table, "meta_value", &from, params![name, network.cast_signed()])
+    }
+
+    fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError> {
+        let autoload = match autoload {
+            Autoload::No => "no",
+            Autoload::Off => "off",
+        };
+        let network = self.description.network.as_ref().map(|(_, id)| id.cast_signed());
+        self.write(|| {
+            // Update, else insert: very old installs have no unique index that an upsert could rely on.
+            let (options, sitemeta) = (&self.options, &self.sitemeta);
+            match network {
+                None => {
+                    let update = format!("UPDATE {options} SET option_value = ?1 WHERE option_name = ?2");
+                    if self.execute(&update, params![Text(value), name])? == 0 {
+                        let insert = format!(
+                            "INSERT INTO {options} (option_name, option_value, autoload) VALUES (?1, ?2, ?3)"
+                        );
+                        self.execute(&insert, params![name, Text(value), autoload])?;
+                    }
+                }
+                Some(id) => {
+                    let update =
+                        format!("UPDATE {sitemeta} SET meta_value = ?1 WHERE site_id = ?2 AND meta_key = ?3");
+                    if self.execute(&update, params![Text(value), id, name])? == 0 {
+                        let insert = format!(
+                            "INSERT INTO {sitemeta} (site_id, meta_key, meta_value) VALUES (?1, ?2, ?3)"
+                        );
+                        self.execute(&insert, params![id, name, Text(value)])?;
+                    }
+                }
+            }
+            Ok(Some(()))
+        })?;
+        Ok(())
+    }
+
+    fn each_user_meta(
+        &mut self,
+        key: &str,
+        visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (entries, first_too_long) = self.walk(key)?;
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let chunk = next_chunk(rest);
+            rest = &rest[chunk.len()..];
+            // Read whole before the first visit: in rollback mode an open read blocks WordPress's writes, and
+            // the visitor may wait for a pipe.
+            let found = self.read_chunk(key, chunk).map_err(|error| self.fault(&error))?;
+            self.still_frozen()?;
+            for (user, umeta_id, login, value) in found {
+                let (login, value) = (login.as_deref(), value.as_deref());
+                if visit(UserMeta { user: UserId(user), login, umeta_id, value }).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        match first_too_long {
+            None => Ok(()),
+            Some((user, umeta_id, length)) => {
+                let table = &self.description.usermeta_table;
+                Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
+            }
+        }
+    }
+
+    fn description(&self) -> &Description {
+        &self.description
+    }
+}
+
+/// An integer column. WordPress's ids are unsigned, SQLite's signed: the bits survive the round trip.
+fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(column).map(i64::cast_unsigned)
+}
+
+/// The bytes of a column that the query cast to TEXT, which is how WordPress gets numbers too.
+fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Vec<u8>>> {
+    Ok(row.get_ref(column)?.as_bytes_or_null()?.map(<[u8]>::to_vec))
+}
+
+fn list_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut statement =
+        connection.prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")?;
+    statement.query_map([], |row| row.get(0))?.collect()
+}
+
+fn quoted(name: Option<&String>) -> String {
+    format!("\"{}\"", name.map_or("", String::as_str).replace('"', "\"\""))
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Whether the file's header says so. Only asked where SQLite must not be: closing a file that SQLite has open in
+/// the same process would drop its locks.
+fn uses_write_ahead_log(file: &Path) -> bool {
+    use std::io::Read;
+    let mut header = [0; 20];
+    let read = fs::File::open(file).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok() && header[18..20].contains(&2)
+}
+
+fn cannot_open(file: &Path, error: &std::io::Error) -> StoreError {
+    let file = file.display();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => StoreError::Unreachable(format!(
+            "There is no SQLite database {file}, and none was created. WordPress keeps it in \
+             wp-content/database/.ht.sqlite"
+        )),
+        std::io::ErrorKind::PermissionDenied => StoreError::Denied(format!(
+            "The SQLite database {file} cannot be reached as this user: a folder on the way to it is closed. Run the \
+             command as the user that owns it or as root."
+        )),
+        _ => StoreError::Unreachable(format!("The SQLite database {file} cannot be opened: {error}")),
+    }
+}
