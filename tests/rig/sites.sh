@@ -143,6 +143,7 @@ start_sites() {
   launch wp71-tls forky mariadb wp_ tls
   launch wp71-mysql forky mysql
   launch wp71-sqlite forky "$playground_new"
+  launch wp71-spare forky "$playground_new"
   launch wp68-sqlite-old trixie "$playground_old"
   for i in "${!jobs[@]}"; do
     wait "${jobs[$i]}" || { say "site ${names[$i]} could not be made"; failed=1; }
