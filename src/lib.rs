@@ -1,7 +1,22 @@
 //! Manage WordPress application passwords straight on the site's database.
 //!
-//! Knowledge flows one way: `main → cli → commands → application_passwords → {wordpress, store}`.
-//! `output`, `error` and `secret` know nobody.
+//! In reading order; knowledge flows one way, downward:
+//!
+//! - [`cli`] reads a command line and turns an end into an exit code. It never touches a database.
+//! - [`commands`] hold one verb each. They know neither SQL nor PHP's formats.
+//! - [`site`] finds which database, prefix and version are meant. It never opens one.
+//! - [`application_passwords`] is WordPress's class of that name over any store. It never prints.
+//! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
+//! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
+//! - [`output`] writes to the standard streams. It knows no verb and no WordPress.
+//! - [`error`] is what the user reads when something fails, [`secret`] what nobody reads by accident.
 
+pub mod application_passwords;
+pub mod cli;
+pub mod commands;
+pub mod error;
+pub mod output;
 pub mod secret;
+pub mod site;
 pub mod store;
+pub mod wordpress;

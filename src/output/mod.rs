@@ -21,6 +21,7 @@ mod yaml;
 
 pub use formatter::{Format, Request, RowStream, display_items};
 pub use json::to_json;
+pub use scalar::float_string;
 pub use terminal::{Environment, Terminal, window_columns};
 
 /// One cell: what PHP's value was, as far as formats tell values apart.
@@ -206,6 +207,13 @@ impl<'w> Output<'w> {
         self.emit(|buffer| buffer.extend_from_slice(bytes.as_ref()))
     }
 
+    /// A remark on stderr, without a label: what a person should know and no script needs.
+    pub fn note(&mut self, message: impl AsRef<[u8]>) {
+        if !self.quiet {
+            self.complain(b"", message.as_ref());
+        }
+    }
+
     /// A question on stdout, delivered at once, the cursor behind it.
     ///
     /// # Errors
@@ -298,4 +306,10 @@ impl Drop for Output<'_> {
         // A safety net only: commands flush, and look at what that says.
         let _ = self.flush();
     }
+}
+
+/// What a panic says, when there is no [`Output`] left to say it.
+pub fn last_words(text: &str) {
+    // There is nobody left to tell when this fails.
+    let _ = io::stderr().write_all(text.as_bytes());
 }

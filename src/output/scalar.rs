@@ -36,7 +36,7 @@ pub(super) fn append_integer(number: i64, into: &mut Vec<u8>) {
 }
 
 /// PHP's `(string)` of a float: the `precision` setting, 14 digits unless a php.ini says otherwise.
-pub(super) fn float_string(number: f64) -> String {
+pub fn float_string(number: f64) -> String {
     if number.is_nan() {
         return "NAN".into();
     }

@@ -8,6 +8,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use super::password_hash::{Era, Scheme};
+use super::php_serialize::{self, Document};
 
 /// A version as `$wp_version` has it: `6.5.2`, `7.0-beta1`, `6.8-alpha-63338-src`.
 ///
@@ -186,6 +187,14 @@ pub fn from_version_php(file: &[u8]) -> Option<WordPressVersion> {
         let (version, _) = value.get(1..)?.split_once(quote)?;
         WordPressVersion::parse(version)
     })
+}
+
+/// `version_checked` of the `_site_transient_update_core` option: the version that ran when WordPress last
+/// asked for updates (`wp_version_check()` in `wp-includes/update.php`).
+pub fn from_update_transient(stored: &[u8]) -> Option<WordPressVersion> {
+    let document = Document::parse(php_serialize::trim(stored).to_vec()).ok()?;
+    let node = document.get(document.root(), b"version_checked")?;
+    WordPressVersion::parse(std::str::from_utf8(document.view(node).as_bytes()?).ok()?)
 }
 
 /// What `db_version` tells about the code that runs.

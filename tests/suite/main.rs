@@ -1,6 +1,11 @@
 //! The one test program. Each file is a topic; `cargo test <file>` runs one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
+mod cli;
+mod fixture;
+mod generated;
+mod golden;
+mod process;
 mod rig;
 mod wordpress;
 

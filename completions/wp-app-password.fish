@@ -1,0 +1,291 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_wp_app_password_global_optspecs
+    string join \n path= db= table-prefix= sandbox url= expect-url= cache= replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root context= assume-https h/help V/version
+end
+
+function __fish_wp_app_password_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_wp_app_password_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_wp_app_password_using_subcommand
+    set -l cmd (__fish_wp_app_password_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -s V -l version -d 'Print version'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "create" -d 'Create a new application password'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "list" -d 'List a user\'s application passwords, or those of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "get" -d 'Get one application password'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "exists" -d 'Check whether an application password for a given application exists'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "update" -d 'Rename an application password'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "record-usage" -d 'Record usage of an application password'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "delete" -d 'Revoke some or all of a user\'s application passwords'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "revoke-all" -d 'Revoke all application passwords of a user, and say how many'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "man" -d 'Print a manual page'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l app-id -d 'Application ID to attribute to the application password' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l format -d 'Print the password with all other fields' -r -f -a "json\t'One JSON object'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l hash -d 'How to hash the password' -r -f -a "auto\t'What this site\'s WordPress would write, bcrypt where its version is unknown (default)'
+bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
+generic\t'BLAKE2b, WordPress 6.8 and newer only'
+phpass\t'MD5-based, accepted by every WordPress since 5.6'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l bcrypt-cost -d 'Cost of bcrypt: each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l porcelain -d 'Output just the new password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l uuid -d 'Filter by the universally unique ID' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l app_id -d 'Filter by the application ID (--app-id is accepted too)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l name -d 'Filter by the name' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l password -d 'Filter by the hashed password' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l created -d 'Filter by the time it was created, in Unix seconds UTC' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_used -d 'Filter by the time it was last used, in Unix seconds UTC (--last-used is accepted too)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_ip -d 'Filter by the IP address it was last used from (--last-ip is accepted too)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l field -d 'Print the value of a single field' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l fields -d 'Limit the output to specific fields' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l format -d 'Render output in a particular format' -r -f -a "table\t''
+csv\t''
+json\t''
+count\t''
+yaml\t''
+ids\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l orderby -d 'Set orderby which field' -r -f -a "uuid\t''
+app_id\t''
+name\t''
+password\t''
+created\t''
+last_used\t''
+last_ip\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l order -d 'Set ascending or descending order' -r -f -a "asc\t''
+desc\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l field -d 'Print the value of a single field' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l fields -d 'Limit the output to specific fields' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l format -d 'Render output in a particular format' -r -f -a "table\t''
+csv\t''
+json\t''
+yaml\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l name -d 'The new name of the application password' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l all -d 'Revoke all of the user\'s application passwords'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s y -l yes -d 'Don\'t ask'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l dry-run -d 'Show what would be revoked and change nothing (exit code 2 if anything would)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l assume-https -d 'Without effect: WordPress is never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

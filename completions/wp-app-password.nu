@@ -1,0 +1,374 @@
+module completions {
+
+  def "nu-complete wp-app-password cache" [] {
+    [ "ignore" ]
+  }
+
+  # Manage WordPress application passwords straight on the site's database
+  export extern wp-app-password [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    --version(-V)             # Print version
+  ]
+
+  def "nu-complete wp-app-password create format" [] {
+    [ "json" ]
+  }
+
+  def "nu-complete wp-app-password create hash" [] {
+    [ "auto" "bcrypt" "generic" "phpass" ]
+  }
+
+  def "nu-complete wp-app-password create cache" [] {
+    [ "ignore" ]
+  }
+
+  # Create a new application password
+  export extern "wp-app-password create" [
+    --app-id: string          # Application ID to attribute to the application password
+    --porcelain               # Output just the new password
+    --format: string@"nu-complete wp-app-password create format" # Print the password with all other fields
+    --hash: string@"nu-complete wp-app-password create hash" # How to hash the password
+    --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password create cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+    app_name: string          # Name of the application
+  ]
+
+  def "nu-complete wp-app-password list format" [] {
+    [ "table" "csv" "json" "count" "yaml" "ids" ]
+  }
+
+  def "nu-complete wp-app-password list orderby" [] {
+    [ "uuid" "app_id" "name" "password" "created" "last_used" "last_ip" "stored" ]
+  }
+
+  def "nu-complete wp-app-password list order" [] {
+    [ "asc" "desc" ]
+  }
+
+  def "nu-complete wp-app-password list cache" [] {
+    [ "ignore" ]
+  }
+
+  # List a user's application passwords, or those of all users
+  export extern "wp-app-password list" [
+    --uuid: string            # Filter by the universally unique ID
+    --app_id: string          # Filter by the application ID (--app-id is accepted too)
+    --name: string            # Filter by the name
+    --password: string        # Filter by the hashed password
+    --created: string         # Filter by the time it was created, in Unix seconds UTC
+    --last_used: string       # Filter by the time it was last used, in Unix seconds UTC (--last-used is accepted too)
+    --last_ip: string         # Filter by the IP address it was last used from (--last-ip is accepted too)
+    --field: string           # Print the value of a single field
+    --fields: string          # Limit the output to specific fields
+    --format: string@"nu-complete wp-app-password list format" # Render output in a particular format
+    --orderby: string@"nu-complete wp-app-password list orderby" # Set orderby which field
+    --order: string@"nu-complete wp-app-password list order" # Set ascending or descending order
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password list cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user?: string             # User login, user email, or user ID; without it, every user of the site
+  ]
+
+  def "nu-complete wp-app-password get format" [] {
+    [ "table" "csv" "json" "yaml" ]
+  }
+
+  def "nu-complete wp-app-password get cache" [] {
+    [ "ignore" ]
+  }
+
+  # Get one application password
+  export extern "wp-app-password get" [
+    --field: string           # Print the value of a single field
+    --fields: string          # Limit the output to specific fields
+    --format: string@"nu-complete wp-app-password get format" # Render output in a particular format
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password get cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+    uuid: string              # Universally unique ID of the application password
+  ]
+
+  def "nu-complete wp-app-password exists cache" [] {
+    [ "ignore" ]
+  }
+
+  # Check whether an application password for a given application exists
+  export extern "wp-app-password exists" [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password exists cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+    app_name: string          # Name of the application
+  ]
+
+  def "nu-complete wp-app-password update cache" [] {
+    [ "ignore" ]
+  }
+
+  # Rename an application password
+  export extern "wp-app-password update" [
+    --name: string            # The new name of the application password
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password update cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+    uuid: string              # Universally unique ID of the application password
+  ]
+
+  def "nu-complete wp-app-password record-usage cache" [] {
+    [ "ignore" ]
+  }
+
+  # Record usage of an application password
+  export extern "wp-app-password record-usage" [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password record-usage cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+    uuid: string              # Universally unique ID of the application password
+  ]
+
+  def "nu-complete wp-app-password delete cache" [] {
+    [ "ignore" ]
+  }
+
+  # Revoke some or all of a user's application passwords
+  export extern "wp-app-password delete" [
+    --all                     # Revoke all of the user's application passwords
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password delete cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+    ...uuids: string          # Universally unique IDs, separate arguments or separated by blanks
+  ]
+
+  def "nu-complete wp-app-password revoke-all cache" [] {
+    [ "ignore" ]
+  }
+
+  # Revoke all application passwords of a user, and say how many
+  export extern "wp-app-password revoke-all" [
+    --yes(-y)                 # Don't ask
+    --dry-run                 # Show what would be revoked and change nothing (exit code 2 if anything would)
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password revoke-all cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+  ]
+
+  def "nu-complete wp-app-password completions shell" [] {
+    [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
+  }
+
+  def "nu-complete wp-app-password completions cache" [] {
+    [ "ignore" ]
+  }
+
+  # Print the completion script of a shell
+  export extern "wp-app-password completions" [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password completions cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    shell: string@"nu-complete wp-app-password completions shell" # Shell to complete in
+  ]
+
+  def "nu-complete wp-app-password man cache" [] {
+    [ "ignore" ]
+  }
+
+  # Print a manual page
+  export extern "wp-app-password man" [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password man cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+    command?: string          # Command whose page to print (default: the program's own page)
+  ]
+
+}
+
+export use completions *

@@ -1,0 +1,161 @@
+//! The command line: every verb, argument and help text, in one place.
+//!
+//! Help text is the doc comment of the arguments. Completions and man pages are rendered from here
+//! (`tests/suite/generated.rs`), and [`super::grammar`] checks mirrored verbs against it.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::completions::Completions;
+use crate::commands::create::Create;
+use crate::commands::delete::Delete;
+use crate::commands::exists::Exists;
+use crate::commands::get::Get;
+use crate::commands::list::List;
+use crate::commands::man::Man;
+use crate::commands::record_usage::RecordUsage;
+use crate::commands::revoke_all::RevokeAll;
+use crate::commands::update::Update;
+
+/// The program.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wp-app-password",
+    version,
+    about = "Manage WordPress application passwords straight on the site's database",
+    long_about = "Manage WordPress application passwords straight on the site's database (MySQL, MariaDB, or the \
+                  SQLite file of the SQLite integration), without PHP. The verbs of `wp user \
+                  application-password` take the same arguments and print the same bytes.",
+    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run.",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Site")]
+pub struct Global {
+    /// Path to the WordPress files (default: found upward from the current directory)
+    #[arg(long, global = true, value_name = "path", value_hint = clap::ValueHint::DirPath)]
+    pub path: Option<PathBuf>,
+
+    /// Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    ///
+    /// Better given in the environment variable WP_APP_PASSWORD_DB: other users of the machine can see
+    /// command lines.
+    #[arg(long, global = true, value_name = "url")]
+    pub db: Option<String>,
+
+    /// Prefix of the tables with --db (default: wp_)
+    #[arg(long, global = true, value_name = "prefix")]
+    pub table_prefix: Option<String>,
+
+    /// Use a private WordPress database on this machine, made on first use, to try things out
+    #[arg(long, global = true)]
+    pub sandbox: bool,
+
+    /// Site of a network, by its address
+    #[arg(long, global = true, value_name = "url")]
+    pub url: Option<String>,
+
+    /// Refuse to work unless the database is this site's (its siteurl or home)
+    #[arg(long, global = true, value_name = "url")]
+    pub expect_url: Option<String>,
+
+    /// What to do about a persistent object cache: `ignore` it and write anyway
+    #[arg(long, global = true, value_name = "policy")]
+    pub cache: Option<CachePolicy>,
+
+    /// When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    #[arg(long, global = true)]
+    pub replace_unreadable: bool,
+
+    /// Suppress informational messages
+    #[arg(long, global = true, help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Colorize labels also where stdout is not a terminal
+    #[arg(long, global = true, overrides_with = "no_color", help_heading = "Output")]
+    pub color: bool,
+
+    /// Never colorize
+    #[arg(long, global = true, help_heading = "Output")]
+    pub no_color: bool,
+
+    /// Say on stderr which site, database and version were found, and how
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "",
+          value_name = "group", help_heading = "Output")]
+    pub debug: Option<String>,
+
+    /// Acting user, as WP-CLI takes it: must exist, changes nothing
+    #[arg(long, global = true, value_name = "id|login|email", help_heading = "Accepted for WP-CLI's sake")]
+    pub user: Option<OsString>,
+
+    /// Without effect: plugins are never loaded
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "",
+          value_name = "plugins", help_heading = "Accepted for WP-CLI's sake")]
+    pub skip_plugins: Option<String>,
+
+    /// Without effect: themes are never loaded
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "",
+          value_name = "themes", help_heading = "Accepted for WP-CLI's sake")]
+    pub skip_themes: Option<String>,
+
+    /// Without effect: packages are never loaded
+    #[arg(long, global = true, help_heading = "Accepted for WP-CLI's sake")]
+    pub skip_packages: bool,
+
+    /// Without effect: root may run this program
+    #[arg(long, global = true, help_heading = "Accepted for WP-CLI's sake")]
+    pub allow_root: bool,
+
+    /// Without effect: WordPress is never loaded
+    #[arg(long, global = true, hide = true, value_name = "context")]
+    pub context: Option<String>,
+
+    /// Without effect: WordPress is never loaded
+    #[arg(long, global = true, hide = true)]
+    pub assume_https: bool,
+}
+
+/// `--cache`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CachePolicy {
+    /// Write to the database as if there were no object cache; flush it yourself
+    Ignore,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Create a new application password
+    Create(Create),
+    /// List a user's application passwords, or those of all users
+    List(List),
+    /// Get one application password
+    Get(Get),
+    /// Check whether an application password for a given application exists
+    Exists(Exists),
+    /// Rename an application password
+    Update(Update),
+    /// Record usage of an application password
+    RecordUsage(RecordUsage),
+    /// Revoke some or all of a user's application passwords
+    Delete(Delete),
+    /// Revoke all application passwords of a user, and say how many
+    RevokeAll(RevokeAll),
+    /// Print the completion script of a shell
+    Completions(Completions),
+    /// Print a manual page
+    Man(Man),
+}

@@ -1,0 +1,258 @@
+//! From an argument list to an exit code: global options, dispatch, and how an end is told.
+//!
+//! Nothing here knows a database or a format; it decides which verb runs, with what, and how its end
+//! reads.
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+
+pub mod definition;
+pub mod grammar;
+
+use definition::{Cli, Global, Verb};
+use grammar::{MIRRORED, Reading, Split};
+
+use crate::commands::{self, Context, Outcome};
+use crate::error::Error;
+use crate::output::{self, Debug, Output, Terminal};
+use crate::site::{self, Environment, Site};
+use crate::store;
+
+/// Global parameters of WP-CLI that this program cannot honour, and what to do instead. Accepting them
+/// silently would run the command somewhere else than the user meant.
+const REFUSED: [(&str, &str); 6] = [
+    ("ssh", "run this program on that host instead, or reach its database through a tunnel with --db"),
+    ("http", "give --path or --db instead"),
+    ("alias", "give --path or --db instead"),
+    ("require", "it loads PHP code, and this program runs none"),
+    ("exec", "it runs PHP code, and this program runs none"),
+    ("prompt", "give the arguments on the command line"),
+];
+
+/// Runs the program: `arguments` as the system gave them, program name first.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    keep_secrets_out_of_dumps();
+    let environment = Environment::of_process();
+    let arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
+    let definition = Cli::command();
+    let split = grammar::split(arguments.iter().cloned(), &definition);
+    let mut out = open_output(&split, &environment);
+    let end = match parse(arguments, split, &definition, &mut out) {
+        Ok(Parsed::Run(cli)) => dispatch(*cli, &environment, &mut out),
+        Ok(Parsed::Shown(code)) => return finish(out, code),
+        Err(error) => Err(error),
+    };
+    // A result counts once it has left the process.
+    let code = match end.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => {
+            out.error(error.to_string());
+            error.exit_code()
+        }
+    };
+    finish(out, code)
+}
+
+/// No core file may hold a password, and no panic message a value that was being handled.
+fn keep_secrets_out_of_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Lowering a limit cannot fail; if a system thinks otherwise, the program is no worse off than others.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        output::last_words(&format!(
+            "Error: This is a bug in wp-app-password{place}. Please report it; what was being handled is not \
+             shown here because it could hold a secret.\n"
+        ));
+    }));
+}
+
+/// What a command line turned out to be.
+enum Parsed {
+    Run(Box<Cli>),
+    /// Help, usage or a version was shown.
+    Shown(ExitCode),
+}
+
+fn parse(
+    arguments: Vec<OsString>,
+    split: Split,
+    definition: &clap::Command,
+    out: &mut Output<'static>,
+) -> Result<Parsed, Error> {
+    for (name, advice) in REFUSED {
+        if split.is_set(name) {
+            return Err(Error::Usage(format!("--{name} is a parameter of WP-CLI that this program does not have: {advice}.")));
+        }
+    }
+    let verb = split.verb().map(|verb| verb.to_string_lossy().into_owned());
+    if let Some(alias) = verb.as_deref().filter(|verb| verb.starts_with('@')) {
+        return Err(Error::Usage(format!(
+            "Aliases such as {alias} are not read yet. Give the site's folder with --path, or its database with --db."
+        )));
+    }
+    let wants_help = ["help", "h"].iter().any(|name| split.is_set(name));
+    let mirrored = verb
+        .as_deref()
+        .filter(|verb| MIRRORED.contains(verb) && !wants_help)
+        .and_then(|verb| definition.find_subcommand(verb));
+    let argv = match mirrored {
+        None => with_program_name(arguments),
+        Some(verb) => match grammar::read(split, definition, verb) {
+            Reading::Arguments { argv, warnings } => {
+                for warning in warnings {
+                    out.warning(warning);
+                }
+                argv
+            }
+            Reading::Usage => {
+                out.line(usage(verb))?;
+                return Ok(Parsed::Shown(ExitCode::from(1)));
+            }
+            Reading::Error(message) => return Err(Error::Usage(message)),
+        },
+    };
+    match Cli::try_parse_from(argv) {
+        Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                out.result(error.render().to_string())?;
+                Ok(Parsed::Shown(ExitCode::SUCCESS))
+            }
+            _ => {
+                let text = error.render().to_string();
+                Err(Error::Usage(text.trim_start_matches("error: ").trim_end().to_owned()))
+            }
+        },
+    }
+}
+
+fn with_program_name(arguments: Vec<OsString>) -> Vec<OsString> {
+    std::iter::once("wp-app-password".into()).chain(arguments).collect()
+}
+
+/// WP-CLI: too few arguments print the usage on stdout, and that is all.
+fn usage(verb: &clap::Command) -> String {
+    let mut verb = verb.clone().bin_name(format!("wp-app-password {}", verb.get_name()));
+    let text = verb.render_usage().to_string();
+    format!("usage: {}", text.trim_start_matches("Usage: "))
+}
+
+fn open_output(split: &Split, environment: &Environment) -> Output<'static> {
+    let (color, debug) = (split.color(), split.text("debug"));
+    let terminal = Terminal::detect(&output::Environment {
+        stdout_is_terminal: std::io::stdout().is_terminal(),
+        stderr_is_terminal: std::io::stderr().is_terminal(),
+        shell_pipe: environment.get("SHELL_PIPE").map(<[u8]>::to_vec),
+        columns: environment.get("COLUMNS").map(<[u8]>::to_vec),
+        window_columns: std::io::stdout().is_terminal().then(output::window_columns).flatten(),
+        color,
+    });
+    let debug = match debug {
+        None => Debug::Off,
+        Some(group) if group.is_empty() => Debug::All,
+        Some(group) => Debug::Group(group),
+    };
+    Output::new(std::io::stdout(), std::io::stderr(), terminal).quiet(split.is_set("quiet")).debugging(debug)
+}
+
+/// Whether the caller closed standard output (`>&-`).
+///
+/// Rust's runtime then opens /dev/null for reading and writing in its place, which would swallow a password
+/// without a word; a shell's `>/dev/null` is opened for writing only.
+fn stdout_is_closed() -> bool {
+    use rustix::fs::{OFlags, fcntl_getfl, fstat};
+    let stdout = std::io::stdout();
+    let Ok(flags) = fcntl_getfl(&stdout) else { return true };
+    let null = rustix::fs::stat("/dev/null").map(|null| null.st_rdev);
+    let opened = fstat(&stdout).map(|stdout| stdout.st_rdev);
+    flags.contains(OFlags::RDWR) && null.is_ok() && null == opened
+}
+
+fn finish(mut out: Output<'static>, code: ExitCode) -> ExitCode {
+    match out.flush() {
+        Ok(()) => code,
+        Err(error) => {
+            out.error(Error::from(error).to_string());
+            ExitCode::from(1)
+        }
+    }
+}
+
+/// Runs the verb on its site.
+fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> Result<Outcome, Error> {
+    let Cli { global, verb } = cli;
+    match &verb {
+        Verb::Completions(args) => return commands::completions::run(args, out),
+        Verb::Man(args) => return commands::man::run(args, out),
+        _ => {}
+    }
+    let site = site::resolve(&site::Request {
+        path: global.path.clone(),
+        db: global.db.clone(),
+        table_prefix: global.table_prefix.clone(),
+        url: global.url.clone(),
+        sandbox: global.sandbox,
+        cwd: std::env::current_dir().unwrap_or_default(),
+        env: environment.clone(),
+    })?;
+    for note in &site.notes {
+        out.note(note);
+    }
+    explain(&site, out);
+    let mut store = store::open(&site.address, &site.tables)?;
+    out.debug("site", format!("{:?}", store.description()));
+    let mut context = Context {
+        store: store.as_mut(),
+        out,
+        site: &site,
+        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
+        ignore_cache: global.cache.is_some(),
+        replace_unreadable: global.replace_unreadable,
+        force_login: environment.get("WP_CLI_FORCE_USER_LOGIN").is_some_and(|value| !value.is_empty() && value != b"0"),
+        stdout_closed: stdout_is_closed(),
+        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+    };
+    check(&global, &mut context)?;
+    match &verb {
+        Verb::Create(args) => commands::create::run(args, &mut context),
+        Verb::List(args) => commands::list::run(args, &mut context),
+        Verb::Get(args) => commands::get::run(args, &mut context),
+        Verb::Exists(args) => commands::exists::run(args, &mut context),
+        Verb::Update(args) => commands::update::run(args, &mut context),
+        Verb::RecordUsage(args) => commands::record_usage::run(args, &mut context),
+        Verb::Delete(args) => commands::delete::run(args, &mut context),
+        Verb::RevokeAll(args) => commands::revoke_all::run(args, &mut context),
+        Verb::Completions(_) | Verb::Man(_) => Ok(Outcome::Done),
+    }
+}
+
+/// `--debug`: where the site is, and who said so.
+fn explain(site: &Site, out: &mut Output<'static>) {
+    for origin in &site.origins {
+        out.debug("site", format!("{} = {} ({})", origin.name, origin.shown, origin.source));
+    }
+    if let Some(drop_in) = &site.object_cache {
+        out.debug("site", format!("object cache drop-in: {}", drop_in.display()));
+    }
+}
+
+/// The guards that stand before every verb.
+fn check(global: &Global, context: &mut Context<'_>) -> Result<(), Error> {
+    if let Some(expected) = &global.expect_url {
+        context.expect_url(expected)?;
+    }
+    if let Some(user) = global.user.as_ref().filter(|user| !user.as_bytes().is_empty()) {
+        // WP-CLI: the acting user has to exist, whatever the command does with it.
+        context.find_user(user)?;
+    }
+    Ok(())
+}

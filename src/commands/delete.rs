@@ -1,0 +1,75 @@
+//! `delete <user> [<uuid>...] [--all]`
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::Args;
+
+use super::{Context, Outcome};
+use crate::error::Error;
+use crate::wordpress::sanitize;
+
+/// `delete <user> [<uuid>...]`
+#[derive(Debug, Args)]
+pub struct Delete {
+    /// User login, user email, or user ID
+    #[arg(value_name = "user", required = true)]
+    pub user: OsString,
+
+    /// Universally unique IDs, separate arguments or separated by blanks
+    #[arg(value_name = "uuid", num_args = 0..)]
+    pub uuids: Vec<OsString>,
+
+    /// Revoke all of the user's application passwords
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Revokes what is named, all at once, and sums up. What could not be found makes the answer "no".
+///
+/// # Errors
+/// An unknown user, an unreadable list, a failing database: then nothing was revoked.
+pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    let user = context.find_user(&args.user)?;
+    let uuids: Vec<&[u8]> = args.uuids.iter().flat_map(|argument| split(argument.as_bytes())).collect();
+    if uuids.is_empty() != args.all {
+        return Err(Error::UuidsOrAll);
+    }
+    let concerns = context.passwords().read(user.id)?.concerns(&user);
+    if args.all {
+        context.passwords().delete_all(&user)?;
+        context.warn_of(concerns);
+        context.revoked("Deleted all application passwords")?;
+        return Ok(Outcome::Done);
+    }
+    let found = context.passwords().delete(&user, &uuids)?;
+    context.warn_of(concerns);
+    for (uuid, _) in uuids.iter().zip(&found).filter(|(_, found)| !**found) {
+        let mut message = b"Failed to delete UUID ".to_vec();
+        message.extend_from_slice(uuid);
+        message.extend_from_slice(format!(": {}", Error::NotFound).as_bytes());
+        context.out.warning(message);
+    }
+    let deleted = found.iter().filter(|found| **found).count();
+    let plural = if uuids.len() == 1 { "" } else { "s" };
+    let summary = format!("Deleted {deleted} of {} application password{plural}", uuids.len());
+    if deleted > 0 {
+        context.revoked(&summary)?;
+    } else {
+        context.out.success(format!("{summary}."))?;
+    }
+    Ok(if deleted == uuids.len() { Outcome::Done } else { Outcome::No })
+}
+
+/// WP-CLI: `list --format=ids | xargs -I{} … delete USER {}` hands over all UUIDs as one argument, and
+/// WP-CLI then looks for one uuid with blanks in it. Here each is revoked. An argument in which anything
+/// else than UUIDs stands is left whole, so that the message names what was typed.
+fn split(argument: &[u8]) -> Vec<&[u8]> {
+    let parts: Vec<&[u8]> =
+        argument.split(|byte| byte.is_ascii_whitespace()).filter(|part| !part.is_empty()).collect();
+    if !parts.is_empty() && parts.iter().all(|part| sanitize::wp_is_uuid(part)) {
+        parts
+    } else {
+        vec![argument]
+    }
+}

@@ -1,0 +1,47 @@
+//! `man [<command>]`
+
+use clap::Args;
+
+use super::Outcome;
+use crate::error::Error;
+use crate::output::Output;
+
+/// `man [<command>]`
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Command whose page to print (default: the program's own page)
+    #[arg(value_name = "command")]
+    pub command: Option<String>,
+}
+
+/// The committed pages, by command. A test keeps them the same as what the definition renders.
+pub const PAGES: &[(&str, &str)] = &[
+    ("", include_str!("../../man/wp-app-password.1")),
+    ("create", include_str!("../../man/wp-app-password-create.1")),
+    ("list", include_str!("../../man/wp-app-password-list.1")),
+    ("get", include_str!("../../man/wp-app-password-get.1")),
+    ("exists", include_str!("../../man/wp-app-password-exists.1")),
+    ("update", include_str!("../../man/wp-app-password-update.1")),
+    ("record-usage", include_str!("../../man/wp-app-password-record-usage.1")),
+    ("delete", include_str!("../../man/wp-app-password-delete.1")),
+    ("revoke-all", include_str!("../../man/wp-app-password-revoke-all.1")),
+    ("completions", include_str!("../../man/wp-app-password-completions.1")),
+    ("man", include_str!("../../man/wp-app-password-man.1")),
+];
+
+/// Prints a page in roff, for `man -l -`.
+///
+/// # Errors
+/// A command without a page, a closed standard output.
+pub fn run(args: &Man, out: &mut Output<'_>) -> Result<Outcome, Error> {
+    let wanted = args.command.as_deref().unwrap_or_default();
+    let Some((_, page)) = PAGES.iter().find(|(command, _)| *command == wanted) else {
+        let known: Vec<&str> = PAGES.iter().map(|(command, _)| *command).filter(|c| !c.is_empty()).collect();
+        return Err(Error::Usage(format!(
+            "There is no manual page for '{wanted}'. There is one for each of: {}",
+            known.join(", ")
+        )));
+    };
+    out.result(page)?;
+    Ok(Outcome::Done)
+}

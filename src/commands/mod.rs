@@ -1,0 +1,242 @@
+//! One file for each verb: its arguments, and what happens.
+//!
+//! A verb gets a [`Context`] and says how it ended with an [`Outcome`] or an [`Error`]. Verbs know neither
+//! SQL nor PHP's formats.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+use crate::application_passwords::{ApplicationPasswords, Rules};
+use crate::error::Error;
+use crate::output::Output;
+use crate::site::Site;
+use crate::store::{Autoload, Store, User, UserField, UserId};
+use crate::wordpress::sanitize;
+use crate::wordpress::schema;
+use crate::wordpress::version::{self, Evidence, Source, WordPressVersion};
+
+pub mod completions;
+pub mod create;
+pub mod delete;
+pub mod exists;
+pub mod get;
+pub mod list;
+pub mod man;
+pub mod record_usage;
+pub mod revoke_all;
+pub mod rows;
+pub mod update;
+
+/// How a verb ended when it did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done, or the answer is yes.
+    Done,
+    /// The answer is no (`exists`), or some of what was asked could not be done (`delete`).
+    No,
+    /// `--dry-run` found something to change.
+    Pending,
+}
+
+impl Outcome {
+    /// The exit code that scripts see.
+    pub fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Done => ExitCode::SUCCESS,
+            Self::No => ExitCode::from(1),
+            Self::Pending => ExitCode::from(2),
+        }
+    }
+}
+
+/// What every verb works with.
+pub struct Context<'a> {
+    /// The site's database.
+    pub store: &'a mut dyn Store,
+    /// The standard streams.
+    pub out: &'a mut Output<'static>,
+    /// What was found of the site outside its database.
+    pub site: &'a Site,
+    /// Unix seconds, UTC.
+    pub now: i64,
+    /// `--cache=ignore`: write as if there were no object cache.
+    pub ignore_cache: bool,
+    /// `--replace-unreadable`
+    pub replace_unreadable: bool,
+    /// `WP_CLI_FORCE_USER_LOGIN`: a user argument is a login, never an id or an address.
+    pub force_login: bool,
+    /// Standard output was closed when the program started.
+    pub stdout_closed: bool,
+    /// Whether a question can be asked: stdin and stderr are terminals.
+    pub interactive: bool,
+}
+
+impl Context<'_> {
+    /// The operations on this site's application passwords.
+    pub fn passwords(&mut self) -> ApplicationPasswords<'_> {
+        ApplicationPasswords::new(self.store, self.replace_unreadable)
+    }
+
+    /// The user that an argument means, as WP-CLI's `Fetchers\User` finds it.
+    ///
+    /// # Errors
+    /// [`Error::UnknownUser`], or a failing database.
+    pub fn find_user(&mut self, argument: &OsStr) -> Result<User, Error> {
+        let given = argument.as_bytes();
+        let shown = || argument.to_string_lossy().into_owned();
+        if self.force_login {
+            return self.by_login(given)?.ok_or_else(|| Error::UnknownLogin(shown()));
+        }
+        let user = if let Some(id) = sanitize::php_is_numeric(given) {
+            // WP-CLI: a number is an id and nothing else, even if it is somebody's login.
+            let user = match u64::try_from(id) {
+                Ok(id) if id > 0 => self.store.find_user(UserField::Id(UserId(id)))?,
+                _ => None,
+            };
+            if user.is_some() && self.by_login(given)?.is_some() {
+                self.out.warning(format!(
+                    "Ambiguous user match detected (both ID and user_login exist for identifier '{id}'). \
+                     WP-CLI will default to the ID, but you can force user_login instead with \
+                     WP_CLI_FORCE_USER_LOGIN=1."
+                ));
+            }
+            user
+        } else if sanitize::is_email(given) {
+            match self.store.find_user(UserField::Email(given))? {
+                None => self.by_login(given)?,
+                found => found,
+            }
+        } else {
+            self.by_login(given)?
+        };
+        user.ok_or_else(|| Error::UnknownUser(shown()))
+    }
+
+    /// WordPress: `get_user_by( 'login' )` sanitizes what it looks for; the comparison is the column's.
+    fn by_login(&mut self, given: &[u8]) -> Result<Option<User>, Error> {
+        let login = sanitize::sanitize_user(given);
+        if login.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.store.find_user(UserField::Login(&login))?)
+    }
+
+    /// What is known of the site's version: the files that run, else what the last update check and the
+    /// layout of the database say.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn evidence(&mut self) -> Result<Evidence, Error> {
+        let file = self.site.version_php.as_ref();
+        let evidence = match file.and_then(|file| WordPressVersion::parse(&file.wp_version)) {
+            Some(version) => {
+                Evidence { version: Some(version), source: Source::VersionFile, ..Evidence::UNKNOWN }
+            }
+            None => self.evidence_in_database()?,
+        };
+        self.out.debug("version", format!("{evidence:?}"));
+        Ok(evidence)
+    }
+
+    fn evidence_in_database(&mut self) -> Result<Evidence, Error> {
+        let checked = self.store.network_option(schema::UPDATE_TRANSIENT)?;
+        let checked = checked.and_then(|transient| version::from_update_transient(&transient));
+        let number = self.store.option(schema::DB_VERSION)?;
+        let number = number.and_then(|number| std::str::from_utf8(&number).ok()?.trim().parse().ok());
+        Ok(Evidence {
+            source: match (&checked, number) {
+                (Some(_), _) => Source::UpdateCheck,
+                (None, Some(_)) => Source::DbVersion,
+                (None, None) => Source::None,
+            },
+            version: checked,
+            db_version: number.map(version::from_db_version),
+            has_hash_of_68: false,
+        })
+    }
+
+    /// `--expect-url`: stops unless the database's `siteurl` or `home` is that address. The scheme, letter
+    /// case of the host and a slash at the end do not count.
+    ///
+    /// # Errors
+    /// [`Error::OtherSite`], or a failing database.
+    pub fn expect_url(&mut self, expected: &str) -> Result<(), Error> {
+        let mut found = Vec::new();
+        for option in ["siteurl", "home"] {
+            let value = self.store.option(option)?.unwrap_or_default();
+            let value = String::from_utf8_lossy(&value).into_owned();
+            if !value.is_empty() && same_site(&value, expected) {
+                return Ok(());
+            }
+            found.push(format!("its {option} is {}", if value.is_empty() { "not set" } else { &value }));
+        }
+        Err(Error::OtherSite { expected: expected.to_owned(), found: found.join(" and ") })
+    }
+
+    /// Asks a question that only `y` or `yes` affirms.
+    ///
+    /// # Errors
+    /// A closed standard stream.
+    pub fn confirm(&mut self, question: &str) -> Result<bool, Error> {
+        self.out.ask(format!("{question} [y/n] "))?;
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
+    }
+
+    /// Says what a careful person should know about a user's stored list.
+    pub fn warn_of(&mut self, concerns: Vec<String>) {
+        for concern in concerns {
+            self.out.warning(concern);
+        }
+    }
+
+    /// Stops before something is added that WordPress's object cache would hide, and undo.
+    ///
+    /// # Errors
+    /// [`Error::CachedAddition`]
+    pub fn refuse_cached_addition(&self) -> Result<(), Error> {
+        match &self.site.object_cache {
+            Some(drop_in) if !self.ignore_cache => {
+                Err(Error::CachedAddition { drop_in: drop_in.display().to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends a revocation: says `done` as a success, or that an object cache may keep it from counting.
+    ///
+    /// # Errors
+    /// [`Error::CachedRevocation`]
+    pub fn revoked(&mut self, done: &str) -> Result<(), Error> {
+        match &self.site.object_cache {
+            Some(drop_in) if !self.ignore_cache => Err(Error::CachedRevocation {
+                done: done.to_owned(),
+                drop_in: drop_in.display().to_string(),
+            }),
+            _ => Ok(self.out.success(format!("{done}."))?),
+        }
+    }
+}
+
+fn same_site(a: &str, b: &str) -> bool {
+    fn parts(url: &str) -> (String, &str) {
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+        (host.to_ascii_lowercase(), path.trim_end_matches('/'))
+    }
+    parts(a.trim()) == parts(b.trim())
+}
+
+/// The rules of this version of WordPress.
+pub fn rules(evidence: &Evidence) -> Rules {
+    Rules {
+        unique_names: version::refuses_duplicate_names(evidence),
+        sanitize_names: version::sanitizes_names(evidence),
+        autoload: match version::autoload_for_new_option(evidence) {
+            "off" => Autoload::Off,
+            _ => Autoload::No,
+        },
+    }
+}

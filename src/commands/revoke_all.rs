@@ -1,0 +1,73 @@
+//! `revoke-all <user>`
+
+use std::ffi::OsString;
+
+use clap::Args;
+
+use super::{Context, Outcome};
+use crate::application_passwords::named;
+use crate::error::Error;
+
+/// `revoke-all <user>`
+#[derive(Debug, Args)]
+pub struct RevokeAll {
+    /// User login, user email, or user ID
+    #[arg(value_name = "user", required = true)]
+    pub user: OsString,
+
+    /// Don't ask
+    #[arg(long, short)]
+    pub yes: bool,
+
+    /// Show what would be revoked and change nothing (exit code 2 if anything would)
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Revokes all application passwords of one user and says how many there were.
+///
+/// # Errors
+/// An unknown user, a declined question, an unreadable list, a failing database.
+pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    let user = context.find_user(&args.user)?;
+    let who = named(&user);
+    let list = context.passwords().read(user.id)?;
+    let concerns = list.concerns(&user);
+    let names: Vec<Vec<u8>> = list
+        .records()
+        .map(|record| {
+            let mut line = record.text("uuid").unwrap_or_default().into_owned();
+            line.extend_from_slice(b"  ");
+            line.extend_from_slice(&record.text("name").unwrap_or_default());
+            line
+        })
+        .collect();
+    context.warn_of(concerns);
+    if args.dry_run {
+        for line in &names {
+            context.out.line(line)?;
+        }
+        context.out.log(format!("Would revoke {} of user {who}.", count(names.len())))?;
+        return Ok(if names.is_empty() { Outcome::Done } else { Outcome::Pending });
+    }
+    if !args.yes && context.interactive && !names.is_empty() {
+        for line in &names {
+            context.out.line(line)?;
+        }
+        if !context.confirm(&format!("Revoke {} of user {who}?", count(names.len())))? {
+            return Err(Error::Declined);
+        }
+    }
+    let revoked = context.passwords().delete_all(&user)?;
+    let done = format!("Revoked {} of user {who}", count(revoked));
+    if revoked > 0 {
+        context.revoked(&done)?;
+    } else {
+        context.out.success(format!("{done}."))?;
+    }
+    Ok(Outcome::Done)
+}
+
+fn count(number: usize) -> String {
+    format!("{number} application password{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,68 @@
+//! Stored entries as rows of a list: the bridge from records to formats.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::Args;
+
+use crate::application_passwords::Record;
+use crate::output::{Format, Item, Key, Request, Value};
+use crate::wordpress::php_serialize::{self, Document, NodeId, View};
+
+/// WP-CLI: `APPLICATION_PASSWORD_FIELDS`.
+pub const FIELDS: [&str; 7] = ["uuid", "app_id", "name", "password", "created", "last_used", "last_ip"];
+
+/// Which fields of a list.
+#[derive(Debug, Args, Clone)]
+pub struct Columns {
+    /// Print the value of a single field
+    #[arg(long, value_name = "field")]
+    pub field: Option<OsString>,
+
+    /// Limit the output to specific fields
+    #[arg(long, value_name = "fields")]
+    pub fields: Option<OsString>,
+}
+
+impl Columns {
+    /// What is asked of the formatter: these fields, or `default` ones. The definition has checked the
+    /// format's name already.
+    pub fn request(&self, format: Option<&str>, default: &[&str]) -> Request {
+        let bytes = |text: &'_ Option<OsString>| text.as_deref().map(|text| text.as_bytes().to_vec());
+        let format = format.and_then(Format::from_name).unwrap_or_default();
+        Request::new(format, bytes(&self.field).as_deref(), bytes(&self.fields).as_deref(), default)
+    }
+}
+
+/// An entry as a row; the bytes stay where they are in the stored value.
+impl Item for Record<'_> {
+    fn field(&self, name: &str) -> Option<Value<'_>> {
+        let (document, node) = self.parts();
+        document.get(node, name.as_bytes()).map(|node| value(document, node))
+    }
+}
+
+/// A stored value as formats see it. Objects show their properties, as PHP's json_encode() does.
+fn value(document: &Document, node: NodeId) -> Value<'_> {
+    match document.view(node) {
+        View::Null => Value::Null,
+        View::Bool(on) => Value::Bool(on),
+        View::Int(number) => Value::Int(number),
+        View::Float(number) => Value::Float(number),
+        View::Str(text) => Value::Text(text),
+        View::Array => Value::Map(
+            document
+                .entries(node)
+                .map(|(key, node)| {
+                    let key = match key {
+                        php_serialize::Key::Int(number) => Key::Int(number),
+                        php_serialize::Key::Str(text) => Key::Text(text),
+                    };
+                    (key, value(document, node))
+                })
+                .collect(),
+        ),
+        _ => Value::Text(Cow::Borrowed(b"(object)")),
+    }
+}

@@ -1,0 +1,39 @@
+//! `update <user> <uuid> --name=<name>`
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::Args;
+
+use super::{Context, Outcome, rules};
+use crate::error::Error;
+
+/// `update <user> <uuid>`
+#[derive(Debug, Args)]
+pub struct Update {
+    /// User login, user email, or user ID
+    #[arg(value_name = "user", required = true)]
+    pub user: OsString,
+
+    /// Universally unique ID of the application password
+    #[arg(value_name = "uuid", required = true)]
+    pub uuid: OsString,
+
+    /// The new name of the application password
+    #[arg(long, value_name = "name")]
+    pub name: Option<OsString>,
+}
+
+/// Renames an entry; nothing else of it can change.
+///
+/// # Errors
+/// An unknown user or uuid, an unreadable list, a failing database.
+pub fn run(args: &Update, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    let user = context.find_user(&args.user)?;
+    context.refuse_cached_addition()?;
+    let rules = rules(&context.evidence()?);
+    let name = args.name.as_deref().map(OsStrExt::as_bytes);
+    context.passwords().rename(&user, args.uuid.as_bytes(), name, rules)?;
+    context.out.success("Updated application password.")?;
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,175 @@
+//! Every sentence a failing command prints, and its exit code.
+//!
+//! Where WP-CLI has a sentence for the case, it is WP-CLI's own. Ends that are not failures (done, no,
+//! changes pending) are an [`crate::commands::Outcome`].
+
+use std::process::ExitCode;
+
+use thiserror::Error as ThisError;
+
+/// Why a command failed.
+#[derive(Debug, ThisError)]
+pub enum Error {
+    /// WP-CLI: `Fetchers\User`.
+    #[error("Invalid user ID, email or login: '{0}'")]
+    UnknownUser(String),
+    /// WP-CLI: the same with `WP_CLI_FORCE_USER_LOGIN` set.
+    #[error("Invalid user login: '{0}'")]
+    UnknownLogin(String),
+    /// WordPress: `application_password_empty_name`; its status came with 5.7.
+    #[error("An application name is required to create an application password.{}", if *.status { " {\"status\":400}" } else { "" })]
+    EmptyName {
+        /// Whether this version attaches an HTTP status, which WP-CLI prints.
+        status: bool,
+    },
+    /// WordPress: `application_password_duplicate_name`, 5.7 to 6.6.
+    #[error("Each application name should be unique. {{\"status\":409}}")]
+    DuplicateName,
+    /// WordPress: `application_password_not_found`.
+    #[error("Could not find an application password with that id.")]
+    NotFound,
+    /// WP-CLI: `get` says it its own way.
+    #[error("No application password found for this user ID and UUID.")]
+    NoSuchPassword,
+    /// WP-CLI: `delete` without or with too much to do.
+    #[error("You need to specify either one or more UUIDS or provide the --all flag")]
+    UuidsOrAll,
+    /// A command line that cannot be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// A stored list that cannot be read, when it would have to be written.
+    #[error(
+        "The application passwords of user {user} can't be read, so nothing was changed: {reason} \
+         (usermeta row {umeta_id}, byte {offset}). WordPress treats such a value as an empty list and \
+         overwrites it at the next change. Restore the row from a backup, or use --replace-unreadable: the \
+         old bytes are then kept in a second meta row."
+    )]
+    Unreadable {
+        /// `5 (login)`.
+        user: String,
+        /// `usermeta.umeta_id`.
+        umeta_id: u64,
+        /// Offset in the stored value, counted from 0.
+        offset: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// An entry that refuses the edit, such as one that other values refer to.
+    #[error("The application passwords of user {user} can't be changed, and nothing was: {reason}.")]
+    Uneditable {
+        /// `5 (login)`.
+        user: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Somebody else kept changing the same list.
+    #[error(
+        "The application passwords of user {user} were changed by somebody else each of the {attempts} times \
+         that they were about to be saved. Nothing was changed; try again."
+    )]
+    Conflict {
+        /// `5 (login)`.
+        user: String,
+        /// How many times it was tried.
+        attempts: u32,
+    },
+    /// A scheme that this site's WordPress cannot check.
+    #[error("{0}")]
+    Scheme(String),
+    /// The plaintext could not be handed over; the entry was taken back.
+    #[error("The new password could not be written to standard output ({reason}), so it was taken back. Nothing was changed.")]
+    NotDelivered {
+        /// The system's own words.
+        reason: String,
+    },
+    /// The plaintext could not be handed over, and the entry is still there.
+    #[error(
+        "The new password could not be written to standard output ({reason}) and could not be taken back \
+         either ({cause}). Nobody knows it; revoke it: delete {user} {uuid}"
+    )]
+    NotTakenBack {
+        /// The system's own words.
+        reason: String,
+        /// Why the entry stayed.
+        cause: String,
+        /// The user's id.
+        user: u64,
+        /// The entry's uuid.
+        uuid: String,
+    },
+    /// Standard output was closed before anything was done.
+    #[error("Standard output is closed, so nobody would see the new password. Nothing was changed.")]
+    StdoutClosed,
+    /// A persistent object cache keeps WordPress from seeing what would be added.
+    #[error(
+        "This site has a persistent object cache ({drop_in}). WordPress would not see the change, and could \
+         undo it by writing back its cached list. Nothing was changed. Use `wp user application-password` \
+         here, or --cache=ignore and flush the cache yourself (`wp cache flush`)."
+    )]
+    CachedAddition {
+        /// `wp-content/object-cache.php`.
+        drop_in: String,
+    },
+    /// Removed from the database, but WordPress may go on using its cached list.
+    #[error(
+        "{done} in the database, but this site has a persistent object cache ({drop_in}): what was revoked may \
+         still work, and WordPress may write it back. Flush the cache now (`wp cache flush`), then check with \
+         `list`."
+    )]
+    CachedRevocation {
+        /// `Deleted 1 of 1 application password`.
+        done: String,
+        /// `wp-content/object-cache.php`.
+        drop_in: String,
+    },
+    /// `--expect-url`.
+    #[error("This database belongs to another site: --expect-url is {expected}, but {found}. Nothing was changed.")]
+    OtherSite {
+        /// As given.
+        expected: String,
+        /// `its siteurl is … and its home is …`.
+        found: String,
+    },
+    /// The question was answered with no.
+    #[error("Nothing was revoked.")]
+    Declined,
+    /// The site or its database settings could not be found.
+    #[error(transparent)]
+    Site(#[from] crate::site::SiteError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+    /// The system refused to write a result.
+    #[error("The result could not be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl Error {
+    /// The exit code: 1, whatever failed. Listed one by one so that a new error makes its author choose.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::UnknownUser(_)
+            | Self::UnknownLogin(_)
+            | Self::EmptyName { .. }
+            | Self::DuplicateName
+            | Self::NotFound
+            | Self::NoSuchPassword
+            | Self::UuidsOrAll
+            | Self::Usage(_)
+            | Self::Unreadable { .. }
+            | Self::Uneditable { .. }
+            | Self::Conflict { .. }
+            | Self::Scheme(_)
+            | Self::NotDelivered { .. }
+            | Self::NotTakenBack { .. }
+            | Self::StdoutClosed
+            | Self::CachedAddition { .. }
+            | Self::CachedRevocation { .. }
+            | Self::OtherSite { .. }
+            | Self::Declined
+            | Self::Site(_)
+            | Self::Store(_)
+            | Self::Output(_) => ExitCode::from(1),
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What a user types and sees, beyond the recorded transcripts.
+
+use std::process::{Command, Output, Stdio};
+
+use crate::fixture::{Fixture, SqliteFixture};
+use crate::process::{self, Terminal};
+
+/// A site on SQLite, in the state of the golden fixture.
+struct Site(SqliteFixture);
+
+impl Site {
+    fn new() -> Self {
+        Self(SqliteFixture::new())
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = process::binary();
+        command.args(arguments).env("WP_APP_PASSWORD_DB", self.0.url());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+#[test]
+fn the_published_pipeline_revokes_every_entry() {
+    let site = Site::new();
+    let binary = env!("CARGO_BIN_EXE_wp-app-password");
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{binary} list 1 --format=ids | xargs -I{{}} {binary} delete 1 {{}}"))
+        .env("WP_APP_PASSWORD_DB", site.0.url())
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&output), "Success: Deleted 4 of 4 application passwords.\n", "{output:?}");
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "0");
+}
+
+#[test]
+fn one_argument_with_anything_but_uuids_is_left_whole() {
+    let site = Site::new();
+    let both = "11111111-1111-4111-8111-111111111111 nonsense";
+    let output = site.run(&["delete", "1", both]);
+    assert_eq!(code(&output), 1);
+    assert!(stderr(&output).contains(&format!("Failed to delete UUID {both}: ")), "{output:?}");
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
+}
+
+#[test]
+fn without_a_user_every_user_is_listed_in_order() {
+    let site = Site::new();
+    let output = site.run(&["list", "--format=csv", "--fields=user_id,user_login,name"]);
+    assert_eq!(
+        stdout(&output),
+        "user_id,user_login,name\n1,admin,\"Beta App\"\n1,admin,alpha\n1,admin,dupe\n1,admin,\"çédille 🚀 \"\"q\"\", it's\"\n\
+         4,subscriber1,solo\n5,inventory-sync-bot,0\n5,inventory-sync-bot,min\n6,9,\"of user 6\"\n\
+         8,editor1@example.com,\" lead: colon # hash \"\n8,editor1@example.com,yes\n\
+         8,editor1@example.com,\"line1 line2 <b>&amp;</b>\ttab\"\n8,editor1@example.com,{n}\n"
+            .replace("{n}", &"n".repeat(150))
+    );
+    let header = site.run(&["list"]);
+    assert!(
+        stdout(&header).starts_with("user_id\tuser_login\tuuid\tapp_id\tname\tpassword\tcreated\tlast_used\tlast_ip\n1\tadmin\t"),
+        "{header:?}"
+    );
+}
+
+#[test]
+fn streamed_and_buffered_lists_of_all_users_agree() {
+    let site = Site::new();
+    for format in ["csv", "json", "yaml", "count", "ids", "table"] {
+        let streamed = site.run(&["list", "--name=solo", &format!("--format={format}")]);
+        let buffered = site.run(&["list", "--name=solo", &format!("--format={format}"), "--order=desc"]);
+        assert_eq!(stdout(&streamed), stdout(&buffered), "{format}");
+        assert!(!streamed.stdout.is_empty(), "{format}");
+    }
+    let oldest = site.run(&["list", "--orderby=created", "--order=asc", "--field=name"]);
+    assert!(stdout(&oldest).starts_with("min\nçédille"), "{oldest:?}");
+}
+
+#[test]
+fn create_as_json_holds_every_field() {
+    let site = Site::new();
+    let output = site.run(&["create", "editor1", "My App", "--app-id=x", "--format=json"]);
+    let object: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(object["user_id"], 2);
+    assert_eq!(object["user_login"], "editor1");
+    assert_eq!(object["name"], "My App");
+    assert_eq!(object["app_id"], "x");
+    assert_eq!(object["password"].as_str().unwrap().len(), 24);
+    let listed = site.run(&["list", "2", "--field=uuid"]);
+    assert_eq!(stdout(&listed).trim(), object["uuid"].as_str().unwrap());
+}
+
+#[test]
+fn revoke_all_counts_asks_and_can_be_tried_first() {
+    let site = Site::new();
+    let tried = site.run(&["revoke-all", "1", "--dry-run"]);
+    assert_eq!(code(&tried), 2);
+    assert!(stdout(&tried).contains("11111111-1111-4111-8111-111111111111  alpha\n"), "{tried:?}");
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
+
+    let declined = Terminal::run_with_input(site.command(&["revoke-all", "1"]), 80, b"n\n");
+    assert_eq!(declined.exit_code, 1);
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
+
+    let affirmed = Terminal::run_with_input(site.command(&["revoke-all", "1"]), 80, b"y\n");
+    assert_eq!(affirmed.exit_code, 0, "{}", String::from_utf8_lossy(&affirmed.received));
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "0");
+
+    let nothing = site.run(&["revoke-all", "2", "--yes"]);
+    assert_eq!(stdout(&nothing), "Success: Revoked 0 application passwords of user 2 (editor1).\n");
+    assert_eq!(code(&site.run(&["revoke-all", "2", "--dry-run"])), 0);
+    let one = site.run(&["revoke-all", "4"]);
+    assert_eq!(stdout(&one), "Success: Revoked 1 application password of user 4 (subscriber1).\n");
+}
+
+#[test]
+fn a_password_that_cannot_be_printed_is_taken_back() {
+    let site = Site::new();
+    for arguments in [
+        &["create", "3", "full"][..],
+        &["create", "3", "full", "--porcelain"],
+        &["create", "3", "full", "--format=json"],
+        &["create", "3", "full", "--quiet"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = site.command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(stderr(&output).contains("taken back"), "{output:?}");
+        assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), "0", "{arguments:?}");
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = site.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(stderr(&output).contains("taken back"), "{output:?}");
+        assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), "0", "{arguments:?}");
+    }
+    let closed = Command::new("sh")
+        .arg("-c")
+        .arg(format!("{} create 3 closed >&-", env!("CARGO_BIN_EXE_wp-app-password")))
+        .env("WP_APP_PASSWORD_DB", site.0.url())
+        .output()
+        .unwrap();
+    assert_eq!(code(&closed), 1);
+    assert!(stderr(&closed).contains("Standard output is closed"), "{closed:?}");
+    assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), "0");
+}
+
+#[test]
+fn an_unreadable_list_is_reported_and_never_overwritten() {
+    let mut site = Site::new();
+    for (value, reason) in [
+        (&b"a:1:{i:0;a:1:{s:4:\"uuid\";s:99:\"x\";}}"[..], "byte"),
+        (br#"[{"uuid":"x"}]"#, "not a serialized list"),
+        (br#"s:6:"a:0:{}";"#, "serialized twice"),
+        (b"i:5;", "not a list"),
+        (b"a:1:{i:0;a:1:{s:4:\"uu", "byte"),
+        (b"nonsense \xff", "not a serialized list"),
+    ] {
+        site.0.set_meta(3, value);
+        let read = site.run(&["list", "3", "--format=count"]);
+        assert_eq!((code(&read), stdout(&read).as_str()), (0, "0"), "{read:?}");
+        assert!(stderr(&read).contains("3 (author1)") && stderr(&read).contains(reason), "{read:?}");
+        for write in [
+            &["create", "3", "x"][..],
+            &["delete", "3", "--all"],
+            &["delete", "3", "11111111-1111-4111-8111-111111111111"],
+            &["update", "3", "11111111-1111-4111-8111-111111111111", "--name=x"],
+            &["record-usage", "3", "11111111-1111-4111-8111-111111111111"],
+            &["revoke-all", "3", "--yes"],
+        ] {
+            let output = site.run(write);
+            assert_eq!(code(&output), 1, "{write:?}");
+            assert!(stderr(&output).contains("--replace-unreadable"), "{output:?}");
+            assert_eq!(site.0.metas()[&3], [value], "{write:?}");
+        }
+    }
+    let output = site.run(&["create", "3", "x", "--replace-unreadable"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert_eq!(stdout(&site.run(&["list", "3", "--field=name"])), "x\n");
+    let kept: Vec<u8> = site
+        .0
+        .connection()
+        .query_row(
+            "SELECT CAST(meta_value AS BLOB) FROM wp_usermeta WHERE user_id = 3 AND meta_key = '_application_passwords_unreadable'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(kept, b"nonsense \xff");
+}
+
+#[test]
+fn control_characters_are_escaped_on_a_terminal_and_exact_in_a_pipe() {
+    let mut site = Site::new();
+    let name = "evil\u{1b}[2J\u{202e}txt";
+    let stored = format!("a:1:{{i:0;a:2:{{s:4:\"uuid\";s:1:\"u\";s:4:\"name\";s:{}:\"{name}\";}}}}", name.len());
+    site.0.set_meta(3, stored.as_bytes());
+    assert_eq!(stdout(&site.run(&["list", "3", "--field=name"])), format!("{name}\n"));
+    for arguments in [&["list", "3", "--field=name"][..], &["list", "3"], &["list"], &["revoke-all", "3", "--dry-run"]] {
+        let seen = Terminal::run(site.command(arguments), 200).received;
+        let seen = String::from_utf8(seen).unwrap();
+        assert!(!seen.contains('\u{1b}') && !seen.contains('\u{202e}'), "{seen:?}");
+        assert!(seen.contains("evil\\x1b[2J\\u{202e}txt"), "{seen:?}");
+    }
+}
+
+#[test]
+fn expect_url_guards_against_the_wrong_database() {
+    let site = Site::new();
+    for good in ["https://golden.example", "https://golden.example/", "http://GOLDEN.example", "golden.example"] {
+        let output = site.run(&["list", "1", "--format=count", "--expect-url", good]);
+        assert_eq!(stdout(&output), "4", "{good}: {output:?}");
+    }
+    for bad in ["https://other.example", "https://golden.example/blog", "https://golden.example:8443"] {
+        let output = site.run(&["delete", "1", "--all", &format!("--expect-url={bad}")]);
+        assert_eq!(code(&output), 1, "{bad}");
+        assert!(stderr(&output).contains("belongs to another site"), "{output:?}");
+    }
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
+}
+
+#[test]
+fn global_parameters_stand_anywhere_and_in_both_spellings() {
+    let site = Site::new();
+    let url = site.0.url();
+    for arguments in [
+        &["--db", &url, "list", "1", "--format=count"][..],
+        &["list", "--db", &url, "1", "--format=count"],
+        &["list", "1", "--format=count", &format!("--db={url}")],
+        &["list", "1", "--format=count", "--skip-plugins", "--skip-themes=x", "--allow-root", "--user=admin"],
+        &["--user", "2", "--no-color", "--quiet", "list", "1", "--format=count"],
+    ] {
+        let output = site.run(arguments);
+        assert_eq!(stdout(&output), "4", "{arguments:?} {output:?}");
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+    }
+    let nobody = site.run(&["list", "1", "--user=nobody"]);
+    assert_eq!(stderr(&nobody), "Error: Invalid user ID, email or login: 'nobody'\n");
+    for refused in ["--ssh=host", "--require=x.php", "--exec=1", "--prompt", "--http=x"] {
+        let output = site.run(&["list", "1", refused]);
+        assert_eq!(code(&output), 1, "{refused}");
+    }
+}
+
+#[test]
+fn usage_errors_end_with_one() {
+    let site = Site::new();
+    for arguments in [
+        &["nonsense"][..],
+        &["create", "1", "x", "--hash=rot13"],
+        &["create", "1", "x", "--bcrypt-cost=40"],
+        &["revoke-all"],
+        &["revoke-all", "1", "--nonsense"],
+        &["completions", "csh"],
+        &["man", "nonsense"],
+        &["@prod", "list", "1"],
+        &["list", "1", "--cache=maybe"],
+    ] {
+        let output = site.run(arguments);
+        assert_eq!(code(&output), 1, "{arguments:?}: {output:?}");
+        assert!(stderr(&output).starts_with("Error: "), "{arguments:?}: {output:?}");
+    }
+    for arguments in [&["--help"][..], &["create", "--help"], &["--version"], &[], &["revoke-all", "-h"]] {
+        assert_eq!(code(&site.run(arguments)), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn debug_output_holds_no_secret() {
+    let site = Site::new();
+    let output = site.run(&["create", "1", "x", "--porcelain", "--debug"]);
+    let password = stdout(&output).trim().to_owned();
+    assert_eq!(password.len(), 24);
+    assert!(stderr(&output).contains("Debug"), "{output:?}");
+    assert!(!stderr(&output).contains(&password));
+    let output = process::binary()
+        .args(["--debug", "list", "1", "--db", "mysql://wp:hunter2@127.0.0.1:1/wp"])
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 1);
+    assert!(!stderr(&output).contains("hunter2"), "{output:?}");
+}
+
+#[test]
+fn no_core_file_can_hold_a_secret() {
+    let site = Site::new();
+    // A locked database makes the program wait, so that its limits can be looked at.
+    let lock = site.0.connection();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut child = site.command(&["create", "1", "x"]).stdout(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    lock.execute_batch("COMMIT").unwrap();
+    child.wait().unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+}
