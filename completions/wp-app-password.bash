@@ -175,7 +175,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__create)
-            opts="-h --app-id --porcelain --format --hash --bcrypt-cost --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --app-id --porcelain --format --hash --bcrypt-cost --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -228,6 +228,10 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --skip-plugins)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -248,7 +252,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__delete)
-            opts="-h --all --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --all --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -282,6 +286,10 @@ _wp__app__password() {
                     return 0
                     ;;
                 --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -305,7 +313,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__exists)
-            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -342,6 +350,10 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --skip-plugins)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -362,7 +374,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__get)
-            opts="-h --field --fields --format --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --field --fields --format --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -411,6 +423,10 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --skip-plugins)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -431,7 +447,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__list)
-            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --field --fields --format --orderby --order --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --field --fields --format --orderby --order --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -516,6 +532,10 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --skip-plugins)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -597,7 +617,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__record__subcmd__usage)
-            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -631,6 +651,10 @@ _wp__app__password() {
                     return 0
                     ;;
                 --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -654,7 +678,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__revoke__subcmd__all)
-            opts="-y -h --yes --dry-run --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-y -h --yes --dry-run --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -691,6 +715,10 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --skip-plugins)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -711,7 +739,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__update)
-            opts="-h --name --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --name --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -749,6 +777,10 @@ _wp__app__password() {
                     return 0
                     ;;
                 --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

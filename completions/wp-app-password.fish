@@ -69,6 +69,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l context -d 'Without effect: WordPress is never loaded' -r
@@ -113,6 +114,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l context -d 'Without effect: WordPress is never loaded' -r
@@ -138,6 +140,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l context -d 'Without effect: WordPress is never loaded' -r
@@ -157,6 +160,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l context -d 'Without effect: WordPress is never loaded' -r
@@ -177,6 +181,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l context -d 'Without effect: WordPress is never loaded' -r
@@ -196,6 +201,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l context -d 'Without effect: WordPress is never loaded' -r
@@ -215,6 +221,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l context -d 'Without effect: WordPress is never loaded' -r
@@ -235,6 +242,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l context -d 'Without effect: WordPress is never loaded' -r

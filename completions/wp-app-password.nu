@@ -60,6 +60,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
@@ -113,6 +114,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
@@ -148,6 +150,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
@@ -177,6 +180,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
@@ -207,6 +211,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
@@ -236,6 +241,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
@@ -266,6 +272,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
@@ -297,6 +304,7 @@ module completions {
     --color                   # Colorize labels also where stdout is not a terminal
     --no-color                # Never colorize
     --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded

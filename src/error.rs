@@ -77,7 +77,9 @@ pub enum Error {
     #[error("{0}")]
     Scheme(String),
     /// The plaintext could not be handed over; the entry was taken back.
-    #[error("The new password could not be written to standard output ({reason}), so it was taken back. Nothing was changed.")]
+    #[error(
+        "The new password could not be written to standard output ({reason}), so it was taken back. Nothing was changed."
+    )]
     NotDelivered {
         /// The system's own words.
         reason: String,
@@ -123,7 +125,9 @@ pub enum Error {
         drop_in: String,
     },
     /// `--expect-url`.
-    #[error("This database belongs to another site: --expect-url is {expected}, but {found}. Nothing was changed.")]
+    #[error(
+        "This database belongs to another site: --expect-url is {expected}, but {found}. Nothing was changed."
+    )]
     OtherSite {
         /// As given.
         expected: String,

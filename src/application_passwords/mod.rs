@@ -39,7 +39,10 @@ enum Contents {
     /// No row, or one that holds nothing.
     Absent,
     List(Document),
-    Unreadable { offset: usize, reason: String },
+    Unreadable {
+        offset: usize,
+        reason: String,
+    },
 }
 
 impl StoredList {
@@ -123,10 +126,13 @@ impl Contents {
             return Self::Absent;
         }
         let leading = value.iter().position(|b| Some(b) == trimmed.first()).unwrap_or(0);
-        let unreadable = |offset: usize, reason: String| Self::Unreadable { offset: leading + offset, reason };
+        let unreadable =
+            |offset: usize, reason: String| Self::Unreadable { offset: leading + offset, reason };
         let document = match Document::parse(trimmed.to_vec()) {
             Ok(document) => document,
-            Err(error) if trimmed.starts_with(b"a:") => return unreadable(error.offset, error.reason.to_string()),
+            Err(error) if trimmed.starts_with(b"a:") => {
+                return unreadable(error.offset, error.reason.to_string());
+            }
             Err(_) => return unreadable(0, "it is not a serialized list".into()),
         };
         match document.view(document.root()) {
@@ -153,6 +159,7 @@ pub struct NewEntry {
     pub app_id: Vec<u8>,
     /// The hash.
     pub password: Vec<u8>,
+    /// Lower-case UUID, version 4.
     pub uuid: String,
     /// Unix seconds, UTC.
     pub created: i64,
@@ -262,13 +269,21 @@ impl<'s> ApplicationPasswords<'s> {
     ///
     /// # Errors
     /// [`Error::NotFound`], an unreadable list, a failing database.
-    pub fn rename(&mut self, user: &User, uuid: &[u8], name: Option<&[u8]>, rules: Rules) -> Result<(), Error> {
+    pub fn rename(
+        &mut self,
+        user: &User,
+        uuid: &[u8],
+        name: Option<&[u8]>,
+        rules: Rules,
+    ) -> Result<(), Error> {
         let name = name.map(|given| {
             if rules.sanitize_names { sanitize::sanitize_text_field(given) } else { given.to_vec() }
         });
         self.edit(user, |list, document| {
             let node = find(list, document, uuid)?;
-            let Some(name) = name.as_deref().filter(|name| !is_empty(name)) else { return Ok(Edit::Keep(())) };
+            let Some(name) = name.as_deref().filter(|name| !is_empty(name)) else {
+                return Ok(Edit::Keep(()));
+            };
             let old = document.get(node, b"name").map(|node| document.view(node));
             if matches!(&old, Some(View::Str(old)) if **old == *name) {
                 return Ok(Edit::Keep(()));
@@ -310,7 +325,9 @@ impl<'s> ApplicationPasswords<'s> {
         self.edit(user, |_, document| {
             let mut found = Vec::with_capacity(uuids.len());
             for uuid in uuids {
-                let key = Record::all(document).find(|(_, record)| record.has_uuid(uuid)).map(|(key, _)| owned(key));
+                let key = Record::all(document)
+                    .find(|(_, record)| record.has_uuid(uuid))
+                    .map(|(key, _)| owned(key));
                 found.push(key.is_some());
                 if let Some(key) = key {
                     let root = document.root();

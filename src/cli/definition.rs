@@ -35,8 +35,10 @@ use crate::commands::update::Update;
     max_term_width = 100
 )]
 pub struct Cli {
+    /// What every verb takes.
     #[command(flatten)]
     pub global: Global,
+    /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
 }
@@ -98,7 +100,14 @@ pub struct Global {
     pub debug: Option<String>,
 
     /// Acting user, as WP-CLI takes it: must exist, changes nothing
-    #[arg(long, global = true, value_name = "id|login|email", help_heading = "Accepted for WP-CLI's sake")]
+    // An id of its own: the verbs' positional `user` would fill it otherwise.
+    #[arg(
+        id = "acting-user",
+        long = "user",
+        global = true,
+        value_name = "id|login|email",
+        help_heading = "Accepted for WP-CLI's sake"
+    )]
     pub user: Option<OsString>,
 
     /// Without effect: plugins are never loaded

@@ -55,7 +55,12 @@ pub struct Split {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Reading {
     /// Arguments for clap, program name included, and warnings to print first.
-    Arguments { argv: Vec<OsString>, warnings: Vec<String> },
+    Arguments {
+        /// Program name, globals, verb, parameters, `--`, positionals.
+        argv: Vec<OsString>,
+        /// What WP-CLI warns of.
+        warnings: Vec<String>,
+    },
     /// Too few positional arguments: usage on stdout, exit code 1.
     Usage,
     /// A parameter error: on stderr, exit code 1.
@@ -209,7 +214,7 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let mut arguments = Vec::new();
-    for arg in verb.get_opts().filter(|arg| !arg.is_global_set()) {
+    for arg in options(verb) {
         let Some((_, value)) = own.iter().find(|(name, _)| Some(name.as_str()) == arg.get_long()) else {
             continue;
         };
@@ -249,7 +254,7 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
     }
     let filters_freely = verb.get_name() == "list";
     for (name, value) in &own {
-        if verb.get_opts().any(|arg| arg.get_long() == Some(name)) {
+        if options(verb).any(|arg| arg.get_long() == Some(name)) {
             continue;
         }
         if let Some(flag) = verb.get_arguments().find(|arg| arg.get_long() == Some(name)) {
@@ -297,6 +302,12 @@ fn global<'a>(definition: &'a Command, name: &str) -> Option<&'a Arg> {
                 || arg.get_all_aliases().unwrap_or_default().contains(&name)
                 || (name.len() == 1 && arg.get_short() == name.chars().next()))
     })
+}
+
+/// The verb's own parameters that take a value.
+fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
+    verb.get_arguments()
+        .filter(|arg| !arg.is_positional() && !arg.is_global_set() && arg.get_action().takes_values())
 }
 
 fn needs_value(arg: &Arg) -> bool {

@@ -88,7 +88,9 @@ fn parse(
 ) -> Result<Parsed, Error> {
     for (name, advice) in REFUSED {
         if split.is_set(name) {
-            return Err(Error::Usage(format!("--{name} is a parameter of WP-CLI that this program does not have: {advice}.")));
+            return Err(Error::Usage(format!(
+                "--{name} is a parameter of WP-CLI that this program does not have: {advice}."
+            )));
         }
     }
     let verb = split.verb().map(|verb| verb.to_string_lossy().into_owned());
@@ -217,7 +219,9 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
         ignore_cache: global.cache.is_some(),
         replace_unreadable: global.replace_unreadable,
-        force_login: environment.get("WP_CLI_FORCE_USER_LOGIN").is_some_and(|value| !value.is_empty() && value != b"0"),
+        force_login: environment
+            .get("WP_CLI_FORCE_USER_LOGIN")
+            .is_some_and(|value| !value.is_empty() && value != b"0"),
         stdout_closed: stdout_is_closed(),
         interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
     };

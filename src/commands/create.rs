@@ -40,6 +40,7 @@ pub struct Create {
     #[arg(long, value_name = "format")]
     pub format: Option<CreateFormat>,
 
+    /// How it is hashed.
     #[command(flatten)]
     pub hashing: Hashing,
 }
@@ -109,7 +110,8 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let evidence = context.evidence()?;
     let rules = rules(&evidence);
     let name = ApplicationPasswords::clean_name(args.app_name.as_bytes(), rules)?;
-    let app_id = args.app_id.as_deref().map(OsStrExt::as_bytes).filter(|id| !is_empty(id)).unwrap_or_default();
+    let app_id =
+        args.app_id.as_deref().map(OsStrExt::as_bytes).filter(|id| !is_empty(id)).unwrap_or_default();
     let scheme = args.hashing.scheme(&evidence)?;
 
     let mut rng = rand::rng();

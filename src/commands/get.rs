@@ -21,6 +21,7 @@ pub struct Get {
     #[arg(value_name = "uuid", required = true)]
     pub uuid: OsString,
 
+    /// What of it.
     #[command(flatten)]
     pub columns: Columns,
 

@@ -24,9 +24,11 @@ pub struct List {
     #[arg(value_name = "user")]
     pub user: Option<OsString>,
 
+    /// Which entries.
     #[command(flatten)]
     pub filters: Filters,
 
+    /// Which fields.
     #[command(flatten)]
     pub columns: Columns,
 

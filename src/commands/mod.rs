@@ -211,10 +211,9 @@ impl Context<'_> {
     /// [`Error::CachedRevocation`]
     pub fn revoked(&mut self, done: &str) -> Result<(), Error> {
         match &self.site.object_cache {
-            Some(drop_in) if !self.ignore_cache => Err(Error::CachedRevocation {
-                done: done.to_owned(),
-                drop_in: drop_in.display().to_string(),
-            }),
+            Some(drop_in) if !self.ignore_cache => {
+                Err(Error::CachedRevocation { done: done.to_owned(), drop_in: drop_in.display().to_string() })
+            }
             _ => Ok(self.out.success(format!("{done}."))?),
         }
     }

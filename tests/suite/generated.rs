@@ -27,7 +27,9 @@ fn scripts() -> Vec<(PathBuf, Vec<u8>)> {
     add("wp-app-password.fish", &|command, bytes| generate(Shell::Fish, command, NAME, bytes));
     add("_wp-app-password.ps1", &|command, bytes| generate(Shell::PowerShell, command, NAME, bytes));
     add("wp-app-password.elv", &|command, bytes| generate(Shell::Elvish, command, NAME, bytes));
-    add("wp-app-password.nu", &|command, bytes| generate(clap_complete_nushell::Nushell, command, NAME, bytes));
+    add("wp-app-password.nu", &|command, bytes| {
+        generate(clap_complete_nushell::Nushell, command, NAME, bytes)
+    });
     files
 }
 
@@ -69,7 +71,9 @@ fn committed_pages_are_what_the_definition_renders() {
 
 #[test]
 fn no_page_or_script_is_left_over_or_unreachable() {
-    let names = |files: Vec<(PathBuf, Vec<u8>)>| -> Vec<PathBuf> { files.into_iter().map(|(path, _)| path).collect() };
+    let names = |files: Vec<(PathBuf, Vec<u8>)>| -> Vec<PathBuf> {
+        files.into_iter().map(|(path, _)| path).collect()
+    };
     for (folder, expected) in [("completions", names(scripts())), ("man", names(pages()))] {
         for entry in std::fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();

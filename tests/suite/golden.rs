@@ -93,8 +93,16 @@ fn replay_one(transcript: &Value, fixture: &mut dyn Fixture) -> Result<(), Strin
             same("exit code", &exit.to_string(), &output.status.code().unwrap_or(-1).to_string())?;
             if is_usage {
                 // The words are free; the stream is the contract.
-                same("silence of stdout", &text("stdout").is_empty().to_string(), &output.stdout.is_empty().to_string())?;
-                same("silence of stderr", &text("stderr").is_empty().to_string(), &output.stderr.is_empty().to_string())?;
+                same(
+                    "silence of stdout",
+                    &text("stdout").is_empty().to_string(),
+                    &output.stdout.is_empty().to_string(),
+                )?;
+                same(
+                    "silence of stderr",
+                    &text("stderr").is_empty().to_string(),
+                    &output.stderr.is_empty().to_string(),
+                )?;
             } else {
                 same_bytes("stdout", text("stdout").as_bytes(), &output.stdout)?;
                 same_bytes("stderr", text("stderr").as_bytes(), &output.stderr)?;
@@ -117,7 +125,11 @@ fn replay_one(transcript: &Value, fixture: &mut dyn Fixture) -> Result<(), Strin
             None => before.get(&user).cloned().unwrap_or_default(),
         };
         let found = after.get(&user).cloned().unwrap_or_default();
-        same(&format!("number of rows of user {user}"), &expected.len().to_string(), &found.len().to_string())?;
+        same(
+            &format!("number of rows of user {user}"),
+            &expected.len().to_string(),
+            &found.len().to_string(),
+        )?;
         for (expected, found) in expected.iter().zip(&found) {
             same_bytes(&format!("stored list of user {user}"), &stable(expected), &stable(found))?;
         }
@@ -139,7 +151,8 @@ fn stable(stored: &[u8]) -> Vec<u8> {
         (r#"s:4:"uuid";s:36:"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}""#, b"UUID"),
         (r#"(s:7:"created"|s:9:"last_used");i:179[0-9]{7};"#, b"$1 NOW"),
     ];
-    let from_fixture = Regex::new(r"(1{8}|2{8}|3{8}|4{8})-|F6W18u0QEytABCDEFGHIJKLMNOPQRSTUVWXYZ012").unwrap();
+    let from_fixture =
+        Regex::new(r"(1{8}|2{8}|3{8}|4{8})-|F6W18u0QEytABCDEFGHIJKLMNOPQRSTUVWXYZ012").unwrap();
     rules.iter().fold(stored.to_vec(), |stored, (pattern, placeholder)| {
         Regex::new(pattern)
             .unwrap()
