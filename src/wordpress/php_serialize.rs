@@ -137,10 +137,11 @@ fn leading_number(text: &[u8]) -> i64 {
     let float_end = scan_float(text, 0);
     match (integer_end, float_end) {
         (Some(end), float) if float.is_none_or(|float_end| float_end <= end) => parse_int(&text[..end]),
-        // A cast from `as` stops at the ends of the range, as PHP's does for strings.
-        (_, Some(end)) => {
-            std::str::from_utf8(&text[..end]).ok().and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0) as i64
-        }
+        // PHP: unlike a float, a string out of range is the nearest integer; out of a float's range it is 0.
+        (_, Some(end)) => match parse_float(&text[..end]) {
+            number if number.is_finite() => number as i64,
+            _ => 0,
+        },
         _ => 0,
     }
 }
@@ -1772,5 +1773,211 @@ mod tests {
             .replace("a:2:{i:0", "a:3:{i:0")
             .replace("1.0E+25;}}", "1.0E+25;}i:6;a:1:{s:4:\\\"uuid\\\";s:1:\\\"u\\\";}}");
         assert_eq!(document.to_bytes().escape_ascii().to_string(), expected);
+    }
+
+    #[test]
+    fn keys_are_normalised_as_php_does() {
+        let document = parse(b"a:6:{s:1:\"5\";N;s:2:\"05\";N;s:2:\"-0\";N;s:20:\"-9223372036854775808\";N;S:1:\"\\37\";N;i:+8;N;}");
+        assert_eq!(keys(&document, document.root()), ["5", "'05'", "'-0'", "-9223372036854775808", "7", "8"]);
+        assert!(
+            document.get(document.root(), b"5").is_some() && document.get(document.root(), b"7").is_some()
+        );
+        assert!(document.get(document.root(), b"+8").is_none());
+        let object = parse(b"O:3:\"Foo\":2:{i:5;i:1;s:4:\"\0*\0a\";i:2;}");
+        assert_eq!(keys(&object, object.root()), ["'5'", "'\\x00*\\x00a'"]);
+    }
+
+    #[test]
+    fn of_equal_keys_the_last_value_counts_at_the_first_place() {
+        let mut document = parse(b"a:4:{s:1:\"5\";i:1;i:0;i:2;i:5;i:3;i:0;i:4;}");
+        let root = document.root();
+        assert_eq!(
+            (keys(&document, root), ints(&document)),
+            (vec!["5".into(), "0".into()], vec![Some(3), Some(4)])
+        );
+        assert_eq!(document.len(root), 2);
+        document.set(root, Key::Int(5), Scalar::Int(9)).unwrap();
+        assert_eq!(document.to_bytes(), b"a:4:{s:1:\"5\";i:1;i:0;i:2;i:5;i:9;i:0;i:4;}");
+        document.remove(root, Key::from("5")).unwrap();
+        assert_eq!(document.to_bytes(), b"a:2:{i:0;i:2;i:0;i:4;}");
+        assert_eq!(ints(&document), [Some(4)]);
+    }
+
+    #[test]
+    fn the_next_index_follows_the_highest() {
+        let next = |text: &[u8]| {
+            let document = parse(text);
+            document.next_index(document.root())
+        };
+        assert_eq!(next(b"a:0:{}"), Some(0));
+        assert_eq!(next(b"a:1:{s:1:\"a\";N;}"), Some(0));
+        assert_eq!(next(b"a:2:{i:7;N;i:2;N;}"), Some(8));
+        assert_eq!(next(b"a:1:{s:2:\"41\";N;}"), Some(42));
+        assert_eq!(next(b"a:1:{i:-5;N;}"), Some(-4));
+        assert_eq!(next(b"a:1:{i:9223372036854775807;N;}"), None);
+        assert_eq!(next(b"i:5;"), None);
+    }
+
+    #[test]
+    fn what_was_not_edited_stays_as_written() {
+        let text = b"a:5:{i:00;i:+5;i:1;d:1.0E+025;i:2;S:2:\"\\41b\";s:01:\"x\";s:01:\"y\";i:3;O:3:\"Foo\"::{}} \0tail;";
+        let mut document = parse(text);
+        assert_eq!(document.to_bytes(), text);
+        document.set(document.root(), Key::Int(1), Scalar::Bool(false)).unwrap();
+        let edited =
+            b"a:5:{i:00;i:+5;i:1;b:0;i:2;S:2:\"\\41b\";s:01:\"x\";s:01:\"y\";i:3;O:3:\"Foo\"::{}} \0tail;";
+        assert_eq!(document.to_bytes().escape_ascii().to_string(), edited.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn an_emptied_list_is_an_empty_array() {
+        let mut document = parse(CORE);
+        let root = document.root();
+        document.remove(root, Key::Int(0)).unwrap();
+        assert_eq!(keys(&document, root), ["5"]);
+        document.remove(root, Key::Int(0)).unwrap();
+        document.remove(root, Key::Int(5)).unwrap();
+        assert_eq!(document.to_bytes(), b"a:0:{}");
+        let mut document = parse(CORE);
+        document.clear(document.root()).unwrap();
+        assert_eq!(document.to_bytes(), Document::empty_array().to_bytes());
+        let entry = document.push_array(document.root(), Key::Int(0)).unwrap();
+        document.set(entry, Key::from("uuid"), Scalar::Null).unwrap();
+        assert_eq!(document.to_bytes(), b"a:1:{i:0;a:1:{s:4:\"uuid\";N;}}");
+    }
+
+    #[test]
+    fn references_are_numbered_anew() {
+        let mut document = parse(b"a:4:{i:0;i:1;i:1;a:1:{i:0;i:5;}i:2;R:3;i:3;R:4;}");
+        document.remove(document.root(), Key::Int(0)).unwrap();
+        assert_eq!(document.to_bytes(), b"a:3:{i:1;a:1:{i:0;i:5;}i:2;R:2;i:3;R:3;}");
+        // What the removed entry held moves to the name that is left.
+        document.remove(document.root(), Key::Int(1)).unwrap();
+        assert_eq!(document.to_bytes(), b"a:2:{i:2;a:1:{i:0;i:5;}i:3;R:3;}");
+    }
+
+    #[test]
+    fn an_assignment_goes_through_a_reference_but_not_through_an_object_handle() {
+        let mut document = parse(b"a:3:{i:0;i:1;i:1;R:2;i:2;O:3:\"Foo\":0:{}}");
+        document.set(document.root(), Key::Int(1), Scalar::Str(b"x")).unwrap();
+        assert_eq!(document.to_bytes(), b"a:3:{i:0;s:1:\"x\";i:1;R:2;i:2;O:3:\"Foo\":0:{}}");
+        let mut document = parse(b"a:3:{i:0;O:3:\"Foo\":0:{}i:1;r:2;i:2;r:2;}");
+        document.set(document.root(), Key::Int(0), Scalar::Null).unwrap();
+        assert_eq!(document.to_bytes(), b"a:3:{i:0;N;i:1;O:3:\"Foo\":0:{}i:2;r:3;}");
+    }
+
+    #[test]
+    fn a_value_that_contains_itself_is_kept() {
+        let text = b"a:1:{i:0;R:1;}";
+        let mut document = parse(text);
+        let inner = document.get(document.root(), b"0").unwrap();
+        assert!(document.is_reference(inner));
+        assert_eq!((document.view(inner), document.len(inner)), (View::Array, 1));
+        assert_eq!(document.set(document.root(), Key::Int(0), Scalar::Null), Err(EditError::WholeValue));
+        assert_eq!(document.to_bytes(), text);
+    }
+
+    #[test]
+    fn references_across_a_custom_object_forbid_what_would_shift_them() {
+        let text = b"a:3:{i:0;i:1;i:1;C:3:\"Foo\":4:{i:1;}i:2;R:2;}";
+        let mut document = parse(text);
+        let root = document.root();
+        assert_eq!(document.remove(root, Key::Int(0)), Err(EditError::OpaqueReferences));
+        assert_eq!(document.to_bytes(), text);
+        document.set(root, Key::Int(2), Scalar::Int(8)).unwrap();
+        document.set(root, Key::Int(3), Scalar::Int(9)).unwrap();
+        assert_eq!(document.to_bytes(), b"a:4:{i:0;i:8;i:1;C:3:\"Foo\":4:{i:1;}i:2;R:2;i:3;i:9;}");
+        let behind = parse(b"a:2:{i:0;C:3:\"Foo\":1:{x}i:1;R:9;}");
+        assert_eq!(behind.view(behind.get(behind.root(), b"1").unwrap()), View::Unresolved);
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        let nested = |depth: usize| {
+            [b"a:1:{i:0;".repeat(depth - 1), b"a:0:{}".to_vec(), b"}".repeat(depth - 1)].concat()
+        };
+        let mut document = parse(&nested(MAX_DEPTH));
+        let mut deepest = document.root();
+        while let Some(inner) = document.get(deepest, b"0") {
+            deepest = inner;
+        }
+        assert_eq!(document.push_array(deepest, Key::Int(0)), Err(EditError::TooDeep));
+        document.set(deepest, Key::Int(0), Scalar::Null).unwrap();
+        parse(&document.to_bytes());
+        assert_eq!(refused(&nested(MAX_DEPTH + 1)).reason, Reason::TooDeep);
+        assert_eq!(refused(&b"a:1:{i:0;".repeat(1_000_000)).reason, Reason::TooDeep);
+    }
+
+    #[test]
+    fn counts_and_lengths_are_not_believed() {
+        assert_eq!(refused(b"a:999999999:{i:0;N;}").reason, Reason::BadCount);
+        assert_eq!(refused(b"s:999999999:\"a\";").reason, Reason::BadLength);
+        assert_eq!(refused(b"a:2:{i:0;N;}aaaaaa").reason, Reason::WrongCount);
+        assert_eq!(
+            refused(b"a:1:{s:4:\"name\";s:4:\"Caf\xc3\xa9\";}").to_string(),
+            "a string does not have the length it claims at byte 16"
+        );
+        assert_eq!(refused(b"").to_string(), "the value is cut off at byte 0");
+        assert_eq!(refused(b"[{\"uuid\":1}]").to_string(), "no serialized value starts at byte 0");
+    }
+
+    #[test]
+    fn any_type_casts_to_an_integer_as_in_php() {
+        for (text, number) in [
+            (&b"s:6:\"12 abc\";"[..], Some(12)),
+            (b"s:5:\" 1e3x\";", Some(1000)),
+            (b"s:4:\"1e30\";", Some(i64::MAX)),
+            (b"s:3:\"abc\";", Some(0)),
+            (b"d:-1.9;", Some(-1)),
+            (b"d:1.8446744073709552E+19;", Some(0)),
+            (b"b:1;", Some(1)),
+            (b"N;", Some(0)),
+            (b"a:0:{}", None),
+        ] {
+            let document = parse(text);
+            assert_eq!(document.view(document.root()).to_int(), number, "{}", text.escape_ascii());
+        }
+        let empty = parse(b"a:1:{i:0;a:0:{}}");
+        assert!(empty.is_truthy(empty.root()) && !empty.is_truthy(empty.get(empty.root(), b"0").unwrap()));
+    }
+
+    #[test]
+    fn is_serialized_looks_at_both_ends() {
+        for yes in [
+            &b"N;"[..],
+            b" a:0:{}\n",
+            b"a:1:nonsense}",
+            b"s:1:\"a\";",
+            b"b:1;",
+            b"i:-5;",
+            b"d:1.0E+25;",
+            b"O:8:\"stdClass\":0:{}",
+            b"E:11:\"Suit:Hearts\";",
+            b"i:1;",
+            b"b:9.E;",
+            b"s:9:\"",
+        ] {
+            let serialized = is_serialized(yes);
+            assert_eq!(serialized, yes != b"s:9:\"", "{}", yes.escape_ascii());
+        }
+        for no in [
+            &b""[..],
+            b"N",
+            b"a:",
+            b"a:x:{}",
+            b"a:0:{",
+            b"i:;",
+            b"i:a;",
+            b"d:NAN;",
+            b"s:1:a;",
+            b"C:1:\"a\":0:{}",
+            b"R:1;",
+            b"A:0:{}",
+            b"a;0:{}",
+        ] {
+            assert!(!is_serialized(no), "{}", no.escape_ascii());
+        }
+        assert_eq!(trim(b" \t\n\r\0\x0b"), b"");
+        assert_eq!(trim(b"\0 a b\x0c \x0b"), b"a b\x0c");
     }
 }

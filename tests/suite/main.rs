@@ -1,6 +1,7 @@
 //! The one test program. Each file is a topic; `cargo test <file>` runs one.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
 
+mod php_roundtrip;
 mod cli;
 mod fixture;
 mod generated;
