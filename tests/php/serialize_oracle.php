@@ -138,6 +138,8 @@ function edits(int $seed, int $count): void {
                 case 'inner-set': $list[$key][$inner] = $value; break;
                 case 'inner-unset': unset($list[$key][$inner]); break;
             }
+            // A removed cycle would count as one more name of what it refers to until it is collected.
+            gc_collect_cycles();
             $after = serialize($list);
         } catch (Error $error) {
             $after = 'error';
@@ -167,7 +169,7 @@ function dump($value, int $depth, int &$budget): string {
             $class = $value['__PHP_Incomplete_Class_Name'];
             unset($value['__PHP_Incomplete_Class_Name']);
         }
-        $out = 'O' . bin2hex($class) . '{';
+        $out = 'O' . bin2hex(strtolower($class)) . '{';
     }
     foreach ($value as $key => $each) {
         if ($budget < 0) break;

@@ -176,7 +176,8 @@ fn dump(document: &Document, id: NodeId, depth: usize, budget: &mut i32, out: &m
             match &view {
                 View::Object { class } => {
                     out.push('O');
-                    hex(out, class);
+                    // PHP: names of classes have no case; it gives a known one its own.
+                    hex(out, &class.to_ascii_lowercase());
                     out.push('{');
                 }
                 _ => out.push('['),
