@@ -197,6 +197,8 @@ struct Field {
     key: Option<String>,
     /// `"name":`, or nothing where the row is a JSON list.
     json: Vec<u8>,
+    /// It was asked for more than once.
+    repeated: bool,
     /// Whether some item had it. Only streams look: a list was looked through before.
     found: bool,
 }
@@ -223,6 +225,7 @@ impl Columns {
                     name: name.clone(),
                     key: String::from_utf8(name.clone()).ok(),
                     json: Vec::new(),
+                    repeated: header.iter().filter(|other| *other == name).count() > 1,
                     found: false,
                 });
             }
@@ -387,7 +390,7 @@ impl RowStream {
                         into.push(b',');
                     }
                     if let Some(field) = at.and_then(|at| columns.fields.get_mut(at)) {
-                        csv::append_field(cell_text(&field.value(item), cell), into);
+                        csv::append_field(cell_text(&field.value(item), field.repeated, cell), into);
                     }
                 }
                 into.push(b'\n');
@@ -396,7 +399,7 @@ impl RowStream {
                 let terminal = &out.terminal;
                 if let Some(frame) = &mut self.frame {
                     let texts = columns.fields.iter_mut().map(|field| {
-                        let text = cell_text(&field.value(item), cell).to_vec();
+                        let text = cell_text(&field.value(item), field.repeated, cell).to_vec();
                         visible(terminal, text)
                     });
                     frame.push(texts.collect());
@@ -406,7 +409,7 @@ impl RowStream {
                 let mut row = Vec::new();
                 let mut ends = Vec::with_capacity(columns.fields.len());
                 for field in &mut columns.fields {
-                    row.extend_from_slice(cell_text(&field.value(item), cell));
+                    row.extend_from_slice(cell_text(&field.value(item), field.repeated, cell));
                     ends.push(row.len());
                 }
                 let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -467,15 +470,20 @@ fn append_json(first: bool, value: &Value<'_>, into: &mut Vec<u8>) {
 /// The text of a cell in a table or in CSV, in `scratch` if it had to be made.
 ///
 /// WP-CLI: `Formatter::transform_item_values_to_json()`, then the cut in `Formatter::format()`.
-fn cell_text<'s>(value: &'s Value<'_>, scratch: &'s mut Vec<u8>) -> &'s [u8] {
+fn cell_text<'s>(value: &'s Value<'_>, repeated: bool, scratch: &'s mut Vec<u8>) -> &'s [u8] {
     scratch.clear();
     match value {
         Value::Text(text) if text.len() <= LONGEST_CELL => return text,
         Value::Text(text) => scratch.extend_from_slice(text),
         Value::Bool(true) => scratch.extend_from_slice(b"true"),
         Value::Bool(false) => scratch.extend_from_slice(b"false"),
-        // WP-CLI: an array that JSON cannot hold shows as nothing.
-        Value::Map(_) => scratch.extend_from_slice(&json::to_json(value).unwrap_or_default()),
+        Value::Map(_) => match json::to_json(value) {
+            Some(text) => scratch.extend_from_slice(&text),
+            // WP-CLI: an array that JSON cannot hold becomes `false`, which shows as nothing, unless the
+            // column is there twice: then it is a bool when its turn comes again.
+            None if repeated => scratch.extend_from_slice(b"false"),
+            None => {}
+        },
         Value::Null | Value::Int(_) | Value::Float(_) => scalar::append_string(value, scratch),
     }
     if scratch.len() > LONGEST_CELL {

@@ -104,7 +104,7 @@ pub(super) fn is_numeric(text: &[u8]) -> bool {
             at = exponent + digits(exponent);
         }
     }
-    text.get(at..).unwrap_or_default().iter().all(|byte| is_blank(byte))
+    text.get(at..).unwrap_or_default().iter().all(is_blank)
 }
 
 /// What PHP's `trim()` removes.

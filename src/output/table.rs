@@ -13,7 +13,7 @@ pub(super) fn append_tabular<'c>(cells: impl IntoIterator<Item = &'c [u8]>, into
     let start = into.len();
     let mut columns = 0;
     // WP-CLI: of a cell with several lines only the first is shown, except in the last column.
-    let mut below: &[u8] = b"";
+    let mut below = None;
     for cell in cells {
         if columns > 0 {
             into.push(b'\t');
@@ -21,21 +21,14 @@ pub(super) fn append_tabular<'c>(cells: impl IntoIterator<Item = &'c [u8]>, into
         columns += 1;
         let (first, rest) = split_line(cell);
         append_untabbed(first, into);
-        below = rest.unwrap_or_default();
-        if rest.is_some() && below.is_empty() {
-            // An empty second line is still a line.
-            below = b"\n";
-        }
+        below = rest;
     }
-    if !below.is_empty() {
-        let mut rest = Some(if below == b"\n" { b"" } else { below });
-        while let Some(lines) = rest {
-            let (line, more) = split_line(lines);
-            into.push(b'\n');
-            into.resize(into.len() + columns - 1, b'\t');
-            append_untabbed(line, into);
-            rest = more;
-        }
+    while let Some(lines) = below {
+        let (line, rest) = split_line(lines);
+        into.push(b'\n');
+        into.resize(into.len() + columns - 1, b'\t');
+        append_untabbed(line, into);
+        below = rest;
     }
     while into.len() > start && into.last() == Some(&b'\n') {
         into.pop();

@@ -100,8 +100,7 @@ pub(super) fn needs_escape(text: &[u8]) -> bool {
 ///
 /// Line ends and tabs stay: WP-CLI's tables handle them, and neither hides anything.
 pub(super) fn escape(text: &[u8], into: &mut Vec<u8>) {
-    let mut chunks = text.utf8_chunks().peekable();
-    while let Some(chunk) = chunks.next() {
+    for chunk in text.utf8_chunks() {
         let mut characters = chunk.valid().chars().peekable();
         while let Some(character) = characters.next() {
             let code = u32::from(character);
@@ -115,12 +114,11 @@ pub(super) fn escape(text: &[u8], into: &mut Vec<u8>) {
                 _ => into.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        for byte in chunk.invalid() {
-            match byte {
-                // What eight-bit terminals take for control characters.
-                0x80..0xa0 => into.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-                _ => into.push(*byte),
-            }
+        match chunk.invalid() {
+            // What eight-bit terminals take for a control character. A character that was cut off is left
+            // alone: WP-CLI cuts long cells anywhere.
+            [byte @ 0x80..0xa0] => into.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            bytes => into.extend_from_slice(bytes),
         }
     }
 }

@@ -58,7 +58,11 @@ pub(super) fn cut(text: &[u8], columns: usize, encoding: Encoding) -> (&[u8], &[
         return split(columns);
     }
     let Ok(valid) = std::str::from_utf8(text) else {
-        return split(text.len() - skip_mb_characters(text, columns).len());
+        let taken = split(text.len() - skip_mb_characters(text, columns).len()).0;
+        // WP-CLI: a broken text is cut by characters, but a sound piece of it is passed by graphemes, so
+        // what follows a mark in it is shown twice.
+        let passed = std::str::from_utf8(taken).map_or(columns, |taken| Graphemes(taken).count());
+        return (taken, skip_mb_characters(text, passed));
     };
     let skip = |count: usize| Graphemes(valid).take(count).map(str::len).sum::<usize>();
     let taken = take_columns(split(skip(columns)).0, columns);
@@ -257,7 +261,11 @@ fn stay_together(left: Break, right: Break) -> bool {
     match (left, right) {
         (CarriageReturn, LineFeed) => true,
         (CarriageReturn | LineFeed | Control, _) | (_, CarriageReturn | LineFeed | Control) => false,
-        (_, Extend | Joiner | SpacingMark) | (Prepend, _) | (Regional, Regional) => true,
+        (Regional, Regional) => true,
+        // PCRE2: a regional indicator takes no marks, and nothing is prepended to a pictograph, unlike in
+        // Unicode.
+        (Regional, _) | (Prepend, Pictographic) => false,
+        (_, Extend | Joiner | SpacingMark) | (Prepend, _) => true,
         // PCRE2: two pictographs stay together even without a joiner between them, unlike in Unicode.
         (Pictographic, Pictographic) => true,
         (Leading, Leading | Vowel | LeadingVowel | LeadingVowelTrailing)
