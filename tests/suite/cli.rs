@@ -3,7 +3,8 @@
 use std::process::{Command, Output, Stdio};
 
 use crate::fixture::{Fixture, SqliteFixture};
-use crate::process::{self, Terminal};
+use crate::process::Terminal;
+use crate::rig;
 
 /// A site on SQLite, in the state of the golden fixture.
 struct Site(SqliteFixture);
@@ -14,7 +15,7 @@ impl Site {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = process::binary();
+        let mut command = rig::binary();
         command.args(arguments).env("WP_APP_PASSWORD_DB", self.0.url());
         command
     }
@@ -297,7 +298,7 @@ fn debug_output_holds_no_secret() {
     assert_eq!(password.len(), 24);
     assert!(stderr(&output).contains("Debug"), "{output:?}");
     assert!(!stderr(&output).contains(&password));
-    let output = process::binary()
+    let output = rig::binary()
         .args(["--debug", "list", "1", "--db", "mysql://wp:hunter2@127.0.0.1:1/wp"])
         .output()
         .unwrap();

@@ -10,7 +10,8 @@ use regex::bytes::Regex;
 use serde_json::Value;
 
 use crate::fixture::{Fixture, MariadbFixture, SqliteFixture};
-use crate::process::{self, Terminal};
+use crate::process::Terminal;
+use crate::rig;
 
 /// Where we differ from a transcript on purpose: its id, and why.
 const ALLOWED_DIFFERENCES: &[(&str, &str)] = &[
@@ -79,7 +80,7 @@ fn replay_one(transcript: &Value, fixture: &mut dyn Fixture) -> Result<(), Strin
     }
     let arguments: Vec<String> =
         transcript["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap().to_owned()).collect();
-    let mut command = process::binary();
+    let mut command = rig::binary();
     command.args(&arguments).env("WP_APP_PASSWORD_DB", fixture.url());
     for (name, value) in transcript["env"].as_object().into_iter().flatten() {
         command.env(name, value.as_str().unwrap());

@@ -1,6 +1,4 @@
 //! The one test program. Each file is a topic; `cargo test <file>` runs one.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends by panicking")]
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -10,11 +8,11 @@
     reason = "a test reports by panicking; clippy.toml's exceptions do not reach its helpers"
 )]
 
-mod php_roundtrip;
 mod cli;
 mod fixture;
 mod generated;
 mod golden;
+mod php_roundtrip;
 mod process;
 mod rig;
 mod wordpress;

@@ -2,16 +2,8 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-
-/// The program, with an environment of its own: nothing of the machine's settings reaches it.
-pub fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wp-app-password"));
-    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
-    command
-}
 
 /// What a run in a terminal left behind.
 pub struct Terminal {
@@ -41,7 +33,7 @@ impl Terminal {
         let mut child = command.stdin(side()).stdout(side()).stderr(side()).spawn().unwrap();
         // The parent's copies of the terminal live in `command`; they would keep it open for ever.
         drop(command);
-        let mut file = File::from(OwnedFd::from(master));
+        let mut file = File::from(master);
         if !typed.is_empty() {
             std::io::Write::write_all(&mut file, typed).unwrap();
         }
