@@ -9,11 +9,13 @@
 )]
 
 mod cli;
+mod concurrency;
 mod fixture;
 mod generated;
 mod golden;
 mod php_roundtrip;
 mod process;
+mod readme;
 mod rig;
 mod wordpress;
 

@@ -1,0 +1,118 @@
+//! The README's examples, run as they are printed.
+//!
+//! Every ```` ```console ```` block is a session: `$ ` lines are given to a shell, one after another in one
+//! home folder, and what follows must come out on stdout. Passwords, uuids and times of day may differ. Of the
+//! ```` ```sh ```` blocks those are run that begin with the program's name or with `cargo run --release --`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use regex::Regex;
+
+/// A folder that is home and holds the program on the search path.
+struct Home {
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("bin")).unwrap();
+        std::os::unix::fs::symlink(
+            env!("CARGO_BIN_EXE_wp-app-password"),
+            folder.path().join("bin/wp-app-password"),
+        )
+        .unwrap();
+        Self { folder }
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "the search path is all that a shell needs of it")]
+    fn shell(&self, line: &str) -> std::process::Output {
+        let path = std::env::var("PATH").unwrap_or_default();
+        Command::new("sh")
+            .arg("-c")
+            .arg(line)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("PATH", format!("{}:{path}", self.folder.path().join("bin").display()))
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+}
+
+fn readme() -> String {
+    std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    text.split(fence.as_str())
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```").map(|(block, _)| block))
+        .collect()
+}
+
+/// What differs from run to run.
+fn stable(text: &str) -> String {
+    let rules = [
+        (r"(?m)^(Password: )?[A-Za-z0-9]{24}$", "$1(password)"),
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "(uuid)"),
+        (r"\b1[789][0-9]{8}\b", "(time)"),
+    ];
+    rules.iter().fold(text.to_owned(), |text, (pattern, by)| {
+        Regex::new(pattern).unwrap().replace_all(&text, *by).into_owned()
+    })
+}
+
+#[test]
+fn every_console_example_prints_what_the_readme_says() {
+    let text = readme();
+    let home = Home::new();
+    let mut commands = 0;
+    for block in blocks(&text, "console") {
+        for example in block.split("$ ").skip(1) {
+            let (command, expected) = example.split_once('\n').unwrap();
+            let output = home.shell(command);
+            assert_eq!(
+                stable(&String::from_utf8_lossy(&output.stdout)),
+                stable(expected),
+                "{command}\n{}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            commands += 1;
+        }
+    }
+    assert!(commands >= 8, "only {commands} examples found");
+}
+
+#[test]
+fn every_shell_example_that_starts_the_program_succeeds() {
+    let text = readme();
+    let home = Home::new();
+    std::fs::create_dir_all(home.folder.path().join("completions")).unwrap();
+    let mut commands = 0;
+    for line in blocks(&text, "sh").into_iter().flat_map(str::lines) {
+        let line = line.replace("cargo run --release --", "wp-app-password");
+        if !line.starts_with("wp-app-password ") {
+            continue;
+        }
+        // Where an example writes to a system's folder, the test has its own; a pager shows nothing here.
+        let line = line.replace("/etc/bash_completion.d/", "completions/").replace("man -l -", "cat");
+        let output = home.shell(&line);
+        assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+        commands += 1;
+    }
+    assert!(commands >= 3, "only {commands} examples found");
+}
+
+#[test]
+fn what_the_readme_points_at_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for path in
+        ["tests/run", "completions", "man", "tests/golden", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"]
+    {
+        assert!(root.join(path).exists(), "{path}");
+    }
+}
