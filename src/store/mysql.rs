@@ -409,6 +409,7 @@ impl MysqlStore {
         new: &[u8],
         backup: Option<(&str, &[u8])>,
         locked: bool,
+        transactional: bool,
     ) -> Result<(), Stop> {
         let usermeta = self.usermeta.quoted.clone();
         let columns = Self::meta_columns();
@@ -447,16 +448,8 @@ impl MysqlStore {
             }
         };
         let Some(first) = previous.first() else {
-            let id =
-                self.change(&insert, vec![key.into(), Value::Bytes(new.to_vec())])?.inserted_id.unwrap_or(0);
-            return self.verify(
-                id,
-                user,
-                key,
-                new,
-                || format!("DELETE FROM {usermeta} WHERE umeta_id = {id}"),
-                vec![],
-            );
+            let made = self.change(&insert, vec![key.into(), Value::Bytes(new.to_vec())])?.inserted_id;
+            return if transactional { self.verify(made.unwrap_or(0), user, key, new) } else { Ok(()) };
         };
 
         let update = format!("UPDATE {usermeta} SET meta_value = ? WHERE umeta_id = ");
@@ -474,7 +467,7 @@ impl MysqlStore {
         if self.change(&format!("{update}{same_row} AND {stored}"), values)?.matched != 1 {
             // Without transactions the backup is already there; nobody needs it now.
             if let Some(id) = backup_id
-                && !self.is_transactional()?
+                && !transactional
             {
                 self.run(&format!("DELETE FROM {usermeta} WHERE umeta_id = {id}"))?;
             }
@@ -487,22 +480,13 @@ impl MysqlStore {
                 vec![Value::Bytes(new.to_vec())],
             )?;
         }
-        let undo = || format!("{update}{same_row}");
-        let old = first.value.as_ref().map_or(Value::NULL, |value| Value::Bytes(value.clone()));
-        self.verify(first.umeta_id, user, key, new, undo, vec![old])
+        if transactional { self.verify(first.umeta_id, user, key, new) } else { Ok(()) }
     }
 
-    /// Reads a written row back: strict mode refuses what does not fit, but a trigger or a proxy may still change
-    /// it, and a list with wrong byte counts is an empty list to WordPress.
-    fn verify(
-        &mut self,
-        umeta_id: u64,
-        user: UserId,
-        key: &str,
-        new: &[u8],
-        undo: impl FnOnce() -> String,
-        undo_values: Vec<Value>,
-    ) -> Result<(), Stop> {
+    /// Reads a written row back while it is locked: strict mode refuses what does not fit, but a trigger or a proxy
+    /// may still change it, and a list with wrong byte counts is an empty list to WordPress. Without transactions
+    /// there is no lock: what is there may be somebody else's next change.
+    fn verify(&mut self, umeta_id: u64, user: UserId, key: &str, new: &[u8]) -> Result<(), Stop> {
         let sql = format!(
             "SELECT {} FROM {} WHERE umeta_id = {umeta_id}",
             Self::meta_columns(),
@@ -511,9 +495,6 @@ impl MysqlStore {
         let (rows, _) = self.read_meta(&sql, user, key)?;
         if rows.first().and_then(|row| row.value.as_deref()) == Some(new) {
             return Ok(());
-        }
-        if !self.is_transactional()? {
-            self.change(&undo(), undo_values)?;
         }
         Err(Stop::Store(StoreError::Unfit(format!(
             "What {} stored in {} is not what was sent, so the change was taken back: a trigger or a proxy may \
@@ -541,7 +522,7 @@ impl MysqlStore {
             self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         };
         begin.and_then(|()| self.run("START TRANSACTION")).map_err(|error| self.fault(error))?;
-        let stop = match self.swap(user, key, previous, new, backup, locked) {
+        let stop = match self.swap(user, key, previous, new, backup, locked, transactional) {
             Ok(()) => match self.run("COMMIT") {
                 Ok(()) => return Ok(Swap::Done),
                 Err(error) if commit_is_uncertain(&error) => {
@@ -638,7 +619,7 @@ impl MysqlStore {
         let place = &self.description.place;
         let error = match error {
             Error::MySqlError(error) => error,
-            Error::IoError(error) if timed_out(&error) => {
+            error if timed_out(&error) => {
                 return StoreError::Busy(format!(
                     "{place} did not answer within {} seconds; nothing was changed. Try again later.",
                     self.read_timeout.as_secs()
@@ -693,7 +674,7 @@ impl Store for MysqlStore {
         let mut rows = match self.rows(&sql) {
             Ok(rows) => rows,
             // The bytes are no text in this charset, or none that the column could hold: nobody has that name.
-            Err(error) if matches!(code(&error), Some(1300 | 3854 | 1267)) => return Ok(None),
+            Err(error) if matches!(code(&error), Some(1300 | 3854 | 3988 | 1267)) => return Ok(None),
             Err(error) => return Err(self.fault(error)),
         };
         Ok(rows.pop().and_then(|row| {
@@ -901,6 +882,12 @@ impl ConnectFailure {
             return self.sentence.unwrap_or_else(|| StoreError::Unreachable(place.to_owned()));
         };
         let user = &address.user;
+        if let Some(complaint) = tls_error(&error) {
+            return StoreError::Unreachable(format!(
+                "TLS with the database server at {place} failed: {complaint}. Check the certificate, the authority \
+                 (ssl-ca) and the host's name."
+            ));
+        }
         let late = |seconds: u64| {
             StoreError::Busy(format!(
                 "The database server at {place} did not answer within {seconds} seconds."
@@ -933,7 +920,7 @@ impl ConnectFailure {
                 }
             }
             Error::DriverError(DriverError::ConnectTimeout) => late(address.connect_timeout.as_secs()),
-            Error::IoError(error) if timed_out(&error) => late(address.read_timeout.as_secs()),
+            error if timed_out(&error) => late(address.read_timeout.as_secs()),
             Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
                 StoreError::Unreachable(format!(
                     "No database server answers at {place}: {why}. Check the host, port or socket (DB_HOST, --db) and \
@@ -947,16 +934,6 @@ impl ConnectFailure {
                 "The account {user:?} at {place} logs in with {plugin}, which is not supported. Use an account with \
                  caching_sha2_password, mysql_native_password or ed25519."
             )),
-            Error::TlsError(error) => StoreError::Unreachable(format!(
-                "TLS with the database server at {place} failed: {error}. Check the certificate, the authority \
-                 (ssl-ca) and the host's name."
-            )),
-            Error::IoError(error) if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) => {
-                StoreError::Unreachable(format!(
-                    "TLS with the database server at {place} failed: {error}. Check the certificate, the authority \
-                     (ssl-ca) and the host's name."
-                ))
-            }
             other => StoreError::Unreachable(format!(
                 "The database server at {place} cannot be used: {}",
                 reason(&other)
@@ -1072,7 +1049,7 @@ fn lost_conflict(error: &Error) -> bool {
 }
 
 fn unfit(error: &Error) -> bool {
-    matches!(code(error), Some(1366 | 1300 | 1406 | 3854 | 1977))
+    matches!(code(error), Some(1366 | 1300 | 1406 | 3854 | 3988 | 1977))
 }
 
 /// Whether a COMMIT with this error may have happened. A server that answers with any other error did not commit.
@@ -1080,16 +1057,35 @@ fn commit_is_uncertain(error: &Error) -> bool {
     matches!(code(error), None | Some(1053 | 1317 | 1927 | 1969 | 3024))
 }
 
-fn timed_out(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+/// What went wrong with the network, however deep the crate wrapped it.
+fn network_error(error: &Error) -> Option<&std::io::Error> {
+    match error {
+        Error::IoError(error) => Some(error),
+        Error::CodecError(error) => std::error::Error::source(error)?.downcast_ref(),
+        _ => None,
+    }
+}
+
+fn timed_out(error: &Error) -> bool {
+    use std::io::ErrorKind::{TimedOut, WouldBlock};
+    network_error(error).is_some_and(|error| matches!(error.kind(), WouldBlock | TimedOut))
+}
+
+/// TLS's complaint, which arrives as an error of the network while the handshake goes on.
+fn tls_error(error: &Error) -> Option<String> {
+    match error {
+        Error::TlsError(error) => Some(error.to_string()),
+        _ => network_error(error)?.get_ref()?.downcast_ref::<rustls::Error>().map(ToString::to_string),
+    }
 }
 
 /// What went wrong, without the crate's names for it.
 fn reason(error: &Error) -> String {
-    match error {
-        Error::IoError(error) => error.to_string(),
-        Error::DriverError(error) => error.to_string(),
-        Error::TlsError(error) => error.to_string(),
+    match (error, network_error(error)) {
+        (_, Some(error)) => error.to_string(),
+        (Error::DriverError(error), _) => error.to_string(),
+        (Error::CodecError(error), _) => error.to_string(),
+        (Error::TlsError(error), _) => error.to_string(),
         _ => "an answer that makes no sense".into(),
     }
 }

@@ -10,6 +10,7 @@
 
 mod cli;
 mod concurrency;
+mod conformance;
 mod fixture;
 mod generated;
 mod golden;

@@ -1,0 +1,1384 @@
+//! One list of behaviors, run against every back end: both generations of the SQLite schema, and with the servers
+//! of `tests/run` MariaDB and MySQL, each with InnoDB and MyISAM.
+//!
+//! A behavior knows no back end: it uses the store and a [`Bed`], which is the same database seen by somebody
+//! else. What only one kind can do (TLS, file modes) stands after the list.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::ops::ControlFlow;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, OnceLock};
+use std::time::{Duration, Instant};
+
+use wp_app_password::secret::DatabasePassword;
+use wp_app_password::store::{
+    self, Address, Autoload, LONGEST_VALUE, MetaRow, MysqlAddress, SslMode, Store, StoreError, Swap, Tables,
+    UserField, UserId,
+};
+
+use crate::rig::{self, Database, Rig, Server, Template};
+
+const KEY: &str = "_application_passwords";
+
+/// A site's database, and a second way to look at it.
+struct Bed {
+    name: String,
+    address: Address,
+    tables: Tables,
+    raw: Raw,
+}
+
+enum Raw {
+    /// With the folder that is removed at the end.
+    File(PathBuf, tempfile::TempDir),
+    Server(Database),
+}
+
+impl Bed {
+    fn store(&self) -> Box<dyn Store> {
+        store::open(&self.address, &self.tables).unwrap_or_else(|error| panic!("{}: {error}", self.name))
+    }
+
+    /// Runs SQL without our code; gives the first column of each row as text.
+    fn sql(&self, sql: &str) -> Vec<String> {
+        match &self.raw {
+            Raw::Server(database) => database.sql(sql).lines().map(str::to_owned).collect(),
+            Raw::File(file, _) => {
+                let database = rusqlite::Connection::open(file).unwrap();
+                database.busy_timeout(Duration::from_secs(30)).unwrap();
+                let mut statement = database.prepare(sql).unwrap();
+                if statement.column_count() == 0 {
+                    statement.execute([]).unwrap();
+                    return Vec::new();
+                }
+                let read = |row: &rusqlite::Row<'_>| {
+                    Ok(match row.get_ref(0)? {
+                        rusqlite::types::ValueRef::Null => "NULL".to_owned(),
+                        rusqlite::types::ValueRef::Integer(number) => number.to_string(),
+                        other => String::from_utf8_lossy(other.as_bytes().unwrap()).into_owned(),
+                    })
+                };
+                statement.query_map([], read).unwrap().map(Result::unwrap).collect()
+            }
+        }
+    }
+
+    fn table(&self, name: &str) -> String {
+        format!("{}{name}", self.tables.prefix)
+    }
+
+    /// A literal with these bytes as text.
+    fn literal(&self, bytes: &[u8]) -> String {
+        match self.raw {
+            Raw::File(..) => format!("CAST(x'{}' AS TEXT)", hex(bytes)),
+            Raw::Server(_) => format!("_utf8mb4 x'{}'", hex(bytes)),
+        }
+    }
+
+    /// A user that no other behavior touches.
+    fn new_user(&self) -> UserId {
+        static NEXT: AtomicU64 = AtomicU64::new(1000);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.add_user(id, format!("user-{id}").as_bytes(), format!("user-{id}@example.com").as_bytes());
+        UserId(id)
+    }
+
+    fn add_user(&self, id: u64, login: &[u8], email: &[u8]) {
+        let columns = "ID, user_login, user_email, user_registered";
+        let (login, email) = (self.literal(login), self.literal(email));
+        let users = self.table("users");
+        self.sql(&format!(
+            "INSERT INTO {users} ({columns}) VALUES ({id}, {login}, {email}, '2020-01-01 00:00:00')"
+        ));
+    }
+
+    fn add_meta(&self, user: UserId, key: &str, value: Option<&[u8]>) {
+        let value = value.map_or("NULL".to_owned(), |value| self.literal(value));
+        let usermeta = self.table("usermeta");
+        self.sql(&format!(
+            "INSERT INTO {usermeta} (user_id, meta_key, meta_value) VALUES ({user}, '{key}', {value})"
+        ));
+    }
+
+    /// All values of a user, as hexadecimal, seen without our code.
+    fn values(&self, user: UserId, key: &str) -> Vec<String> {
+        let usermeta = self.table("usermeta");
+        self.sql(&format!(
+            "SELECT coalesce(hex(meta_value), 'NULL') FROM {usermeta} WHERE user_id = {user} AND meta_key = '{key}' \
+             ORDER BY umeta_id"
+        ))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Tables as the SQLite integration's translator (up to 2.2) makes them.
+const OLD_SCHEMA: &str = "
+    CREATE TABLE `wp_users` (
+      `ID` integer PRIMARY KEY AUTOINCREMENT NOT NULL ON CONFLICT REPLACE DEFAULT 0,
+      `user_login` text NOT NULL ON CONFLICT REPLACE DEFAULT '' COLLATE NOCASE,
+      `user_email` text NOT NULL ON CONFLICT REPLACE DEFAULT '' COLLATE NOCASE,
+      `user_registered` text NOT NULL ON CONFLICT REPLACE DEFAULT '0000-00-00 00:00:00' COLLATE NOCASE);
+    CREATE INDEX `wp_users__user_login_key` ON `wp_users` (`user_login`);
+    CREATE TABLE `wp_usermeta` (
+      `umeta_id` integer PRIMARY KEY AUTOINCREMENT NOT NULL ON CONFLICT REPLACE DEFAULT 0,
+      `user_id` integer NOT NULL ON CONFLICT REPLACE DEFAULT '0',
+      `meta_key` text DEFAULT NULL COLLATE NOCASE,
+      `meta_value` text COLLATE NOCASE);
+    CREATE INDEX `wp_usermeta__user_id` ON `wp_usermeta` (`user_id`);
+    CREATE INDEX `wp_usermeta__meta_key` ON `wp_usermeta` (`meta_key`);
+    CREATE TABLE `wp_options` (
+      `option_id` integer PRIMARY KEY AUTOINCREMENT NOT NULL ON CONFLICT REPLACE DEFAULT 0,
+      `option_name` text NOT NULL ON CONFLICT REPLACE DEFAULT '' COLLATE NOCASE,
+      `option_value` text NOT NULL ON CONFLICT REPLACE DEFAULT '' COLLATE NOCASE,
+      `autoload` text NOT NULL ON CONFLICT REPLACE DEFAULT 'yes' COLLATE NOCASE);
+    CREATE UNIQUE INDEX `wp_options__option_name` ON `wp_options` (`option_name`);
+    CREATE TABLE _mysql_data_types_cache (`table` TEXT NOT NULL, `column_or_index` TEXT NOT NULL);";
+
+fn sqlite_bed(name: &str, fill: impl FnOnce(&Path)) -> Bed {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("name with spaces, ? and #.sqlite");
+    fill(&file);
+    let address = Address::Sqlite(file.clone());
+    Bed { name: name.into(), address, tables: Tables::default(), raw: Raw::File(file, folder) }
+}
+
+fn old_sqlite() -> Bed {
+    let fill = |file: &Path| rusqlite::Connection::open(file).unwrap().execute_batch(OLD_SCHEMA).unwrap();
+    sqlite_bed("SQLite, old schema", fill)
+}
+
+fn new_sqlite() -> Bed {
+    sqlite_bed("SQLite, new schema", |file| store::sandbox::create(file).unwrap())
+}
+
+fn server_address(server: &Server, database: &str, account: &str) -> MysqlAddress {
+    MysqlAddress {
+        host: server.host.clone(),
+        port: server.port,
+        socket: Some(server.socket.clone()),
+        user: account.into(),
+        password: DatabasePassword::new(server.users[account].clone().into_bytes()),
+        database: database.into(),
+        charset: "utf8".into(),
+        ssl_mode: SslMode::Preferred,
+        ssl_ca: None,
+        connect_timeout: Duration::from_secs(10),
+        read_timeout: Duration::from_secs(60),
+    }
+}
+
+fn server_bed(name: &str, database: Database) -> Bed {
+    let address = Address::Mysql(server_address(database.server, &database.name, "wp"));
+    let tables = Tables { prefix: database.prefix.into(), ..Tables::default() };
+    Bed { name: format!("{} {name}", database.server.name), address, tables, raw: Raw::Server(database) }
+}
+
+/// Every back end. They are shared: a behavior makes users of its own.
+fn beds() -> &'static [Bed] {
+    static BEDS: OnceLock<Vec<Bed>> = OnceLock::new();
+    BEDS.get_or_init(|| {
+        let mut beds = vec![old_sqlite(), new_sqlite()];
+        if let Some(rig) = rig::require() {
+            for (name, template) in
+                [("real old SQLite", Template::SqliteOld), ("real new SQLite", Template::Sqlite)]
+            {
+                beds.push(sqlite_bed(name, |file| rig.fresh_sqlite_database(template, file)));
+            }
+            beds.extend(server_beds(rig));
+        }
+        beds
+    })
+}
+
+fn server_beds(rig: &'static Rig) -> Vec<Bed> {
+    let engines = [("InnoDB", Template::InnoDb), ("MyISAM", Template::MyIsam)];
+    let both = engines.into_iter().flat_map(|(engine, template)| {
+        [
+            server_bed(engine, rig.fresh_mariadb_database(template)),
+            server_bed(engine, rig.fresh_mysql_database(template)),
+        ]
+    });
+    both.collect()
+}
+
+/// Runs a behavior against every back end at once, and says on which it failed.
+fn on_every_back_end(behavior: impl Fn(&Bed) + Sync) {
+    on_each(beds().iter(), behavior);
+}
+
+/// The same for a behavior that locks all of an SQLite database for long.
+fn on_every_back_end_with_files_of_its_own(behavior: impl Fn(&Bed) + Sync) {
+    let files = [old_sqlite(), new_sqlite()];
+    on_each(files.iter().chain(beds().get(4..).unwrap_or_default()), behavior);
+}
+
+fn on_each<'a>(beds: impl Iterator<Item = &'a Bed>, behavior: impl Fn(&Bed) + Sync) {
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = beds.map(|bed| (bed, scope.spawn(|| behavior(bed)))).collect();
+        let failed: Vec<&str> = runs
+            .into_iter()
+            .filter_map(|(bed, run)| run.join().is_err().then_some(bed.name.as_str()))
+            .collect();
+        assert!(failed.is_empty(), "failed on: {}", failed.join(", "));
+    });
+}
+
+fn row(store: &mut dyn Store, user: UserId) -> Vec<MetaRow> {
+    store.user_meta(user, KEY).unwrap()
+}
+
+/// Writes whatever is there over, as a caller would: again until nobody came between.
+fn write(store: &mut dyn Store, user: UserId, change: impl Fn(Option<&[u8]>) -> Vec<u8>) {
+    loop {
+        let previous = row(store, user);
+        let new = change(previous.first().and_then(|row| row.value.as_deref()));
+        match store.replace_user_meta(user, KEY, &previous, &new, None) {
+            Ok(Swap::Done) => return,
+            Ok(Swap::Lost) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+// The list of behaviors.
+
+#[test]
+fn a_user_is_found_by_id_login_and_address_whatever_the_case() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        bed.add_user(700, b"Jo.Strummer", b"Jo@Example.com");
+        for by in [
+            UserField::Id(UserId(700)),
+            UserField::Login(b"Jo.Strummer"),
+            UserField::Login(b"jo.STRUMMER"),
+            UserField::Email(b"jo@example.COM"),
+        ] {
+            let user = store.find_user(by).unwrap().unwrap_or_else(|| panic!("{by:?}"));
+            assert_eq!(
+                (user.id, &*user.login, &*user.email),
+                (UserId(700), &b"Jo.Strummer"[..], &b"Jo@Example.com"[..])
+            );
+        }
+        for by in [
+            UserField::Id(UserId(0)),
+            UserField::Id(UserId(u64::MAX)),
+            UserField::Login(b""),
+            UserField::Email(b"x"),
+        ] {
+            assert_eq!(store.find_user(by).unwrap(), None, "{by:?}");
+        }
+    });
+}
+
+#[test]
+fn no_name_is_taken_for_sql() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let names: [&[u8]; 6] = [
+            b"o'brien",
+            b"back\\slash",
+            b"dou\"ble",
+            "żółć 🔑".as_bytes(),
+            b"' OR 1=1 -- ",
+            b"x\\' OR 1=1 #",
+        ];
+        for (number, name) in names.into_iter().enumerate() {
+            assert_eq!(store.find_user(UserField::Login(name)).unwrap(), None);
+            let id = 710 + number as u64;
+            bed.add_user(id, name, name);
+            assert_eq!(store.find_user(UserField::Login(name)).unwrap().unwrap().id, UserId(id));
+            assert_eq!(store.find_user(UserField::Email(name)).unwrap().unwrap().login, name);
+        }
+        // No text at all.
+        assert_eq!(store.find_user(UserField::Login(b"\xff\xfe")).unwrap(), None);
+        assert_eq!(store.find_user(UserField::Login(b"a\0b")).unwrap(), None);
+    });
+}
+
+#[test]
+fn values_come_back_byte_for_byte() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let long = "0123456789abcdé☕🔑".repeat(1 << 18);
+        let values: [&[u8]; 9] = [
+            b"",
+            b"a:0:{}",
+            b"trailing blanks   ",
+            b"\0 zero \0",
+            b"quotes ' \" ` back\\slash \\' \\0 \\n %s ? :name",
+            b"\r\n\t\x1a\x08",
+            "café ☕ 🔑 日本 \u{202e}".as_bytes(),
+            "composed \u{e9}, decomposed e\u{301}, ß, ﷺ".as_bytes(),
+            long.as_bytes(),
+        ];
+        for value in values {
+            let user = bed.new_user();
+            write(&mut *store, user, |_| value.to_vec());
+            assert_eq!(row(&mut *store, user)[0].value.as_deref(), Some(value));
+            if value.len() < 1000 {
+                assert_eq!(bed.values(user, KEY), [hex(value)], "{value:?}");
+            }
+            // What somebody else wrote, and over it.
+            let user = bed.new_user();
+            if value.len() < 1000 {
+                bed.add_meta(user, KEY, Some(value));
+                assert_eq!(row(&mut *store, user)[0].value.as_deref(), Some(value));
+                write(&mut *store, user, |old| [old.unwrap(), b"+"].concat());
+                assert_eq!(bed.values(user, KEY), [hex(&[value, b"+"].concat())]);
+            }
+        }
+        let user = bed.new_user();
+        bed.add_meta(user, KEY, None);
+        assert_eq!(row(&mut *store, user)[0].value, None);
+        write(&mut *store, user, |old| if old.is_none() { b"new".to_vec() } else { b"not null".to_vec() });
+        assert_eq!(bed.values(user, KEY), [hex(b"new")]);
+    });
+}
+
+#[test]
+fn bytes_that_are_no_text_survive_where_the_column_can_hold_them() {
+    let all: Vec<u8> = (0..=255).collect();
+    on_every_back_end(|bed| {
+        let mut tables = bed.tables.clone();
+        if let Raw::Server(database) = &bed.raw {
+            database.sql(
+                "CREATE TABLE bytes_usermeta (umeta_id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, \
+                 user_id bigint unsigned NOT NULL DEFAULT 0, meta_key varchar(255), meta_value longblob)",
+            );
+            tables.usermeta = Some("bytes_usermeta".into());
+        }
+        let mut store = store::open(&bed.address, &tables).unwrap();
+        let user = bed.new_user();
+        for value in [all.as_slice(), b"\xff", &all] {
+            write(&mut *store, user, |_| value.to_vec());
+            assert_eq!(row(&mut *store, user)[0].value.as_deref(), Some(value));
+        }
+        let stale = [MetaRow { value: Some(b"\xff".to_vec()), ..row(&mut *store, user)[0].clone() }];
+        assert_eq!(store.replace_user_meta(user, KEY, &stale, b"x", None).unwrap(), Swap::Lost);
+    });
+}
+
+#[test]
+fn keys_match_exactly() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let user = bed.new_user();
+        for (key, value) in [("_Application_Passwords", b"a"), (KEY, b"b"), ("_application_passwords ", b"c")]
+        {
+            bed.add_meta(user, key, Some(value));
+        }
+        assert_eq!(
+            row(&mut *store, user).iter().map(|row| row.value.clone().unwrap()).collect::<Vec<_>>(),
+            [b"b"]
+        );
+        let mut visited = Vec::new();
+        let mut visit = |meta: store::UserMeta<'_>| {
+            if meta.user == user {
+                visited.push(meta.value.unwrap().to_vec());
+            }
+            ControlFlow::Continue(())
+        };
+        store.each_user_meta(KEY, &mut visit).unwrap();
+        assert_eq!(visited, [b"b"]);
+        write(&mut *store, user, |_| b"new".to_vec());
+        assert_eq!(row(&mut *store, user)[0].value.as_deref(), Some(&b"new"[..]));
+        assert_eq!(
+            store.user_meta(user, "_Application_Passwords").unwrap()[0].value.as_deref(),
+            Some(&b"a"[..])
+        );
+    });
+}
+
+#[test]
+fn a_swap_happens_only_over_exactly_what_was_read() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let user = bed.new_user();
+        bed.add_meta(user, KEY, Some(b"Value"));
+        let read = row(&mut *store, user);
+        let with =
+            |value: Option<&[u8]>| vec![MetaRow { value: value.map(<[u8]>::to_vec), ..read[0].clone() }];
+        let extra = MetaRow { umeta_id: read[0].umeta_id + 1_000_000, ..read[0].clone() };
+        let stale = [
+            vec![],
+            with(Some(b"value")),
+            with(Some(b"Value ")),
+            with(Some("Valué".as_bytes())),
+            with(Some(b"")),
+            with(None),
+            vec![extra.clone()],
+            vec![read[0].clone(), extra],
+        ];
+        for previous in &stale {
+            let backup = Some(("_backup", &b"old"[..]));
+            assert_eq!(
+                store.replace_user_meta(user, KEY, previous, b"x", backup).unwrap(),
+                Swap::Lost,
+                "{previous:?}"
+            );
+        }
+        assert_eq!(bed.values(user, KEY), [hex(b"Value")]);
+        assert_eq!(bed.values(user, "_backup"), [] as [&str; 0]);
+        // The row of another user.
+        assert_eq!(store.replace_user_meta(bed.new_user(), KEY, &read, b"x", None).unwrap(), Swap::Lost);
+        // A row that came in between.
+        bed.add_meta(user, KEY, Some(b"second"));
+        assert_eq!(store.replace_user_meta(user, KEY, &read, b"x", None).unwrap(), Swap::Lost);
+        let read = row(&mut *store, user);
+        assert_eq!(store.replace_user_meta(user, KEY, &read, b"new", None).unwrap(), Swap::Done);
+        // The same value again is still a success.
+        let read = row(&mut *store, user);
+        assert_eq!(store.replace_user_meta(user, KEY, &read, b"new", None).unwrap(), Swap::Done);
+        // A row that is gone.
+        bed.sql(&format!("DELETE FROM {} WHERE user_id = {user}", bed.table("usermeta")));
+        assert_eq!(store.replace_user_meta(user, KEY, &read, b"x", None).unwrap(), Swap::Lost);
+        assert_eq!(bed.values(user, KEY), [] as [&str; 0]);
+        // NULL and empty are two things.
+        bed.add_meta(user, KEY, None);
+        let mut empty = row(&mut *store, user);
+        empty[0].value = Some(Vec::new());
+        assert_eq!(store.replace_user_meta(user, KEY, &empty, b"x", None).unwrap(), Swap::Lost);
+    });
+}
+
+#[test]
+fn the_first_row_is_made_once() {
+    on_every_back_end(|bed| {
+        let user = bed.new_user();
+        let start = Barrier::new(20);
+        let done = AtomicU64::new(0);
+        std::thread::scope(|scope| {
+            for number in 0..20 {
+                let (start, done) = (&start, &done);
+                scope.spawn(move || {
+                    let mut store = bed.store();
+                    start.wait();
+                    let value = format!("writer {number}");
+                    match store.replace_user_meta(user, KEY, &[], value.as_bytes(), None).unwrap() {
+                        Swap::Done => done.fetch_add(1, Ordering::Relaxed),
+                        Swap::Lost => 0,
+                    };
+                });
+            }
+        });
+        assert_eq!(done.into_inner(), 1);
+        assert_eq!(bed.values(user, KEY).len(), 1);
+    });
+}
+
+#[test]
+fn parallel_writers_lose_nothing() {
+    on_every_back_end(|bed| {
+        let user = bed.new_user();
+        std::thread::scope(|scope| {
+            for writer in 0..6 {
+                scope.spawn(move || {
+                    let mut store = bed.store();
+                    for number in 0..15 {
+                        let entry = format!("[{writer}.{number}]");
+                        write(&mut *store, user, |old| [old.unwrap_or_default(), entry.as_bytes()].concat());
+                    }
+                });
+            }
+        });
+        let rows = row(&mut *bed.store(), user);
+        assert_eq!(rows.len(), 1);
+        let value = String::from_utf8(rows[0].value.clone().unwrap()).unwrap();
+        for entry in (0..6).flat_map(|writer| (0..15).map(move |number| format!("[{writer}.{number}]"))) {
+            assert_eq!(value.matches(&entry).count(), 1, "{entry}");
+        }
+    });
+}
+
+#[test]
+fn duplicates_all_get_the_new_value() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let user = bed.new_user();
+        for value in [Some(&b"lowest"[..]), None, Some(b"third")] {
+            bed.add_meta(user, KEY, value);
+        }
+        let read = row(&mut *store, user);
+        assert_eq!(
+            read.iter().map(|row| row.value.as_deref()).collect::<Vec<_>>(),
+            [Some(&b"lowest"[..]), None, Some(b"third")]
+        );
+        assert!(read.is_sorted_by_key(|row| row.umeta_id));
+        let mut changed = read.clone();
+        changed[2].value = None;
+        assert_eq!(store.replace_user_meta(user, KEY, &changed, b"new", None).unwrap(), Swap::Lost);
+        assert_eq!(store.replace_user_meta(user, KEY, &read, b"new", None).unwrap(), Swap::Done);
+        assert_eq!(bed.values(user, KEY), vec![hex(b"new"); 3]);
+    });
+}
+
+#[test]
+fn a_backup_is_written_with_the_change() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let user = bed.new_user();
+        bed.add_meta(user, KEY, Some(b"broken"));
+        let read = row(&mut *store, user);
+        let backup = Some(("_application_passwords_unreadable", &b"broken"[..]));
+        assert_eq!(store.replace_user_meta(user, KEY, &read, b"new", backup).unwrap(), Swap::Done);
+        assert_eq!(bed.values(user, KEY), [hex(b"new")]);
+        assert_eq!(bed.values(user, "_application_passwords_unreadable"), [hex(b"broken")]);
+        let user = bed.new_user();
+        assert_eq!(store.replace_user_meta(user, KEY, &[], b"first", backup).unwrap(), Swap::Done);
+        assert_eq!(bed.values(user, "_application_passwords_unreadable"), [hex(b"broken")]);
+    });
+}
+
+#[test]
+fn an_option_is_set_once_and_keeps_its_autoload() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let options = bed.table("options");
+        assert_eq!(store.option("no_such_option").unwrap(), None);
+        assert!(store.description().network.is_none());
+        for (name, autoload, stored) in [("flag_a", Autoload::No, "no"), ("flag_b", Autoload::Off, "off")] {
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| bed.store().set_network_option(name, b"1", autoload).unwrap());
+                }
+            });
+            assert_eq!(store.option(name).unwrap().as_deref(), Some(&b"1"[..]));
+            assert_eq!(
+                bed.sql(&format!("SELECT autoload FROM {options} WHERE option_name = '{name}'")),
+                [stored]
+            );
+            store.set_network_option(name, "é'\\".as_bytes(), Autoload::Off).unwrap();
+            assert_eq!(store.network_option(name).unwrap().as_deref(), Some("é'\\".as_bytes()));
+            assert_eq!(
+                bed.sql(&format!("SELECT autoload FROM {options} WHERE option_name = '{name}'")),
+                [stored]
+            );
+        }
+    });
+}
+
+/// Makes a network of a single site's tables: the columns that matter here.
+fn make_network(bed: &Bed, ids: &[u64]) {
+    let number = if matches!(bed.raw, Raw::File(..)) { "integer" } else { "bigint" };
+    let key = if matches!(bed.raw, Raw::File(..)) { "AUTOINCREMENT" } else { "AUTO_INCREMENT" };
+    bed.sql(&format!("CREATE TABLE {} (blog_id {number})", bed.table("blogs")));
+    bed.sql(&format!("CREATE TABLE {} (id {number})", bed.table("site")));
+    bed.sql(&format!(
+        "CREATE TABLE {} (meta_id integer NOT NULL PRIMARY KEY {key}, site_id {number}, meta_key varchar(255), \
+         meta_value text)",
+        bed.table("sitemeta")
+    ));
+    for id in ids {
+        bed.sql(&format!("INSERT INTO {} (id) VALUES ({id})", bed.table("site")));
+    }
+}
+
+#[test]
+fn a_networks_option_belongs_to_its_main_network() {
+    let mut beds = vec![old_sqlite(), new_sqlite()];
+    if let Some(rig) = rig::require() {
+        beds.extend(server_beds(rig));
+    }
+    on_each(beds.iter(), |bed| {
+        let single = bed.store();
+        assert!(single.description().network.is_none());
+        drop(single);
+        make_network(bed, &[7, 3]);
+        let main = |tables: Tables| {
+            let store = store::open(&bed.address, &tables).unwrap();
+            store.description().network.clone().map(|(table, id)| (table == bed.table("sitemeta"), id))
+        };
+        assert_eq!(main(Tables::default()), Some((true, 3)));
+        assert_eq!(main(Tables { primary_network: Some(7), ..Tables::default() }), Some((true, 7)));
+        assert_eq!(main(Tables { multisite: Some(false), ..Tables::default() }), None);
+        bed.sql(&format!("INSERT INTO {} (id) VALUES (1)", bed.table("site")));
+        assert_eq!(main(Tables { multisite: Some(true), ..Tables::default() }), Some((true, 1)));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| bed.store().set_network_option("using", b"1", Autoload::Off).unwrap());
+            }
+        });
+        let rows =
+            bed.sql(&format!("SELECT site_id FROM {} WHERE meta_key = 'using'", bed.table("sitemeta")));
+        assert_eq!(rows, ["1"]);
+        let mut store = bed.store();
+        assert_eq!(store.network_option("using").unwrap().as_deref(), Some(&b"1"[..]));
+        assert_eq!(store.option("using").unwrap(), None);
+        assert_eq!(store.network_option("absent").unwrap(), None);
+    });
+}
+
+#[test]
+fn a_walk_visits_in_order_and_ends_early() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let key = "_walked";
+        let users: Vec<UserId> = (0..3).map(|_| bed.new_user()).collect();
+        bed.add_meta(users[2], key, Some(b"late user, early row"));
+        bed.add_meta(users[0], key, Some(b"first"));
+        bed.add_meta(UserId(4_000_000_000), key, Some(b"orphan"));
+        bed.add_meta(users[1], key, None);
+        bed.add_meta(users[0], key, Some(b"duplicate"));
+        bed.add_meta(users[1], "_other", Some(b"other"));
+        let mut seen = Vec::new();
+        store
+            .each_user_meta(key, &mut |meta| {
+                seen.push((meta.user, meta.login.map(<[u8]>::to_vec), meta.value.map(<[u8]>::to_vec)));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let login = |user: UserId| Some(format!("user-{user}").into_bytes());
+        let expected = [
+            (users[0], login(users[0]), Some(b"first".to_vec())),
+            (users[0], login(users[0]), Some(b"duplicate".to_vec())),
+            (users[1], login(users[1]), None),
+            (users[2], login(users[2]), Some(b"late user, early row".to_vec())),
+            (UserId(4_000_000_000), None, Some(b"orphan".to_vec())),
+        ];
+        assert_eq!(seen, expected);
+        let mut visits = 0;
+        let mut stop = |_: store::UserMeta<'_>| {
+            visits += 1;
+            if visits == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        store.each_user_meta(key, &mut stop).unwrap();
+        assert_eq!(visits, 2);
+        // The connection is still good, and a key that nobody has is no error.
+        store.each_user_meta("_nobody", &mut |_| panic!("nobody has it")).unwrap();
+    });
+}
+
+#[test]
+fn nobody_waits_for_the_visitor_of_a_walk() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let users: Vec<UserId> = (0..3).map(|_| bed.new_user()).collect();
+        for user in &users {
+            bed.add_meta(*user, "_slow", Some(b"x"));
+        }
+        let began = Instant::now();
+        let mut other = bed.store();
+        store
+            .each_user_meta("_slow", &mut |meta| {
+                // WordPress writes while the list waits for a pipe.
+                assert_eq!(
+                    other.replace_user_meta(meta.user, KEY, &[], b"written", None).unwrap(),
+                    Swap::Done
+                );
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn a_long_walk_is_complete_and_sorted() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let key = "_many";
+        let usermeta = bed.table("usermeta");
+        // Users in the order of rows reversed, more than two parts of a walk.
+        let values: Vec<String> =
+            (0..2500).map(|n| format!("({}, '{key}', 'v{n}')", 9_000_000 - n)).collect();
+        bed.sql(&format!(
+            "INSERT INTO {usermeta} (user_id, meta_key, meta_value) VALUES {}",
+            values.join(", ")
+        ));
+        let mut users = Vec::new();
+        store
+            .each_user_meta(key, &mut |meta| {
+                let number = 9_000_000 - meta.user.0;
+                assert_eq!(meta.value, Some(format!("v{number}").as_bytes()));
+                users.push(meta.user);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(users.len(), 2500);
+        assert!(users.is_sorted());
+    });
+}
+
+#[test]
+fn a_value_of_two_hundred_megabytes_is_reported_not_loaded() {
+    on_every_back_end_with_files_of_its_own(|bed| {
+        let mut store = bed.store();
+        let (user, other) = (bed.new_user(), bed.new_user());
+        let key = "_huge";
+        let usermeta = bed.table("usermeta");
+        let value = match bed.raw {
+            Raw::File(..) => "replace(hex(zeroblob(100000000)), '0', 'x')".to_owned(),
+            Raw::Server(_) => "REPEAT('x', 200000000)".to_owned(),
+        };
+        bed.add_meta(other, key, Some(b"small"));
+        bed.sql(&format!(
+            "INSERT INTO {usermeta} (user_id, meta_key, meta_value) VALUES ({user}, '{key}', {value})"
+        ));
+        let error = store.user_meta(user, key).unwrap_err();
+        assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
+        let sentence = error.to_string();
+        assert!(sentence.contains("200000000 bytes") && sentence.contains(&user.to_string()), "{sentence}");
+        // A walk shows everybody else first.
+        let mut seen = Vec::new();
+        let walk = store.each_user_meta(key, &mut |meta| {
+            seen.push(meta.user);
+            ControlFlow::Continue(())
+        });
+        assert!(matches!(walk, Err(StoreError::Unfit(_))), "{walk:?}");
+        assert_eq!(seen, [other]);
+        assert_eq!(store.user_meta(other, key).unwrap().len(), 1);
+        bed.sql(&format!("DELETE FROM {usermeta} WHERE meta_key = '{key}'"));
+        let long = vec![b'x'; LONGEST_VALUE + 1];
+        let error = store.replace_user_meta(other, key, &[], &long, None).unwrap_err();
+        assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_wrong_prefix_names_those_that_exist() {
+    on_every_back_end(|bed| {
+        let open = |tables: Tables| store::open(&bed.address, &tables).map(drop).unwrap_err();
+        let error = open(Tables { prefix: "blog_".into(), ..bed.tables.clone() });
+        assert!(matches!(error, StoreError::NoTables(_)), "{error:?}");
+        let sentence = error.to_string();
+        assert!(sentence.contains("blog_users") && sentence.contains("--table-prefix=wp_"), "{sentence}");
+        for prefix in ["wp-", "wp_; DROP TABLE x", "wp`", "wp\"", "é", "a b", "a.b"] {
+            let error = open(Tables { prefix: prefix.into(), ..bed.tables.clone() });
+            assert!(matches!(error, StoreError::NoTables(_)), "{prefix}: {error:?}");
+            assert!(error.to_string().contains("underscores"), "{error}");
+        }
+        for table in ["", "a.b.c", "a;b", "x` y", "a."] {
+            let error = open(Tables { users: Some(table.into()), ..bed.tables.clone() });
+            assert!(matches!(error, StoreError::NoTables(_)), "{table}: {error:?}");
+        }
+        let error = open(Tables { blog_id: 4711, ..bed.tables.clone() });
+        assert!(error.to_string().contains("wp_4711_options"), "{error}");
+    });
+}
+
+#[test]
+fn custom_user_tables_are_used() {
+    on_every_back_end(|bed| {
+        let user = bed.new_user();
+        let suffix = user.to_string();
+        bed.sql(&format!("CREATE TABLE people{suffix} (ID integer, user_login text, user_email text)"));
+        bed.sql(&format!("INSERT INTO people{suffix} VALUES (1, 'only-here', 'x@example.com')"));
+        let users = match &bed.raw {
+            Raw::File(..) => format!("people{suffix}"),
+            Raw::Server(database) => format!("`{}`.people{suffix}", database.name),
+        };
+        let mut store =
+            store::open(&bed.address, &Tables { users: Some(users), ..bed.tables.clone() }).unwrap();
+        assert_eq!(store.find_user(UserField::Login(b"only-here")).unwrap().unwrap().id, UserId(1));
+        assert!(store.description().users_table.ends_with(&format!("people{suffix}")));
+    });
+}
+
+#[test]
+fn a_lock_that_stays_is_busy_and_nothing_is_written() {
+    on_every_back_end_with_files_of_its_own(|bed| {
+        let user = bed.new_user();
+        bed.add_meta(user, KEY, Some(b"locked"));
+        let mut store = bed.store();
+        let read = row(&mut *store, user);
+        let held: Box<dyn std::any::Any> = match (&bed.raw, &bed.address) {
+            (Raw::File(file, _), _) => {
+                let other = rusqlite::Connection::open(file).unwrap();
+                other.busy_timeout(Duration::from_secs(30)).unwrap();
+                other.execute_batch("BEGIN IMMEDIATE").unwrap();
+                Box::new(other)
+            }
+            (Raw::Server(database), Address::Mysql(address)) => {
+                use mysql::prelude::Queryable;
+                if bed.name.contains("MyISAM") {
+                    return;
+                }
+                let mut other = raw_connection(address, &database.name);
+                other.query_drop("START TRANSACTION").unwrap();
+                let lock =
+                    format!("SELECT * FROM wp_usermeta WHERE umeta_id = {} FOR UPDATE", read[0].umeta_id);
+                other.query_drop(lock).unwrap();
+                Box::new(other)
+            }
+            _ => unreachable!(),
+        };
+        let error = store.replace_user_meta(user, KEY, &read, b"new", None).unwrap_err();
+        assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
+        drop(held);
+        assert_eq!(store.replace_user_meta(user, KEY, &read, b"new", None).unwrap(), Swap::Done);
+    });
+}
+
+// What only servers can do.
+
+fn raw_connection(address: &MysqlAddress, database: &str) -> mysql::Conn {
+    let options = mysql::OptsBuilder::new()
+        .socket(address.socket.as_ref().and_then(|socket| socket.to_str()))
+        .user(Some(address.user.clone()))
+        .pass(Some(String::from_utf8(address.password.expose().to_vec()).unwrap()))
+        .db_name(Some(database));
+    mysql::Conn::new(options).unwrap()
+}
+
+fn mysql_address(bed: &Bed) -> MysqlAddress {
+    match &bed.address {
+        Address::Mysql(address) => address.clone(),
+        Address::Sqlite(_) => panic!("not a server"),
+    }
+}
+
+fn open(address: MysqlAddress) -> Result<Box<dyn Store>, StoreError> {
+    store::open(&Address::Mysql(address), &Tables::default())
+}
+
+fn over_tcp(address: MysqlAddress, ssl_mode: SslMode) -> MysqlAddress {
+    MysqlAddress { socket: None, ssl_mode, ..address }
+}
+
+fn on_every_server(behavior: impl Fn(&Bed) + Sync) {
+    if rig::require().is_some() {
+        on_each(beds()[4..].iter(), behavior);
+    }
+}
+
+#[test]
+fn every_account_opens_the_store_on_every_way_in() {
+    let Some(rig) = rig::require() else { return };
+    for database in [rig.fresh_mariadb_database(Template::InnoDb), rig.fresh_mysql_database(Template::InnoDb)]
+    {
+        let server = database.server;
+        for account in server.users.keys().filter(|account| *account != "root") {
+            let address = server_address(server, &database.name, account);
+            let ca = Some(server.ca.clone());
+            if account != "tls" {
+                open(address.clone()).unwrap_or_else(|error| panic!("{account}, socket: {error}"));
+                open(over_tcp(address.clone(), SslMode::Disabled))
+                    .unwrap_or_else(|error| panic!("{account}: {error}"));
+            }
+            for mode in [SslMode::Preferred, SslMode::Required] {
+                open(over_tcp(address.clone(), mode))
+                    .unwrap_or_else(|error| panic!("{account}, {mode:?}: {error}"));
+            }
+            for mode in [SslMode::VerifyCa, SslMode::VerifyIdentity] {
+                let verified = MysqlAddress { ssl_ca: ca.clone(), ..over_tcp(address.clone(), mode) };
+                open(verified).unwrap_or_else(|error| panic!("{account}, {mode:?}: {error}"));
+                let Err(error) = open(over_tcp(address.clone(), mode)) else {
+                    panic!("{mode:?} without its authority")
+                };
+                assert!(
+                    matches!(error, StoreError::Unreachable(_)) && error.to_string().contains("TLS"),
+                    "{error}"
+                );
+            }
+        }
+        let tls = over_tcp(server_address(server, &database.name, "tls"), SslMode::Disabled);
+        assert!(matches!(open(tls), Err(StoreError::Unreachable(_))));
+    }
+}
+
+/// Forwards to a server, keeping what the client sent; `meddle` may change or hold back either side's bytes.
+struct Proxy {
+    port: u16,
+    sent: Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+enum Side<'a> {
+    Client(&'a mut Vec<u8>),
+    Server(&'a mut Vec<u8>),
+}
+
+impl Proxy {
+    /// `meddle` answers whether the connection goes on.
+    fn start(server: &Server, meddle: impl Fn(Side<'_>) -> bool + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let sent = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let target = (server.host.clone(), server.port);
+        let (meddle, log) = (Arc::new(meddle), sent.clone());
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let Ok(server) = TcpStream::connect(&target) else { return };
+                for from_client in [true, false] {
+                    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                    if !from_client {
+                        std::mem::swap(&mut from, &mut to);
+                    }
+                    let (meddle, log) = (meddle.clone(), log.clone());
+                    std::thread::spawn(move || {
+                        let mut buffer = vec![0; 1 << 16];
+                        while let Ok(count @ 1..) = from.read(&mut buffer) {
+                            let mut bytes = buffer[..count].to_vec();
+                            if from_client {
+                                log.lock().unwrap().extend_from_slice(&bytes);
+                            }
+                            let side =
+                                if from_client { Side::Client(&mut bytes) } else { Side::Server(&mut bytes) };
+                            let goes_on = meddle(side);
+                            if to.write_all(&bytes).is_err() || !goes_on {
+                                break;
+                            }
+                        }
+                        let _ = from.shutdown(std::net::Shutdown::Both);
+                        let _ = to.shutdown(std::net::Shutdown::Both);
+                    });
+                }
+            }
+        });
+        Self { port, sent }
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
+#[test]
+fn a_remote_server_with_tls_is_never_spoken_to_in_clear_text() {
+    on_every_server(|bed| {
+        let Raw::Server(database) = &bed.raw else { return };
+        let proxy = Proxy::start(database.server, |_| true);
+        // 0.0.0.0 reaches this machine, but is not one of its loopback addresses.
+        let remote = |mode| MysqlAddress {
+            host: "0.0.0.0".into(),
+            port: proxy.port,
+            ..over_tcp(mysql_address(bed), mode)
+        };
+        open(remote(SslMode::Preferred)).unwrap();
+        let clear = std::mem::take(&mut *proxy.sent.lock().unwrap());
+        assert!(!contains(&clear, database.name.as_bytes()) && !contains(&clear, b"SELECT"), "not encrypted");
+        open(remote(SslMode::Disabled)).unwrap();
+        assert!(contains(&proxy.sent.lock().unwrap(), b"SELECT"));
+    });
+}
+
+#[test]
+fn a_server_without_tls_is_used_unless_tls_was_asked_for() {
+    on_every_server(|bed| {
+        let Raw::Server(database) = &bed.raw else { return };
+        // Takes CLIENT_SSL (0x0800) out of the greeting: protocol 10, version, 0, id, 8 bytes, 0, flags.
+        let without_tls = |side: Side<'_>| {
+            if let Side::Server(bytes) = side
+                && bytes.get(4) == Some(&10)
+                && let Some(version) = bytes[5..].iter().position(|byte| *byte == 0)
+                && let Some(flags) = bytes.get_mut(5 + version + 1 + 4 + 8 + 1 + 1)
+            {
+                *flags &= !0x08;
+            }
+            true
+        };
+        let proxy = Proxy::start(database.server, without_tls);
+        let remote = |mode| MysqlAddress {
+            host: "0.0.0.0".into(),
+            port: proxy.port,
+            ..over_tcp(mysql_address(bed), mode)
+        };
+        open(remote(SslMode::Preferred)).unwrap();
+        let Err(error) = open(remote(SslMode::Required)) else { panic!("no TLS, but required") };
+        assert!(error.to_string().contains("offers no TLS"), "{error}");
+    });
+}
+
+#[test]
+fn a_reading_account_reads_and_is_told_what_writing_needs() {
+    on_every_server(|bed| {
+        let user = bed.new_user();
+        bed.add_meta(user, KEY, Some(b"value"));
+        let Raw::Server(database) = &bed.raw else { return };
+        let mut store = open(server_address(database.server, &database.name, "reader")).unwrap();
+        assert!(store.find_user(UserField::Id(user)).unwrap().is_some());
+        let read = row(&mut *store, user);
+        assert_eq!(read.len(), 1);
+        store.option("siteurl").unwrap().unwrap();
+        store.network_option("siteurl").unwrap().unwrap();
+        store.each_user_meta(KEY, &mut |_| ControlFlow::Break(())).unwrap();
+        for outcome in [
+            store.replace_user_meta(user, KEY, &read, b"x", None).map(drop),
+            store.replace_user_meta(bed.new_user(), KEY, &[], b"x", None).map(drop),
+            store.set_network_option("flag_of_reader", b"1", Autoload::Off),
+        ] {
+            let error = outcome.unwrap_err();
+            assert!(matches!(error, StoreError::Denied(_)), "{error:?}");
+            assert!(error.to_string().contains("INSERT and UPDATE"), "{error}");
+        }
+        assert_eq!(bed.values(user, KEY), [hex(b"value")]);
+    });
+}
+
+#[test]
+fn an_account_with_grants_on_single_tables_opens_a_single_site() {
+    on_every_server(|bed| {
+        let Raw::Server(database) = &bed.raw else { return };
+        let account = format!("few_{}", database.name);
+        database.sql(&format!("CREATE USER {account}@localhost IDENTIFIED BY 'few-secret'"));
+        for table in ["wp_users", "wp_usermeta", "wp_options"] {
+            database.sql(&format!("GRANT SELECT, INSERT, UPDATE ON {table} TO {account}@localhost"));
+        }
+        let password = DatabasePassword::new(b"few-secret".to_vec());
+        let mut store = open(MysqlAddress { user: account.clone(), password, ..mysql_address(bed) }).unwrap();
+        assert!(store.description().network.is_none());
+        let user = bed.new_user();
+        write(&mut *store, user, |_| b"one".to_vec());
+        write(&mut *store, user, |_| b"two".to_vec());
+        store.set_network_option("flag_of_few", b"1", Autoload::Off).unwrap();
+        assert_eq!(bed.values(user, KEY), [hex(b"two")]);
+        database.sql(&format!("DROP USER {account}@localhost"));
+    });
+}
+
+#[test]
+fn refused_logins_and_unknown_databases_are_sentences_without_the_password() {
+    on_every_server(|bed| {
+        let address = mysql_address(bed);
+        let password = DatabasePassword::new(b"hunter2-is-wrong".to_vec());
+        for wrong in [
+            MysqlAddress { password: password.clone(), ..address.clone() },
+            MysqlAddress { password: password.clone(), ..over_tcp(address.clone(), SslMode::Required) },
+            MysqlAddress { user: "nobody".into(), password: password.clone(), ..address.clone() },
+            MysqlAddress { database: "no_such_database".into(), ..address.clone() },
+            MysqlAddress { socket: Some("/nonexistent/mysqld.sock".into()), password, ..address.clone() },
+            MysqlAddress { port: 1, ..over_tcp(address.clone(), SslMode::Preferred) },
+            MysqlAddress {
+                host: "no-such-host.invalid".into(),
+                ..over_tcp(address.clone(), SslMode::Preferred)
+            },
+        ] {
+            let Err(error) = open(wrong) else { panic!("it opened") };
+            assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn a_silent_server_is_not_waited_for_forever() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = MysqlAddress {
+        host: "127.0.0.1".into(),
+        port: listener.local_addr().unwrap().port(),
+        socket: None,
+        user: "wp".into(),
+        password: DatabasePassword::default(),
+        database: "wp".into(),
+        charset: String::new(),
+        ssl_mode: SslMode::Preferred,
+        ssl_ca: None,
+        connect_timeout: Duration::from_secs(1),
+        read_timeout: Duration::from_secs(1),
+    };
+    let began = Instant::now();
+    let Err(error) = open(address) else { panic!("nobody answered") };
+    assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+/// A copy of `usermeta` whose values have another charset.
+fn with_charset(bed: &Bed, charset: &str) -> Tables {
+    let name = format!("{charset}_usermeta");
+    bed.sql(&format!("DROP TABLE IF EXISTS {name}"));
+    bed.sql(&format!("CREATE TABLE {name} LIKE wp_usermeta"));
+    bed.sql(&format!("ALTER TABLE {name} MODIFY meta_value longtext CHARACTER SET {charset}"));
+    Tables { usermeta: Some(name), ..bed.tables.clone() }
+}
+
+#[test]
+fn what_the_column_cannot_hold_is_refused_and_nothing_changes() {
+    on_every_server(|bed| {
+        let cases = [("utf8mb3", "café ☕", "key 🔑", "U+1F511"), ("latin1", "café €", "tea ☕", "U+2615")];
+        for (charset, fits, unfit, character) in cases {
+            let tables = with_charset(bed, charset);
+            let mut store = store::open(&bed.address, &tables).unwrap();
+            let user = bed.new_user();
+            for value in [fits, "plain", fits] {
+                write(&mut *store, user, |_| value.as_bytes().to_vec());
+                assert_eq!(row(&mut *store, user)[0].value.as_deref(), Some(value.as_bytes()));
+            }
+            // What is stored is what the column would hold after WordPress's own UPDATE.
+            let stored = bed.sql(&format!(
+                "SELECT HEX(meta_value) = HEX(CONVERT({} USING {charset})) FROM {charset}_usermeta",
+                bed.literal(fits.as_bytes())
+            ));
+            assert_eq!(stored, ["1"]);
+            let read = row(&mut *store, user);
+            for previous in [&read[..], &[]] {
+                let user = if previous.is_empty() { bed.new_user() } else { user };
+                let error = store
+                    .replace_user_meta(user, KEY, previous, unfit.as_bytes(), Some(("_b", b"b")))
+                    .unwrap_err();
+                assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
+                assert!(
+                    error.to_string().contains(character) && error.to_string().contains(charset),
+                    "{error}"
+                );
+            }
+            assert_eq!(row(&mut *store, user), read);
+        }
+        // No text in the connection's charset.
+        let error = bed.store().replace_user_meta(bed.new_user(), KEY, &[], b"\xff\xfe", None).unwrap_err();
+        assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
+    });
+}
+
+#[test]
+fn a_latin1_connection_keeps_the_bytes_that_wordpress_stored_through_it() {
+    on_every_server(|bed| {
+        let tables = with_charset(bed, "latin1");
+        let latin1 = Address::Mysql(MysqlAddress { charset: "latin1".into(), ..mysql_address(bed) });
+        let mut store = store::open(&latin1, &tables).unwrap();
+        let user = bed.new_user();
+        // UTF-8 through a latin1 connection: each byte is a character of its own.
+        let value = "a:1:{s:5:\"café\";} ☕".as_bytes();
+        write(&mut *store, user, |_| value.to_vec());
+        assert_eq!(row(&mut *store, user)[0].value.as_deref(), Some(value));
+        assert_eq!(
+            bed.sql(&format!("SELECT HEX(meta_value) FROM latin1_usermeta WHERE user_id = {user}")),
+            [hex(value)]
+        );
+        write(&mut *store, user, |old| [old.unwrap(), &(0..=255).collect::<Vec<u8>>()].concat());
+        assert_eq!(row(&mut *store, user)[0].value.as_ref().unwrap().len(), value.len() + 256);
+        // An unknown charset, or none, is the server's own, as PHP has it.
+        for charset in ["", "no_such_charset", "utf8; DROP"] {
+            let address = MysqlAddress { charset: charset.into(), ..mysql_address(bed) };
+            let mut store = open(address).unwrap_or_else(|error| panic!("{charset}: {error}"));
+            let user = bed.new_user();
+            write(&mut *store, user, |_| "☕🔑".as_bytes().to_vec());
+            assert_eq!(bed.values(user, KEY), [hex("☕🔑".as_bytes())]);
+        }
+    });
+}
+
+#[test]
+fn a_killed_connection_is_an_honest_error() {
+    on_every_server(|bed| {
+        let user = bed.new_user();
+        bed.add_meta(user, KEY, Some(b"value"));
+        let Raw::Server(database) = &bed.raw else { return };
+        // A session of its own is told apart by its variable: the list of processes shows no more.
+        let account = format!("kill_{}", database.name);
+        database.sql(&format!("CREATE USER {account}@localhost IDENTIFIED BY 'kill-secret'"));
+        database.sql(&format!("GRANT ALL ON {}.* TO {account}@localhost", database.name));
+        let password = DatabasePassword::new(b"kill-secret".to_vec());
+        let address = MysqlAddress { user: account.clone(), password, ..mysql_address(bed) };
+        let mut store = open(address).unwrap();
+        let read = row(&mut *store, user);
+        let id = bed.sql(&format!("SELECT id FROM information_schema.processlist WHERE user = '{account}'"));
+        bed.sql(&format!("KILL {}", id[0]));
+        let error = store.replace_user_meta(user, KEY, &read, b"new", None).unwrap_err();
+        assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+        // Still an error, not somebody else's answer.
+        assert!(store.user_meta(user, KEY).is_err());
+        assert_eq!(bed.values(user, KEY), [hex(b"value")]);
+        database.sql(&format!("DROP USER {account}@localhost"));
+    });
+}
+
+#[test]
+fn a_connection_that_ends_around_the_commit_leaves_an_honest_doubt() {
+    on_every_server(|bed| {
+        let Raw::Server(database) = &bed.raw else { return };
+        for (forwarded, first) in [(true, true), (true, false), (false, true), (false, false)] {
+            let user = bed.new_user();
+            if !first {
+                bed.add_meta(user, KEY, Some(b"old"));
+            }
+            let cut = Arc::new(AtomicBool::new(false));
+            let seen = cut.clone();
+            let proxy = Proxy::start(database.server, move |side| match side {
+                Side::Client(bytes) if contains(bytes, b"COMMIT") => {
+                    cut.store(true, Ordering::SeqCst);
+                    if !forwarded {
+                        bytes.clear();
+                    }
+                    forwarded
+                }
+                Side::Server(bytes) if cut.load(Ordering::SeqCst) => {
+                    bytes.clear();
+                    false
+                }
+                _ => true,
+            });
+            let address =
+                MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
+            let mut store = open(address).unwrap();
+            let previous = row(&mut *store, user);
+            let error = store.replace_user_meta(user, KEY, &previous, b"new", None).unwrap_err();
+            assert!(seen.load(Ordering::SeqCst));
+            assert!(matches!(error, StoreError::Unknown(_)), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn a_statement_longer_than_the_server_takes_is_refused_beforehand() {
+    let Some(rig) = rig::require() else { return };
+    // Both servers of the rig take 512 MB, more than we write: nothing to refuse.
+    let bed = server_bed("InnoDB", rig.fresh_mariadb_database(Template::InnoDb));
+    let mut store = bed.store();
+    let user = bed.new_user();
+    let long = vec![b'x'; LONGEST_VALUE];
+    write(&mut *store, user, |_| long.clone());
+    write(&mut *store, user, |old| {
+        assert_eq!(old.map(<[u8]>::len), Some(LONGEST_VALUE));
+        b"short".to_vec()
+    });
+    assert_eq!(bed.values(user, KEY), [hex(b"short")]);
+}
+
+// What only files can do.
+
+#[test]
+fn a_file_that_is_no_site_is_a_sentence_and_nothing_is_created() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| {
+        let file = folder.path().join(name);
+        store::open(&Address::Sqlite(file), &Tables::default()).map(drop).unwrap_err()
+    };
+    assert!(matches!(open("missing.sqlite"), StoreError::Unreachable(_)));
+    assert!(matches!(open("no/folder/x.sqlite"), StoreError::Unreachable(_)));
+    assert!(matches!(open(""), StoreError::Unreachable(_)));
+    std::fs::write(folder.path().join("text"), "not a database, but long enough to have a header".repeat(9))
+        .unwrap();
+    assert!(matches!(open("text"), StoreError::Unreachable(_)), "{:?}", open("text"));
+    std::fs::write(folder.path().join("empty"), "").unwrap();
+    assert!(matches!(open("empty"), StoreError::NoTables(_)));
+    rusqlite::Connection::open(folder.path().join("other"))
+        .unwrap()
+        .execute_batch("CREATE TABLE x (y)")
+        .unwrap();
+    assert!(matches!(open("other"), StoreError::NoTables(_)));
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["empty", "other", "text"]);
+    let memory = store::open(&Address::Sqlite(":memory:".into()), &Tables::default());
+    assert!(matches!(memory, Err(StoreError::Unreachable(_))));
+}
+
+#[test]
+fn the_journal_mode_stays_and_nothing_is_left_beside_the_file() {
+    for (bed, mode) in [(old_sqlite(), "delete"), (new_sqlite(), "wal")] {
+        let Raw::File(file, folder) = &bed.raw else { return };
+        let user = bed.new_user();
+        let mut store = bed.store();
+        write(&mut *store, user, |_| b"value".to_vec());
+        drop(store);
+        assert_eq!(bed.sql("PRAGMA journal_mode"), [mode]);
+        let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(names, [file.clone()], "{}", bed.name);
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[test]
+fn what_root_leaves_beside_the_file_belongs_to_the_files_owner() {
+    if !is_root() {
+        return;
+    }
+    let bed = new_sqlite();
+    let Raw::File(file, folder) = &bed.raw else { return };
+    for path in [folder.path(), file] {
+        std::os::unix::fs::chown(path, Some(12345), Some(23456)).unwrap();
+    }
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o660)).unwrap();
+    let user = UserId(1);
+    let mut store = bed.store();
+    let check = || {
+        for suffix in ["-wal", "-shm"] {
+            let mut name = file.clone().into_os_string();
+            name.push(suffix);
+            let found = std::fs::metadata(&name).unwrap_or_else(|error| panic!("{name:?}: {error}"));
+            assert_eq!((found.uid(), found.gid(), found.mode() & 0o777), (12345, 23456, 0o660), "{name:?}");
+        }
+    };
+    store.find_user(UserField::Id(user)).unwrap();
+    check();
+    write(&mut *store, user, |_| b"value".to_vec());
+    check();
+}
+
+/// Runs this test program again as another user; `test` then finds `WP_APP_PASSWORD_TEST_AS` set.
+fn as_user(uid: u32, gid: u32, test: &str, file: &Path) -> std::process::Output {
+    use std::os::unix::process::CommandExt;
+    // The program may lie where that user cannot go.
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("suite");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    std::process::Command::new(program)
+        .args(["--exact", "--nocapture", test])
+        .env("WP_APP_PASSWORD_TEST_AS", file)
+        .current_dir("/")
+        .uid(uid)
+        .gid(gid)
+        .output()
+        .unwrap()
+}
+
+#[allow(clippy::disallowed_methods, reason = "how the second process of a test learns its part")]
+fn file_of_the_other_user() -> Option<PathBuf> {
+    std::env::var_os("WP_APP_PASSWORD_TEST_AS").map(PathBuf::from)
+}
+
+#[test]
+fn another_user_reads_without_leaving_files_and_is_told_who_may_write() {
+    if let Some(file) = file_of_the_other_user() {
+        // The other user's part.
+        let mut store = store::open(&Address::Sqlite(file), &Tables::default()).unwrap();
+        let user = store.find_user(UserField::Id(UserId(1))).unwrap().unwrap();
+        assert!(!user.login.is_empty());
+        let read = store.user_meta(user.id, KEY).unwrap();
+        assert_eq!(read[0].value.as_deref(), Some(&b"value"[..]));
+        let error = store.replace_user_meta(user.id, KEY, &read, b"new", None).unwrap_err();
+        assert!(matches!(error, StoreError::Denied(_)), "{error:?}");
+        assert!(error.to_string().contains("sudo -u '#12345'"), "{error}");
+        println!("the other user was here");
+        return;
+    }
+    if !is_root() {
+        return;
+    }
+    for bed in [old_sqlite(), new_sqlite()] {
+        if bed.name.contains("old") {
+            bed.add_user(1, b"admin", b"admin@example.com");
+        }
+        bed.add_meta(UserId(1), KEY, Some(b"value"));
+        let Raw::File(file, folder) = &bed.raw else { return };
+        // Closed for writing; writable by all, in a folder where everybody may make files.
+        for (folder_mode, mode, gid) in [(0o755, 0o644, 54321), (0o777, 0o664, 23456), (0o777, 0o644, 23456)]
+        {
+            for (path, mode) in [(folder.path(), folder_mode), (file.as_path(), mode)] {
+                std::os::unix::fs::chown(path, Some(12345), Some(23456)).unwrap();
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let test = "conformance::another_user_reads_without_leaving_files_and_is_told_who_may_write";
+            let writable = mode & 0o020 != 0 && gid == 23456;
+            let output = as_user(54321, gid, test, file);
+            let printed = format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+            if writable {
+                // Files made by this user are usable by the file's group: it may write, and did.
+                assert!(
+                    printed.contains("called `Result::unwrap_err()` on an `Ok` value: Done"),
+                    "{printed}"
+                );
+                bed.sql(&format!("UPDATE wp_usermeta SET meta_value = 'value' WHERE meta_key = '{KEY}'"));
+            } else {
+                assert!(output.status.success() && printed.contains("the other user was here"), "{printed}");
+            }
+            let names: Vec<_> =
+                std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert_eq!(names, [file.clone()], "{}", bed.name);
+        }
+    }
+}
