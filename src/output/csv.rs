@@ -3,11 +3,15 @@
 //! Mirrors `WP_CLI\Utils\write_csv()` and `escape_csv_value()` (`php/utils.php`). No crate does this:
 //! PHP quotes on blanks and backslashes, and its escape character suppresses the doubling of a quote.
 
+use super::scalar::ByteSet;
+
+/// PHP: a field is quoted when it holds a separator, a quote, a line end, a blank or a backslash.
+const QUOTED: ByteSet = ByteSet::new(b",\"\\\n\r\t ");
+
 /// Appends one field, guarded: a spreadsheet would run what starts like a formula.
 pub(super) fn append_field(text: &[u8], into: &mut Vec<u8>) {
     let guarded = is_formula(text);
-    // PHP: a field is quoted when it holds a separator, a quote, a line end, a blank or a backslash.
-    let quoted = text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\\' | b'\n' | b'\r' | b'\t' | b' '));
+    let quoted = QUOTED.in_text(text);
     if quoted {
         into.push(b'"');
     }

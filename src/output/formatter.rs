@@ -281,6 +281,8 @@ pub struct RowStream {
     warned: bool,
     /// Reused for the text of one cell.
     cell: Vec<u8>,
+    /// Reused for the cells of one line, and where each ends.
+    line: (Vec<u8>, Vec<usize>),
 }
 
 impl RowStream {
@@ -326,7 +328,7 @@ impl RowStream {
             })?,
             (Rows::Columns(_), Format::Yaml) => out.emit(|into| into.extend_from_slice(b"---\n"))?,
         }
-        Ok(Self { format, rows, frame, count: 0, warned: false, cell: Vec::new() })
+        Ok(Self { format, rows, frame, count: 0, warned: false, cell: Vec::new(), line: Default::default() })
     }
 
     /// Prints one item.
@@ -406,14 +408,15 @@ impl RowStream {
                     return Ok(());
                 }
                 // One buffer for all cells of the row, and where each ends.
-                let mut row = Vec::new();
-                let mut ends = Vec::with_capacity(columns.fields.len());
+                let (row, ends) = &mut self.line;
+                row.clear();
+                ends.clear();
                 for field in &mut columns.fields {
                     row.extend_from_slice(cell_text(&field.value(item), field.repeated, cell));
                     ends.push(row.len());
                 }
                 let starts = std::iter::once(0).chain(ends.iter().copied());
-                let cells = starts.zip(&ends).map(|(start, end)| row.get(start..*end).unwrap_or_default());
+                let cells = starts.zip(&*ends).map(|(start, end)| row.get(start..*end).unwrap_or_default());
                 out.emit(|into| table::append_tabular(cells, into))
             }
         }

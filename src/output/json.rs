@@ -1,6 +1,6 @@
 //! JSON as PHP's `json_encode()` writes it: compact, `\/`, everything beyond ASCII as `\uXXXX`.
 
-use super::scalar::{append_integer, float_exact};
+use super::scalar::{ByteSet, append_integer, float_exact};
 use super::{Key, Value};
 
 /// What happens to a value that JSON cannot hold: text that is not UTF-8, a float that is no number,
@@ -101,7 +101,7 @@ pub(super) fn append_text(text: &str, into: &mut Vec<u8>) {
     let mut rest = text;
     while !rest.is_empty() {
         // Most text is plain: copy up to the next byte that is not.
-        let plain = rest.bytes().take_while(|byte| is_plain(*byte)).count();
+        let plain = rest.bytes().position(|byte| ESCAPED.has(byte)).unwrap_or(rest.len());
         let (head, tail) = rest.split_at_checked(plain).unwrap_or((rest, ""));
         into.extend_from_slice(head.as_bytes());
         let mut characters = tail.chars();
@@ -113,9 +113,18 @@ pub(super) fn append_text(text: &str, into: &mut Vec<u8>) {
     into.push(b'"');
 }
 
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=0x7f) && !matches!(byte, b'"' | b'\\' | b'/')
-}
+/// Control characters, `"`, `/`, `\\`, and all that begins a character beyond ASCII.
+const ESCAPED: ByteSet = {
+    let mut bytes = [b'"'; 256];
+    let mut byte = 0;
+    while byte < bytes.len() {
+        if byte < 0x20 || byte >= 0x80 || matches!(byte as u8, b'/' | b'\\') {
+            bytes[byte] = byte as u8;
+        }
+        byte += 1;
+    }
+    ByteSet::new(&bytes)
+};
 
 fn append_escaped(character: char, into: &mut Vec<u8>) {
     match character {

@@ -83,6 +83,10 @@ fn layout(scientific: &str, precision: i32, exponent_letter: char) -> String {
 
 /// PHP's `is_numeric()` of a string (PHP 8: blanks at either end are allowed).
 pub(super) fn is_numeric(text: &[u8]) -> bool {
+    // Most text is told apart by how it starts and ends.
+    if text.first().is_none_or(u8::is_ascii_alphabetic) || text.last().is_some_and(u8::is_ascii_alphabetic) {
+        return false;
+    }
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c);
     let digits = |at: usize| text.iter().skip(at).take_while(|byte| byte.is_ascii_digit()).count();
     let sign = |at: usize| usize::from(matches!(text.get(at), Some(b'+' | b'-')));
@@ -110,6 +114,32 @@ pub(super) fn is_numeric(text: &[u8]) -> bool {
 /// What PHP's `trim()` removes.
 pub(super) fn is_trimmed(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0 | 0x0b)
+}
+
+/// A set of bytes, for scans that most text passes untouched.
+pub(super) struct ByteSet([bool; 256]);
+
+impl ByteSet {
+    /// The bytes of `text`.
+    pub(super) const fn new(text: &[u8]) -> Self {
+        let mut set = [false; 256];
+        let mut rest = text;
+        while let [first, others @ ..] = rest {
+            set[*first as usize] = true;
+            rest = others;
+        }
+        Self(set)
+    }
+
+    /// Whether `byte` is one of them.
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or(false)
+    }
+
+    /// Whether `text` holds one of them.
+    pub(super) fn in_text(&self, text: &[u8]) -> bool {
+        text.iter().any(|byte| self.has(*byte))
+    }
 }
 
 /// PHP's `rtrim()`.

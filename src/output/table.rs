@@ -38,6 +38,9 @@ pub(super) fn append_tabular<'c>(cells: impl IntoIterator<Item = &'c [u8]>, into
 
 /// The text up to its first line end, and what is behind that.
 fn split_line(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    if !text.contains(&b'\n') {
+        return (text, None);
+    }
     let Some(at) = text.iter().position(|byte| *byte == b'\n') else { return (text, None) };
     let (line, rest) = text.split_at_checked(at).unwrap_or((text, b""));
     (line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..))
@@ -45,6 +48,10 @@ fn split_line(text: &[u8]) -> (&[u8], Option<&[u8]>) {
 
 /// WP-CLI: a tab is shown as four blanks.
 fn append_untabbed(text: &[u8], into: &mut Vec<u8>) {
+    if !text.contains(&b'\t') {
+        into.extend_from_slice(text);
+        return;
+    }
     for (index, part) in text.split(|byte| *byte == b'\t').enumerate() {
         if index > 0 {
             into.extend_from_slice(b"    ");

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::json::is_list;
-use super::scalar::{append_integer, append_string, float_string, is_numeric, trim, trim_end};
+use super::scalar::{ByteSet, append_integer, append_string, float_string, is_numeric, trim, trim_end};
 use super::{Key, Value};
 
 /// WP-CLI: Spyc marks "has children" by this string; a value that happens to be the same shows as nothing.
@@ -125,34 +125,36 @@ fn append_text(text: &[u8], indent: usize, into: &mut Vec<u8>) {
     }
 }
 
-/// The common case, told cheaply: letters, digits, dashes and underscores, starting with a letter or
-/// digit, too long to be a reserved word, and no number.
+/// What makes Spyc hand a text to its literal block wherever it stands.
+const BLOCK: ByteSet = ByteSet::new(b"\n*#<>%[]{}&'");
+/// What takes a text out of the common case.
+const NOT_PLAIN: ByteSet = ByteSet::new(b"\n*#<>%[]{}&' \t\r\0\x0b:!");
+
+/// The common case, told cheaply: nothing special in it, too long for a reserved word, and no number.
 fn is_plain_word(text: &[u8]) -> bool {
-    text.len() > 5
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'$' | b'/'))
-        && !is_numeric(text)
+    // A dash only matters before a blank.
+    text.len() > 5 && !NOT_PLAIN.in_text(text) && !is_numeric(text)
 }
 
 /// Whether Spyc hands the text to its literal block.
 fn needs_block(text: &[u8]) -> bool {
-    text.first() == Some(&b'!')
+    BLOCK.in_text(text)
+        || text.first() == Some(&b'!')
         || text.last() == Some(&b':')
-        || text.iter().any(|byte| {
-            matches!(
-                byte,
-                b'\n' | b'*' | b'#' | b'<' | b'>' | b'%' | b'[' | b']' | b'{' | b'}' | b'&' | b'\''
-            )
-        })
         || text.windows(2).any(|pair| matches!(pair, b": " | b"- " | b"  "))
 }
 
 /// Spyc's words for true, false and null: lower, UPPER and Capitalised.
 fn is_reserved_word(text: &[u8]) -> bool {
-    [&b"true"[..], b"on", b"yes", b"y", b"false", b"off", b"no", b"n", b"null", b"~"].iter().any(|word| {
-        let capitalised = text.first() == word.first().map(u8::to_ascii_uppercase).as_ref()
-            && text.get(1..) == word.get(1..);
-        text == *word || *text == word.to_ascii_uppercase() || capitalised
-    })
+    let rest = text.get(1..).unwrap_or_default();
+    // Upper or lower throughout; the first letter may differ upwards.
+    let cased = text.iter().all(|byte| !byte.is_ascii_uppercase())
+        || text.iter().all(|byte| !byte.is_ascii_lowercase())
+        || rest.iter().all(|byte| !byte.is_ascii_uppercase());
+    cased
+        && [&b"true"[..], b"on", b"yes", b"y", b"false", b"off", b"no", b"n", b"null", b"~"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word))
 }
 
 /// Spyc's `_doLiteralBlock()`: single quotes, else double quotes, else a `|` block with every line
