@@ -556,7 +556,7 @@ impl Document {
     /// See [`EditError`].
     pub fn push_array(&mut self, array: NodeId, key: Key<'_>) -> Result<NodeId, EditError> {
         self.edit(|document| {
-            let id = document.resolve(array.0).ok_or(EditError::NotAnArray)?;
+            let id = document.array(array)?;
             // The document root is level 1.
             if document.depth(id) >= MAX_DEPTH {
                 return Err(EditError::TooDeep);
@@ -694,7 +694,7 @@ impl Document {
     }
 
     fn array(&self, id: NodeId) -> Result<u32, EditError> {
-        let id = self.resolve(id.0).ok_or(EditError::NotAnArray)?;
+        let id = self.resolve(id.0).ok_or(EditError::OpaqueReferences)?;
         if self.node(id).kind == Kind::Array && (id as usize) < self.nodes.len() {
             Ok(id)
         } else {
@@ -1082,15 +1082,13 @@ impl<'a> Writer<'a> {
         }
         let variable = self.document.variable(id).unwrap_or(id);
         *self.names.entry(variable).or_default() += 1;
-        if node.kind == Kind::Reference {
-            // PHP: a reference whose other names are gone is an ordinary value.
-            let alone = self.names_before.as_ref().is_some_and(|names| names.get(&variable) == Some(&1));
-            if let Some(&slot) = self.slots.get(&variable)
-                && !alone
-            {
-                self.number(id, b'R', slot);
-                return;
-            }
+        // PHP: a reference whose other names are gone is an ordinary value.
+        let alone = self.names_before.as_ref().is_some_and(|names| names.get(&variable) == Some(&1));
+        if let Some(&slot) = self.slots.get(&variable)
+            && !alone
+        {
+            self.number(id, b'R', slot);
+            return;
         }
         self.slot += 1;
         let target = self.document.node(variable);
@@ -1452,7 +1450,8 @@ impl<'a> Parser<'a> {
         let end = body + length as usize;
         let at = self.expect(end, b"\":", Reason::WrongLength)?;
         let name = self.bytes.get(body..end).unwrap_or_default();
-        if name.is_empty() || !is_class_name(name) {
+        // PHP: a leading backslash is refused here, but not in the name of an enum.
+        if name.is_empty() || name.starts_with(b"\\") || !is_class_name(name) {
             return self.fail(body, Reason::BadClass);
         }
         Ok(at)
@@ -1854,6 +1853,10 @@ mod tests {
         // What the removed entry held moves to the name that is left.
         document.remove(document.root(), Key::Int(1)).unwrap();
         assert_eq!(document.to_bytes(), b"a:2:{i:2;a:1:{i:0;i:5;}i:3;R:3;}");
+        // What moves behind another name of its part becomes a reference itself.
+        let mut document = parse(b"a:3:{i:0;a:1:{i:0;i:5;}i:1;R:3;i:2;R:2;}");
+        document.remove(document.root(), Key::Int(0)).unwrap();
+        assert_eq!(document.to_bytes(), b"a:2:{i:1;i:5;i:2;a:1:{i:0;R:2;}}");
     }
 
     #[test]

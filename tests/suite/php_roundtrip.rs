@@ -296,6 +296,8 @@ const PIECES: &[&[u8]] = &[
     b"E:11:\"Suit:Hearts\";",
     b"E:4:\"Suit\";",
     b"E:5:\":Case\";",
+    b"E:12:\"\\Suit:Hearts\";",
+    b"O:2:\"\\A\":0:{}",
     b"R:1;",
     b"R:2;",
     b"R:3;",
