@@ -382,7 +382,7 @@ fn encode64(bytes: &[u8]) -> Vec<u8> {
 fn phpass(plain: &[u8], setting: &[u8], exponent: usize) -> Vec<u8> {
     let salt = setting.get(4..).unwrap_or_default();
     let mut digest: [u8; 16] = Md5::new().chain_update(salt).chain_update(plain).finalize().into();
-    for _ in 0..1_u64 << exponent {
+    for _ in 0..1_u32 << exponent {
         digest = Md5::new().chain_update(digest).chain_update(plain).finalize().into();
     }
     let hashed = [setting, &encode64(&digest)].concat();
@@ -578,12 +578,32 @@ fn check_sha_crypt(plain: &[u8], stored: &[u8]) -> Computed {
     let Ok(parameters) = sha_crypt::Params::new(rounds) else {
         return Computed::Different;
     };
+    let order = sha_crypt_order(is_512);
     let computed = if is_512 {
-        encode64(&sha_crypt::sha512_crypt(plain, salt.as_bytes(), parameters))
+        shuffle(&sha_crypt::sha512_crypt(plain, salt.as_bytes(), parameters), &order)
     } else {
-        encode64(&sha_crypt::sha256_crypt(plain, salt.as_bytes(), parameters))
+        shuffle(&sha_crypt::sha256_crypt(plain, salt.as_bytes(), parameters), &order)
     };
-    same(&computed, digest.as_bytes())
+    same(&encode64(&computed), digest.as_bytes())
+}
+
+/// In which order the bytes of a SHA-crypt digest are written: three from three thirds of it, the thirds
+/// changing places from one group to the next, then what is left.
+fn sha_crypt_order(is_512: bool) -> Vec<usize> {
+    let (third, end) = if is_512 { (21, vec![63]) } else { (10, vec![30, 31]) };
+    let (mut low, mut middle, mut high) = (third * 2, third, 0);
+    let mut order = Vec::with_capacity(64);
+    for _ in 0..third {
+        order.extend([low, middle, high]);
+        (low, middle, high) =
+            if is_512 { (high + 1, low + 1, middle + 1) } else { (middle + 1, high + 1, low + 1) };
+    }
+    order.extend(end);
+    order
+}
+
+fn shuffle(digest: &[u8], order: &[usize]) -> Vec<u8> {
+    order.iter().map(|position| digest.get(*position).copied().unwrap_or_default()).collect()
 }
 
 /// `$1$salt$digest`: 1,000 rounds of MD5.
@@ -638,9 +658,9 @@ fn md5_crypt(plain: &[u8], salt: &[u8]) -> Vec<u8> {
     }
     // The scheme's own order of bytes, three at a time, the last one alone.
     const ORDER: [usize; 16] = [12, 6, 0, 13, 7, 1, 14, 8, 2, 15, 9, 3, 5, 10, 4, 11];
-    let shuffled = ORDER.map(|position| digest.get(position).copied().unwrap_or_default());
+    let encoded = encode64(&shuffle(&digest, &ORDER));
     digest.zeroize();
-    encode64(&shuffled)
+    encoded
 }
 
 // MD5

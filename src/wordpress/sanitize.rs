@@ -4,8 +4,9 @@
 //! `wp-includes/formatting.php` and `wp-includes/kses.php` of the newest WordPress, and the PHP functions
 //! they rest on. Filters that plugins put on these functions are code and cannot be mirrored.
 //!
-//! Older releases differ in two corners, which are left as they are here: before 6.9 `&amp;#46;` inside a
-//! `<` without `>` lost its `amp;`, and `Ə`, `ǝ` in logins kept their shape.
+//! Older releases differ in corners that are not mirrored: behind a `<` without `>`, `&amp;#46;` lost its
+//! `amp;` (6.8 and older) and `&#0;` vanished (6.1); in logins `Ə` and `ǝ` kept their shape (6.1), and bytes
+//! that merely look like UTF-8 (surrogates, overlong forms) passed for it (6.8 and older).
 
 use std::borrow::Cow;
 
@@ -151,9 +152,9 @@ pub fn php_is_numeric(text: &[u8]) -> Option<i64> {
     if let Ok(integer) = number.parse::<i64>() {
         return Some(integer);
     }
-    // Rust converts out-of-range floats to the nearest integer, as PHP does for numeric strings.
-    #[allow(clippy::cast_possible_truncation)]
-    number.parse::<f64>().ok().map(|float| float as i64)
+    // Rust converts floats out of range to the nearest integer, as PHP does for numeric strings. What is
+    // too large even for a float is 0 in PHP.
+    number.parse::<f64>().ok().map(|float| if float.is_finite() { float as i64 } else { 0 })
 }
 
 /// ASCII letters in lower case, other bytes as they are: PHP 8's `strtolower()`.
@@ -269,10 +270,8 @@ fn escape_html(text: &[u8], escaped: &mut Vec<u8>) {
             b'"' => escaped.extend_from_slice(b"&quot;"),
             b'\'' => escaped.extend_from_slice(b"&#039;"),
             b'&' => match entity(after) {
-                Some((normalized, length)) => {
-                    escaped.push(b'&');
-                    escaped.extend_from_slice(&normalized);
-                    escaped.push(b';');
+                Some((replacement, length)) => {
+                    escaped.extend_from_slice(replacement.as_bytes());
                     rest = after.get(length..).unwrap_or_default();
                 }
                 None => escaped.extend_from_slice(b"&amp;"),
@@ -282,31 +281,39 @@ fn escape_html(text: &[u8], escaped: &mut Vec<u8>) {
     }
 }
 
-/// `wp_kses_normalize_entities()`: what stands between `&` and `;` in its normal form, and how long it
-/// was with its semicolon; `None` when it is no entity.
-fn entity(after_ampersand: &[u8]) -> Option<(Vec<u8>, usize)> {
+/// `wp_kses_normalize_entities()`: what becomes of the text behind an ampersand, the ampersand included,
+/// and how much of it that covers; `None` when it is no entity.
+fn entity(after_ampersand: &[u8]) -> Option<(String, usize)> {
     let end = after_ampersand.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'#')?;
     if after_ampersand.get(end) != Some(&b';') {
         return None;
     }
     let body = std::str::from_utf8(after_ampersand.get(..end)?).ok()?;
     let length = end + 1;
-    if let Some(number) = body.strip_prefix('#') {
-        let (digits, radix, most) = match number.strip_prefix(['x', 'X']) {
-            Some(digits) => (digits, 16, 6),
-            None => (number, 10, 7),
-        };
-        let significant = digits.trim_start_matches('0');
-        let fits = !significant.is_empty()
-            && significant.len() <= most
-            && significant.bytes().all(|byte| char::from(byte).is_digit(radix));
-        let code =
-            u32::from_str_radix(significant, radix).ok().filter(|code| fits && valid_unicode(*code))?;
-        let normalized = if radix == 16 { format!("#x{significant}") } else { format!("#{code:03}") };
-        return Some((normalized.into_bytes(), length));
+    let Some(number) = body.strip_prefix('#') else {
+        let known = ENTITIES.split_ascii_whitespace().any(|name| name == body);
+        return known.then(|| (format!("&{body};"), length));
+    };
+    let (digits, radix, most) = match number.strip_prefix(['x', 'X']) {
+        Some(digits) => (digits, 16, 6),
+        None => (number, 10, 7),
+    };
+    let significant = digits.trim_start_matches('0');
+    if significant.is_empty()
+        || significant.len() > most
+        || !significant.bytes().all(|byte| char::from(byte).is_digit(radix))
+    {
+        return None;
     }
-    let known = ENTITIES.split_ascii_whitespace().any(|name| name == body);
-    known.then(|| (body.as_bytes().to_vec(), length))
+    let code = u32::from_str_radix(significant, radix).ok()?;
+    let replacement = match (radix, valid_unicode(code)) {
+        (16, true) => format!("&#x{significant};"),
+        // WordPress: no character, but its `X` is made small all the same.
+        (16, false) => format!("&amp;#x{digits};"),
+        (_, true) => format!("&#{code:03};"),
+        (_, false) => format!("&amp;#{digits};"),
+    };
+    Some((replacement, length))
 }
 
 /// `valid_unicode()` in `wp-includes/kses.php`: the characters that XML allows.
@@ -691,7 +698,8 @@ mod tests {
             ("1E2", Some(100)),
             ("-3", Some(-3)),
             ("99999999999999999999", Some(i64::MAX)),
-            ("1e1000", Some(i64::MAX)),
+            ("1e300", Some(i64::MAX)),
+            ("1e1000", Some(0)),
             ("0x1A", None),
             ("1e", None),
             (".", None),

@@ -90,22 +90,39 @@ pub fn version_compare(left: &str, right: &str) -> Ordering {
         return (!left.is_empty()).cmp(&!right.is_empty());
     }
     let (left, right) = (canonical(left), canonical(right));
-    let (mut left_parts, mut right_parts) = (left.split('.'), right.split('.'));
-    loop {
-        match (left_parts.next(), right_parts.next()) {
-            (Some(left), Some(right)) => match compare_parts(left, right) {
-                Ordering::Equal => {}
-                other => return other,
-            },
-            (None, None) => return Ordering::Equal,
-            // PHP: a further number makes a version newer, a further word is compared with `#N#`, the
-            // place of numbers among words: `6.5-beta` is older than `6.5`, `6.5pl1` newer.
-            (Some(more), None) => return compare_rest(more),
-            (None, Some(more)) => return compare_rest(more).reverse(),
+    // `None`: the last part was taken. PHP: an empty part, after a dot at the end, stops the comparison
+    // like the end itself, but does not count as one.
+    let (mut left, mut right) = (Some(left.as_str()), Some(right.as_str()));
+    while let (Some(left_rest), Some(right_rest)) = (left, right) {
+        if left_rest.is_empty() || right_rest.is_empty() {
+            break;
         }
+        let (left_part, left_after) = split_part(left_rest);
+        let (right_part, right_after) = split_part(right_rest);
+        match compare_parts(left_part, right_part) {
+            Ordering::Equal => (left, right) = (left_after, right_after),
+            other => return other,
+        }
+    }
+    match (left, right) {
+        (Some(more), _) => compare_rest(more),
+        (None, Some(more)) => compare_rest(more).reverse(),
+        (None, None) => Ordering::Equal,
     }
 }
 
+/// The part before the first dot, and what is behind that dot if there is one.
+fn split_part(version: &str) -> (&str, Option<&str>) {
+    match version.split_once('.') {
+        Some((part, after)) => (part, Some(after)),
+        None => (version, None),
+    }
+}
+
+/// How a version compares that goes on where the other ends.
+///
+/// PHP: a further number makes it newer; a further word is compared with the place that numbers have among
+/// words, so that `6.5-beta` is older than `6.5`, and `6.5pl1` newer.
 fn compare_rest(more: &str) -> Ordering {
     if more.starts_with(|first: char| first.is_ascii_digit()) {
         Ordering::Greater
