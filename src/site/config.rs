@@ -1,9 +1,443 @@
-//! From an evaluated `wp-config.php` to a site.
+//! From an evaluated `wp-config.php` to a site: which constants count, and what WordPress makes of them.
+//!
+//! Mirrors `require_wp_db()` and `wp_set_wpdb_vars()` in `wp-includes/load.php`, `is_multisite()`, and the
+//! drop-ins in `wp-content/db.php` that change which database is used.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::{Request, Site, SiteError};
+use super::address::{CONNECT_TIMEOUT, READ_TIMEOUT};
+use super::php::{self, End, Input, Outcome, Plain, Setting, Url};
+use super::{Origin, Request, Site, SiteError, State, check_prefix, db_host, given_prefix, root};
+use crate::secret::DatabasePassword;
+use crate::store::{Address, MysqlAddress, SslMode, Tables};
 
-pub(super) fn site(_root: &Path, config: &Path, _request: &Request) -> Result<Site, SiteError> {
-    Err(SiteError::Config(format!("{} is not evaluated.", config.display())))
+/// Settings that are shown beside the ones that decide.
+const SHOWN: [&str; 24] = [
+    "DB_NAME",
+    "DB_USER",
+    "DB_PASSWORD",
+    "DB_HOST",
+    "DB_CHARSET",
+    "DB_COLLATE",
+    "MYSQL_CLIENT_FLAGS",
+    "DB_ENGINE",
+    "DB_DIR",
+    "DB_FILE",
+    "MULTISITE",
+    "SUBDOMAIN_INSTALL",
+    "PRIMARY_NETWORK_ID",
+    "CUSTOM_USER_TABLE",
+    "CUSTOM_USER_META_TABLE",
+    "WP_CONTENT_DIR",
+    "WP_ENVIRONMENT_TYPE",
+    "WP_CACHE_KEY_SALT",
+    "WP_REDIS_HOST",
+    "WP_REDIS_PORT",
+    "WP_REDIS_PATH",
+    "WP_REDIS_DATABASE",
+    "WP_REDIS_PREFIX",
+    "WP_REDIS_PASSWORD",
+];
+
+/// What to do when a setting cannot be had from the files.
+const WAY_OUT: &str = "Name the database with --db or WP_APP_PASSWORD_DB instead.";
+
+/// The site of a root and its configuration.
+pub(super) fn site(root: &Path, file: &Path, request: &Request) -> Result<Site, SiteError> {
+    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+    let url = match &request.url {
+        Some(url) => Some(Url::parse(url).ok_or_else(|| {
+            SiteError::Usage(format!("The address {url:?} given with --url is not one: it names no host."))
+        })?),
+        None => None,
+    };
+    let input = Input {
+        file: file.to_path_buf(),
+        working_dir: root.clone(),
+        root: Some(root.clone()),
+        env: &request.env,
+        url,
+        limited_to_owner: owner_if_root(file),
+    };
+    let outcome = php::evaluate(&input).map_err(SiteError::Config)?;
+    let config = Config { outcome, file, root: &root };
+    config.site(request)
+}
+
+/// The owner of the configuration, if this process is root's and so may read more than that user.
+fn owner_if_root(file: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    let owner = std::fs::metadata(file).ok()?.uid();
+    (rustix::process::geteuid().is_root() && owner != 0).then_some(owner)
+}
+
+struct Config<'a> {
+    outcome: Outcome,
+    file: &'a Path,
+    root: &'a Path,
+}
+
+impl Config<'_> {
+    fn site(&self, request: &Request) -> Result<Site, SiteError> {
+        let mut origins = self.origins();
+        let mut notes = Vec::new();
+        let content_dir = match self.path("WP_CONTENT_DIR")? {
+            Some(path) => path,
+            None => self.root.join("wp-content"),
+        };
+        let address = match self.dropin(&content_dir)? {
+            Dropin::Sqlite => {
+                let file = self.sqlite_file(&content_dir)?;
+                origins.push(Origin::known(
+                    "address",
+                    format!("SQLite database {}", file.display()),
+                    "wp-content/db.php",
+                ));
+                Address::Sqlite(file)
+            }
+            Dropin::None => Address::Mysql(self.mysql(&mut origins, &mut notes)?),
+        };
+        let tables = self.tables(request, &mut origins)?;
+        Ok(Site {
+            address,
+            tables,
+            object_cache: root::object_cache(&content_dir),
+            content_dir: Some(content_dir),
+            root: Some(self.root.to_path_buf()),
+            version_php: root::version(self.root),
+            url: None,
+            origins,
+            notes,
+        })
+    }
+
+    /// A constant that decides something, or why it cannot be had.
+    fn decided(&self, name: &str) -> Result<Option<Setting>, SiteError> {
+        self.check(name, self.outcome.constant(name))
+    }
+
+    fn check(&self, name: &str, setting: Option<Setting>) -> Result<Option<Setting>, SiteError> {
+        let Some(setting) = setting else { return Ok(None) };
+        match (&setting.value, setting.state) {
+            (Plain::Unknown(reason), _) => {
+                Err(SiteError::Unclear(format!("{name} cannot be determined: {reason}. {WAY_OUT}")))
+            }
+            (_, State::Assumed) => {
+                let variables = setting.variables.join(", ");
+                Err(SiteError::Unclear(format!(
+                    "{name} is only what {} falls back to: it depends on the environment ({variables}), which is not set here and may be set in the web server. Set it here too, or name the database with --db or WP_APP_PASSWORD_DB.",
+                    setting.source
+                )))
+            }
+            _ => Ok(Some(setting)),
+        }
+    }
+
+    /// A constant as PHP's string conversion gives it; empty if it is not defined.
+    fn bytes(&self, name: &str) -> Result<Vec<u8>, SiteError> {
+        Ok(match self.decided(name)?.map(|setting| setting.value) {
+            None | Some(Plain::Null | Plain::Bool(false)) => Vec::new(),
+            Some(Plain::Bool(true)) => b"1".to_vec(),
+            Some(Plain::Int(number)) => number.to_string().into_bytes(),
+            Some(Plain::Bytes(bytes)) => bytes,
+            Some(_) => {
+                return Err(SiteError::Config(format!("{name} in {} is not a text.", self.file.display())));
+            }
+        })
+    }
+
+    fn text(&self, name: &str) -> Result<String, SiteError> {
+        String::from_utf8(self.bytes(name)?)
+            .map_err(|_| SiteError::Config(format!("{name} in {} is not UTF-8.", self.file.display())))
+    }
+
+    /// A path; a relative one starts at the root, where the web server's PHP works.
+    fn path(&self, name: &str) -> Result<Option<PathBuf>, SiteError> {
+        use std::os::unix::ffi::OsStringExt;
+        let bytes = self.bytes(name)?;
+        if bytes.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.root.join(std::ffi::OsString::from_vec(bytes))))
+    }
+
+    fn mysql(&self, origins: &mut Vec<Origin>, notes: &mut Vec<String>) -> Result<MysqlAddress, SiteError> {
+        let database = self.text("DB_NAME")?;
+        if database.is_empty() {
+            let cause = match &self.outcome.end {
+                End::Error(reason) => format!(" PHP would fail there: {reason}."),
+                End::Exit => " It ends with exit.".to_owned(),
+                End::Complete => String::new(),
+            };
+            return Err(SiteError::Config(format!(
+                "{} names no database (DB_NAME).{cause} {WAY_OUT}",
+                self.file.display()
+            )));
+        }
+        let written = self.text("DB_HOST")?;
+        let flags = match self.decided("MYSQL_CLIENT_FLAGS")?.map(|setting| setting.value) {
+            Some(Plain::Int(flags)) => flags,
+            None | Some(Plain::Null | Plain::Bool(_)) => 0,
+            Some(_) => {
+                return Err(SiteError::Config(format!(
+                    "MYSQL_CLIENT_FLAGS in {} is not a number.",
+                    self.file.display()
+                )));
+            }
+        };
+        // WordPress: what `parse_db_host()` cannot split goes to mysqli whole, which knows `p:`.
+        let place = match db_host::parse(&written) {
+            Some(place) => place,
+            None => written.strip_prefix("p:").and_then(db_host::parse).ok_or_else(|| {
+                SiteError::Config(format!(
+                    "DB_HOST in {} ({written:?}) cannot be split into host, port and socket. {WAY_OUT}",
+                    self.file.display()
+                ))
+            })?,
+        };
+        let mut address = MysqlAddress {
+            host: place.host,
+            port: place.port.unwrap_or(3306),
+            socket: None,
+            user: self.text("DB_USER")?,
+            password: DatabasePassword::new(self.bytes("DB_PASSWORD")?),
+            database,
+            charset: self.charset()?,
+            ssl_mode: ssl_mode(flags),
+            ssl_ca: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            read_timeout: READ_TIMEOUT,
+        };
+        // PHP: `localhost` and nothing mean the socket, whatever port is written; any other host means
+        // TCP, whatever socket is written.
+        if address.host.is_empty() || address.host.eq_ignore_ascii_case("localhost") {
+            let (socket, source) = match place.socket {
+                Some(socket) => (PathBuf::from(socket), "DB_HOST".to_owned()),
+                None => db_host::default_socket().ok_or_else(|| {
+                    SiteError::Config(format!(
+                        "DB_HOST is {written:?}, which means a socket to PHP, but none was found. Name it with --db 'mysql://…@localhost/{}?socket=FILE'.",
+                        address.database
+                    ))
+                })?,
+            };
+            origins.push(Origin::known("socket", socket.display().to_string(), source));
+            address.host = "localhost".into();
+            address.socket = Some(socket);
+            if place.port.is_some() && written.contains(':') && !written.contains('/') {
+                notes.push(format!(
+                    "DB_HOST is {written:?}: PHP ignores the port of localhost and uses the socket {}.",
+                    address.socket.as_deref().unwrap_or(Path::new("")).display()
+                ));
+            }
+        }
+        Ok(address)
+    }
+
+    /// `wpdb::init_charset()`: without `DB_CHARSET` a network gets utf8, a single site nothing.
+    fn charset(&self) -> Result<String, SiteError> {
+        let charset = self.text("DB_CHARSET")?;
+        let is_network = self.multisite() == Some(true);
+        Ok(if charset.is_empty() && is_network { "utf8".into() } else { charset })
+    }
+
+    /// `is_multisite()`. `None`: not to be known from the files; the tables tell.
+    fn multisite(&self) -> Option<bool> {
+        match self.outcome.constant("MULTISITE") {
+            Some(Setting { value: Plain::Unknown(_), .. }) => None,
+            Some(setting) => truth(&setting.value),
+            None => {
+                let mut known = Some(false);
+                for name in ["SUBDOMAIN_INSTALL", "VHOST", "SUNRISE"] {
+                    match self.outcome.constant(name) {
+                        Some(Setting { value: Plain::Unknown(_), .. }) => known = None,
+                        Some(_) => return Some(true),
+                        None => {}
+                    }
+                }
+                known
+            }
+        }
+    }
+
+    fn tables(&self, request: &Request, origins: &mut Vec<Origin>) -> Result<Tables, SiteError> {
+        let prefix = match given_prefix(request)? {
+            Some((prefix, source)) => {
+                origins.retain(|origin| origin.name != "table_prefix");
+                origins.push(Origin::known("table_prefix", prefix.as_str(), source));
+                prefix
+            }
+            None => self.prefix()?,
+        };
+        let table = |name: &str| -> Result<Option<String>, SiteError> {
+            // WordPress: `wpdb::tables()` takes the constant as the whole name of the table.
+            Ok(Some(self.text(name)?).filter(|table| !table.is_empty()))
+        };
+        let number = |name: &str| match self.outcome.constant(name).map(|setting| setting.value) {
+            Some(Plain::Int(number)) => u64::try_from(number).ok(),
+            Some(Plain::Bytes(bytes)) => {
+                String::from_utf8(bytes).ok().and_then(|text| text.trim().parse().ok())
+            }
+            _ => None,
+        };
+        Ok(Tables {
+            prefix,
+            blog_id: 1,
+            users: table("CUSTOM_USER_TABLE")?,
+            usermeta: table("CUSTOM_USER_META_TABLE")?,
+            multisite: self.multisite(),
+            primary_network: number("PRIMARY_NETWORK_ID"),
+        })
+    }
+
+    fn prefix(&self) -> Result<String, SiteError> {
+        let setting = self.check("$table_prefix", self.outcome.variable("table_prefix"))?;
+        let Some(setting) = setting else {
+            return Err(SiteError::Config(format!(
+                "{} does not set $table_prefix. Give --table-prefix.",
+                self.file.display()
+            )));
+        };
+        let bytes = match setting.value {
+            Plain::Bytes(bytes) => bytes,
+            Plain::Int(number) => number.to_string().into_bytes(),
+            _ => {
+                return Err(SiteError::Config(format!("$table_prefix ({}) is not a text.", setting.source)));
+            }
+        };
+        check_prefix(&bytes, &setting.source)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What `wp-content/db.php` does, as far as it decides which database is used.
+    fn dropin(&self, content_dir: &Path) -> Result<Dropin, SiteError> {
+        let file = content_dir.join("db.php");
+        if !file.exists() {
+            return Ok(Dropin::None);
+        }
+        let code = root::read_text(&file).ok_or_else(|| {
+            SiteError::Config(format!(
+                "{} decides which database is used, and cannot be read. {WAY_OUT}",
+                file.display()
+            ))
+        })?;
+        let lower = code.to_ascii_lowercase();
+        if code.contains("SQLITE_DB_DROPIN_VERSION") {
+            // The drop-in steps aside when the configuration says so, and when its plugin is gone.
+            let engine = self.bytes("DB_ENGINE")?;
+            let is_sqlite = if engine.is_empty() { true } else { engine == b"sqlite" };
+            return Ok(if is_sqlite && sqlite_plugin_is_there(&code, content_dir) {
+                Dropin::Sqlite
+            } else {
+                Dropin::None
+            });
+        }
+        if lower.contains("hyperdb") || lower.contains("ludicrousdb") {
+            return Err(SiteError::Unclear(format!(
+                "{} spreads the data over several databases, which is not read. Name the writable one that holds the users with --db.",
+                file.display()
+            )));
+        }
+        if lower.contains("query monitor") || lower.contains("qm_db") {
+            // It only watches the queries.
+            return Ok(Dropin::None);
+        }
+        Err(SiteError::Unclear(format!(
+            "{} may choose another database than wp-config.php names. {WAY_OUT}",
+            file.display()
+        )))
+    }
+
+    /// The file of the SQLite integration, by its `constants.php`.
+    fn sqlite_file(&self, content_dir: &Path) -> Result<PathBuf, SiteError> {
+        if let Some(file) = self.path("FQDB")? {
+            return Ok(file);
+        }
+        let folder = match (self.path("FQDBDIR")?, self.path("DB_DIR")?) {
+            (Some(folder), _) | (None, Some(folder)) => folder,
+            (None, None) => content_dir.join("database"),
+        };
+        let name = self.text("DB_FILE")?;
+        let named = self.outcome.constant("DB_FILE").is_some();
+        let file = if named { folder.join(name) } else { folder.join(".ht.sqlite") };
+        let old = folder.join(".ht.sqlite.php");
+        // The plugin renames it when it connects next.
+        Ok(if !named && !file.exists() && old.exists() { old } else { file })
+    }
+
+    fn origins(&self) -> Vec<Origin> {
+        let mut origins = vec![
+            Origin::known("root", self.root.display().to_string(), "--path, or found upward"),
+            Origin::known("wp-config.php", self.file.display().to_string(), "the root or the folder above"),
+        ];
+        for name in SHOWN {
+            origins.extend(self.outcome.constant(name).map(|setting| origin(name, &setting)));
+        }
+        origins.extend(self.outcome.variable("table_prefix").map(|setting| origin("table_prefix", &setting)));
+        origins
+    }
+}
+
+enum Dropin {
+    None,
+    Sqlite,
+}
+
+/// The drop-in names its plugin's folder, and looks in the usual place otherwise.
+fn sqlite_plugin_is_there(code: &str, content_dir: &Path) -> bool {
+    let named = code
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("$sqlite_plugin_implementation_folder_path"))
+        .filter_map(|rest| rest.split(['\'', '"']).nth(1))
+        .any(|path| path.starts_with('/') && Path::new(path).exists());
+    // Old drop-ins name it in other ways; then only its being switched off counts.
+    named
+        || !code.contains("$sqlite_plugin_implementation_folder_path")
+        || content_dir.join("plugins/sqlite-database-integration").exists()
+        || content_dir.join("mu-plugins/sqlite-database-integration").exists()
+}
+
+/// PHP: `mysqli_real_connect()`'s flags.
+fn ssl_mode(flags: i64) -> SslMode {
+    const SSL: i64 = 2048;
+    const DONT_VERIFY: i64 = 64;
+    const VERIFY: i64 = 1 << 30;
+    if flags & DONT_VERIFY != 0 {
+        SslMode::Required
+    } else if flags & (SSL | VERIFY) != 0 {
+        SslMode::VerifyIdentity
+    } else {
+        SslMode::default()
+    }
+}
+
+fn truth(value: &Plain) -> Option<bool> {
+    Some(match value {
+        Plain::Null => false,
+        Plain::Bool(value) => *value,
+        Plain::Int(value) => *value != 0,
+        Plain::Float(value) => *value != 0.0,
+        Plain::Bytes(bytes) => !bytes.is_empty() && bytes != b"0",
+        Plain::Array(entries) => !entries.is_empty(),
+        Plain::Unknown(_) => return None,
+    })
+}
+
+fn origin(name: &str, setting: &Setting) -> Origin {
+    let is_secret = name.contains("PASSWORD") || name.contains("SALT");
+    let shown = match &setting.value {
+        Plain::Unknown(reason) => reason.clone(),
+        Plain::Bytes(bytes) if bytes.is_empty() => String::new(),
+        _ if is_secret => "(hidden)".into(),
+        Plain::Null => "null".into(),
+        Plain::Bool(value) => value.to_string(),
+        Plain::Int(value) => value.to_string(),
+        Plain::Float(value) => value.to_string(),
+        Plain::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        Plain::Array(entries) => format!("an array of {}", entries.len()),
+    };
+    let mut source = setting.source.clone();
+    if !setting.variables.is_empty() {
+        source = format!("{source} (environment: {})", setting.variables.join(", "));
+    }
+    Origin { name: name.into(), shown, state: setting.state, source }
 }

@@ -17,6 +17,7 @@ use crate::store::{Address, Tables};
 mod address;
 mod config;
 mod db_host;
+pub mod php;
 mod root;
 mod sandbox;
 

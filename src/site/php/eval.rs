@@ -1,0 +1,2471 @@
+//! Walks the statements and expressions of a configuration as PHP would, without running anything.
+//!
+//! Values may be unknown ([`Data::Unknown`]), and then every result is. A condition that is not known takes
+//! both branches and joins what they did ([`Evaluator::fork`]). Steps, nesting, calls, includes and the
+//! size of strings are bounded. Knows PHP the language; functions are in `functions.rs`.
+
+use std::cell::RefCell;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use php_ast::ast::{
+    ArgKind, ArrayElementKind, ArrowFunctionExpr, AssignOp, BinaryOp, Block, CastKind, ClosureExpr, Expr,
+    ExprKind, FunctionCallExpr, IncludeKind, MagicConstKind, Name, NamespaceBody, Param, Stmt, StmtKind,
+    StringPart, SwitchStmt, TryCatchStmt, TypeHint, TypeHintKind, UnaryPostfixOp, UnaryPrefixOp, UseKind,
+};
+use php_ast::{Arg, BuiltinType, Span};
+use php_rs_parser::bumpalo::Bump;
+
+use super::source::{self, Source, Unreadable};
+use super::state::{Constant, Function, Local, State, Variable, join_two};
+use super::value::{self, Array, Data, Key, Number, Value, Variables, Why, merge};
+use super::{Input, constants};
+
+/// Steps that one evaluation may take. A stock file takes a few hundred.
+const MOST_STEPS: u64 = 200_000;
+/// Bytes that a string may have.
+const MOST_STRING: usize = 1 << 20;
+/// Expressions within expressions, statements within statements.
+const MOST_DEPTH: u32 = 1_000;
+/// Functions within functions.
+const MOST_CALLS: u32 = 32;
+/// Files within files.
+const MOST_INCLUDES: u32 = 16;
+/// Elements that an array may have.
+const MOST_ELEMENTS: usize = 20_000;
+/// Arrays within arrays.
+const MOST_ARRAY_DEPTH: u32 = 100;
+/// Bytes of all files and evaluated strings together.
+const MOST_SOURCE: usize = 4 << 20;
+
+/// How the program ends before its last line.
+#[derive(Debug, Clone)]
+pub enum Stop {
+    /// `wp-settings.php` is loaded: everything that matters has happened.
+    Settings,
+    /// `exit`.
+    Exit,
+    /// An exception or a fatal error.
+    Throw(Rc<Why>),
+    /// A bound of this evaluator.
+    Limit(Rc<Why>),
+}
+
+/// How a statement ends.
+#[derive(Debug, Clone)]
+pub enum Flow {
+    Normal,
+    Break(u32),
+    Continue(u32),
+    Return(Value),
+    /// Only among the pending ones: an exception that may have been thrown.
+    MaybeThrow,
+}
+
+pub type Eval = Result<Value, Stop>;
+pub type Exec = Result<Flow, Stop>;
+
+/// Names that a file imports with `use`, in lower case.
+#[derive(Default)]
+pub struct Uses {
+    classes: HashMap<String, String>,
+    functions: HashMap<String, String>,
+}
+
+/// The file being evaluated.
+#[derive(Clone)]
+pub struct Here<'a> {
+    pub source: Rc<Source<'a>>,
+    pub uses: Rc<RefCell<Uses>>,
+    /// `__FUNCTION__`.
+    pub function: Rc<str>,
+}
+
+/// A closure with what it captured.
+#[derive(Clone)]
+pub struct Closure<'a> {
+    body: ClosureBody<'a>,
+    captured: HashMap<String, Value>,
+    here: Here<'a>,
+}
+
+#[derive(Clone)]
+enum ClosureBody<'a> {
+    Full(&'a ClosureExpr<'a, 'a>),
+    Arrow(&'a ArrowFunctionExpr<'a, 'a>),
+}
+
+/// Where an assignment goes: a variable and a path of keys into it.
+pub struct Place {
+    root: PlaceRoot,
+    /// `None`: `[]`, append.
+    path: Vec<Option<Value>>,
+}
+
+enum PlaceRoot {
+    Variable(String),
+    Global(String),
+    Superglobal(&'static str),
+    /// An assignment to what is not followed: properties of objects and classes.
+    Elsewhere,
+}
+
+/// See [`Evaluator::mark`].
+#[derive(Clone)]
+struct Mark<'a> {
+    here: Here<'a>,
+    control: Option<Rc<Variables>>,
+    depth: u32,
+    calls: u32,
+    includes: u32,
+    tries: u32,
+}
+
+/// Evaluates one configuration.
+pub struct Evaluator<'a> {
+    pub arena: &'a Bump,
+    pub input: &'a Input<'a>,
+    pub state: State<'a>,
+    pub here: Here<'a>,
+    /// States at statements that left a block under a condition that is not known.
+    pending: Vec<(Flow, State<'a>)>,
+    /// States in which `wp-settings.php` was loaded under a condition that is not known.
+    pub finished: Vec<(State<'a>, Rc<Why>)>,
+    closures: Vec<Closure<'a>>,
+    pub dotenvs: Vec<super::dotenv::Loader>,
+    steps: u64,
+    depth: u32,
+    calls: u32,
+    includes: u32,
+    tries: u32,
+    source_bytes: usize,
+    /// Environment variables that decided that this branch is taken.
+    control: Option<Rc<Variables>>,
+    /// Every environment variable that was read.
+    pub variables_read: Variables,
+}
+
+impl<'a> Evaluator<'a> {
+    pub fn new(arena: &'a Bump, input: &'a Input<'a>, source: Rc<Source<'a>>) -> Self {
+        Self {
+            arena,
+            input,
+            state: State::default(),
+            here: Here { source, uses: Rc::default(), function: "".into() },
+            pending: Vec::new(),
+            finished: Vec::new(),
+            closures: Vec::new(),
+            dotenvs: Vec::new(),
+            steps: 0,
+            depth: 0,
+            calls: 0,
+            includes: 0,
+            tries: 0,
+            source_bytes: 0,
+            control: None,
+            variables_read: Variables::new(),
+        }
+    }
+
+    // Reasons
+
+    pub fn why(&self, span: Span, reason: impl Into<String>) -> Rc<Why> {
+        Rc::new(Why {
+            file: self.here.source.shown.clone(),
+            line: self.here.source.line(span),
+            reason: reason.into(),
+            is_web_sapi: false,
+        })
+    }
+
+    pub fn unknown(&self, span: Span, reason: impl Into<String>) -> Value {
+        Value::unknown(self.why(span, reason))
+    }
+
+    fn limit(&self, span: Span, what: &str) -> Stop {
+        Stop::Limit(self.why(span, format!("it {what}")))
+    }
+
+    pub fn throw(&self, span: Span, reason: impl Into<String>) -> Stop {
+        Stop::Throw(self.why(span, reason))
+    }
+
+    fn step(&mut self, span: Span, cost: usize) -> Result<(), Stop> {
+        self.steps = self.steps.saturating_add(1 + cost as u64);
+        if self.steps > MOST_STEPS {
+            return Err(self.limit(span, "takes too many steps"));
+        }
+        Ok(())
+    }
+
+    /// A string result, charged for by its length.
+    pub fn string(&mut self, span: Span, bytes: impl Into<Rc<[u8]>>) -> Eval {
+        let bytes = bytes.into();
+        if bytes.len() > MOST_STRING {
+            return Err(self.limit(span, "builds a string longer than 1 MiB"));
+        }
+        self.step(span, bytes.len() / 256)?;
+        Ok(Value::bytes(bytes))
+    }
+
+    /// Where in the program the walk is, to go on from there when a part of it ended early.
+    fn mark(&self) -> Mark<'a> {
+        Mark {
+            here: self.here.clone(),
+            control: self.control.clone(),
+            depth: self.depth,
+            calls: self.calls,
+            includes: self.includes,
+            tries: self.tries,
+        }
+    }
+
+    fn return_to(&mut self, mark: &Mark<'a>) {
+        let Mark { here, control, depth, calls, includes, tries } = mark.clone();
+        self.here = here;
+        self.control = control;
+        self.depth = depth;
+        self.calls = calls;
+        self.includes = includes;
+        self.tries = tries;
+    }
+
+    // Both branches of a condition that is not known
+
+    /// Takes both ways and joins what they did.
+    fn fork<T>(
+        &mut self,
+        why: &Rc<Why>,
+        left: impl FnOnce(&mut Self) -> Result<T, Stop>,
+        right: impl FnOnce(&mut Self) -> Result<T, Stop>,
+        join: impl FnOnce(&mut Self, T, State<'a>, T, Rc<Why>) -> T,
+    ) -> Result<T, Stop> {
+        // What a copy of the state costs.
+        let size = self.state.constants.len() + self.state.globals.len() + self.state.functions.len();
+        self.steps = self.steps.saturating_add(20 + size as u64);
+        let before = self.state.clone();
+        let mark = self.mark();
+        let left = left(self);
+        if let Err(stop @ Stop::Limit(_)) = left {
+            return Err(stop);
+        }
+        self.return_to(&mark);
+        let after_left = std::mem::replace(&mut self.state, before);
+        let right = right(self);
+        self.return_to(&mark);
+        match (left, right) {
+            (_, Err(stop @ Stop::Limit(_))) => Err(stop),
+            (Ok(left), Ok(right)) => Ok(join(self, left, after_left, right, why.clone())),
+            (Ok(left), Err(stop)) => {
+                let stopped = std::mem::replace(&mut self.state, after_left);
+                self.one_way_stopped(stop, stopped, why);
+                Ok(left)
+            }
+            (Err(stop), Ok(right)) => {
+                self.one_way_stopped(stop, after_left, why);
+                Ok(right)
+            }
+            (Err(Stop::Settings), Err(Stop::Settings)) => {
+                self.finished.push((after_left, why.clone()));
+                Err(Stop::Settings)
+            }
+            (Err(Stop::Settings), Err(_)) => {
+                self.state = after_left;
+                Err(Stop::Settings)
+            }
+            (Err(_), Err(right)) => Err(right),
+        }
+    }
+
+    /// A way that ends in `exit` or an error shows no site to anybody: the site is what the other way
+    /// makes it. One that loads `wp-settings.php` counts.
+    fn one_way_stopped(&mut self, stop: Stop, state: State<'a>, why: &Rc<Why>) {
+        match stop {
+            Stop::Settings => self.finished.push((state, why.clone())),
+            Stop::Throw(_) if self.tries > 0 => self.pending.push((Flow::MaybeThrow, state)),
+            _ => {}
+        }
+    }
+
+    fn join_state(&mut self, other: State<'a>, why: &Rc<Why>) {
+        let state = std::mem::take(&mut self.state);
+        self.state = state.join(other, why);
+    }
+
+    pub fn fork_value(
+        &mut self,
+        why: &Rc<Why>,
+        left: impl FnOnce(&mut Self) -> Eval,
+        right: impl FnOnce(&mut Self) -> Eval,
+    ) -> Eval {
+        self.fork(why, left, right, |this, left, after_left, right, why| {
+            this.join_state(after_left, &why);
+            join_two(left, right, &why)
+        })
+    }
+
+    fn fork_flow(
+        &mut self,
+        why: &Rc<Why>,
+        left: impl FnOnce(&mut Self) -> Exec,
+        right: impl FnOnce(&mut Self) -> Exec,
+    ) -> Exec {
+        self.fork(why, left, right, |this, left, after_left, right, why| {
+            let is_same = match (&left, &right) {
+                (Flow::Normal, Flow::Normal) => true,
+                (Flow::Break(left), Flow::Break(right)) | (Flow::Continue(left), Flow::Continue(right)) => {
+                    left == right
+                }
+                _ => false,
+            };
+            if is_same {
+                this.join_state(after_left, &why);
+                return right;
+            }
+            match (left, right) {
+                (Flow::Return(left), Flow::Return(right)) => {
+                    this.join_state(after_left, &why);
+                    Flow::Return(join_two(left, right, &why))
+                }
+                (Flow::Normal, other) => {
+                    let state = std::mem::replace(&mut this.state, after_left);
+                    this.pending.push((other, state));
+                    Flow::Normal
+                }
+                // The one that leaves further waits; the other goes on.
+                (left @ (Flow::Break(_) | Flow::Continue(_)), right @ Flow::Return(_)) => {
+                    let state = std::mem::replace(&mut this.state, after_left);
+                    this.pending.push((right, state));
+                    left
+                }
+                (left, right) => {
+                    this.pending.push((left, after_left));
+                    right
+                }
+            }
+        })
+    }
+
+    /// Joins the pending states that arrive here.
+    fn arrive(&mut self, since: usize, flow: Exec, arrives: impl Fn(&Flow) -> bool, span: Span) -> Exec {
+        let mut flow = flow;
+        let mut index = since;
+        while index < self.pending.len() {
+            if !arrives(&self.pending[index].0) {
+                index += 1;
+                continue;
+            }
+            let (pending, state) = self.pending.remove(index);
+            let why = self.why(span, "it depends on a condition that cannot be known here");
+            flow = match flow {
+                // Nothing else got here.
+                Err(Stop::Limit(why)) => Err(Stop::Limit(why)),
+                Err(stop) => {
+                    let stopped = std::mem::replace(&mut self.state, state);
+                    self.one_way_stopped(stop, stopped, &why);
+                    Ok(pending)
+                }
+                Ok(current) => match (current, pending) {
+                    (Flow::Return(left), Flow::Return(right)) => {
+                        self.join_state(state, &why);
+                        Ok(Flow::Return(join_two(left, right, &why)))
+                    }
+                    (Flow::Return(value), pending) => {
+                        // That one leaves further than this place: it waits, and the pending one goes on.
+                        let returning = std::mem::replace(&mut self.state, state);
+                        self.pending.push((Flow::Return(value), returning));
+                        Ok(pending)
+                    }
+                    (_, Flow::Return(right)) => {
+                        self.join_state(state, &why);
+                        Ok(Flow::Return(join_two(right, Value::null(), &why)))
+                    }
+                    (current @ (Flow::Normal | Flow::Break(1) | Flow::Continue(1)), _) => {
+                        self.join_state(state, &why);
+                        Ok(current)
+                    }
+                    (current, pending) => {
+                        let leaving = std::mem::replace(&mut self.state, state);
+                        self.pending.push((current, leaving));
+                        Ok(pending)
+                    }
+                },
+            };
+        }
+        flow
+    }
+
+    /// Runs `body` under a known condition that `env` decided.
+    fn under<T>(&mut self, env: &Option<Rc<Variables>>, body: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.control.clone();
+        self.control = merge(&before, env);
+        let result = body(self);
+        self.control = before;
+        result
+    }
+
+    // Files
+
+    /// Evaluates the first file, to its end or to where it stops.
+    pub fn run(&mut self) -> Exec {
+        let span = self.here.source.program.span;
+        let flow = self.file_body();
+        self.arrive(0, flow, |flow| matches!(flow, Flow::Return(_)), span)
+    }
+
+    fn file_body(&mut self) -> Exec {
+        let program = self.here.source.program;
+        self.hoist(&program.stmts);
+        self.statements(&program.stmts)
+    }
+
+    /// PHP declares the functions of a file before its first statement runs.
+    fn hoist(&mut self, statements: &'a [Stmt<'a, 'a>]) {
+        for statement in statements {
+            match &statement.kind {
+                StmtKind::Function(declaration) => {
+                    if let Some(name) = declaration.name.as_str() {
+                        let function = Function { declaration, here: self.here.clone() };
+                        self.state.functions.entry(name.to_ascii_lowercase()).or_insert(function);
+                    }
+                }
+                StmtKind::Class(class) => {
+                    if let Some(name) = class.name.and_then(|name| name.as_str()) {
+                        self.state.classes.insert(name.to_ascii_lowercase());
+                    }
+                }
+                StmtKind::Namespace(namespace) => {
+                    if let NamespaceBody::Braced(block) = &namespace.body {
+                        self.hoist(&block.stmts);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The path that PHP makes of a relative one: the working directory is the root, where `index.php` is.
+    pub fn absolute(&self, bytes: &[u8]) -> PathBuf {
+        use std::os::unix::ffi::OsStrExt;
+        self.input.working_dir.join(Path::new(std::ffi::OsStr::from_bytes(bytes)))
+    }
+
+    /// The file that an `include` means. PHP looks for a bare name in the working directory, then beside
+    /// the including file.
+    fn included_file(&self, bytes: &[u8]) -> PathBuf {
+        let path = self.absolute(bytes);
+        let is_bare = !bytes.starts_with(b"/") && !bytes.starts_with(b"./") && !bytes.starts_with(b"../");
+        if is_bare
+            && !path.exists()
+            && let Some(folder) = self.here.source.path.parent()
+        {
+            use std::os::unix::ffi::OsStrExt;
+            return folder.join(Path::new(std::ffi::OsStr::from_bytes(bytes)));
+        }
+        path
+    }
+
+    fn include(&mut self, kind: IncludeKind, argument: &'a Expr<'a, 'a>, span: Span) -> Eval {
+        let path = self.expr(argument)?;
+        let must_exist = matches!(kind, IncludeKind::Require | IncludeKind::RequireOnce);
+        let once = matches!(kind, IncludeKind::IncludeOnce | IncludeKind::RequireOnce);
+        let Some(bytes) = path.to_bytes() else {
+            // WordPress: what follows the settings is none of the configuration's business, wherever ABSPATH is.
+            if ends_with_settings(argument) {
+                return Err(Stop::Settings);
+            }
+            let code = self.here.source.code(argument.span);
+            let cause = path.why().map_or(String::new(), |why| format!(", because {}", why.reason));
+            let why = self.why(span, format!("which file `{code}` includes cannot be known{cause}"));
+            return Ok(self.unknown_include(why));
+        };
+        if bytes.ends_with(b"wp-settings.php") {
+            return Err(Stop::Settings);
+        }
+        if bytes.windows(3).any(|window| window == b"://") || bytes.contains(&0) {
+            let why = self.why(span, "it includes what is not a file");
+            return Ok(self.unknown_include(why));
+        }
+        let file = self.included_file(&bytes);
+        if is_autoloader(&file) {
+            self.state.composer = true;
+            return Ok(self.unknown(span, "it is what Composer's autoloader returns"));
+        }
+        let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if once && self.state.included.contains(&identity) {
+            return Ok(Value::bool(true));
+        }
+        let content = match self.read_file(&file) {
+            Ok(content) => content,
+            Err(Unreadable::Missing) if must_exist => {
+                return Err(self.throw(span, format!("{} does not exist", file.display())));
+            }
+            Err(Unreadable::Missing) => return Ok(Value::bool(false).with(&path.env)),
+            Err(Unreadable::Other(reason)) => {
+                let why = self.why(span, format!("{} cannot be read here: {reason}", file.display()));
+                return Ok(self.unknown_include(why));
+            }
+        };
+        self.state.included.insert(identity.clone());
+        let shown: Rc<str> = identity.display().to_string().into();
+        self.run_source(&content, Rc::from(identity.as_path()), shown, span)
+    }
+
+    /// Evaluates the code of an included file or of `eval` in the present scope.
+    pub fn run_source(&mut self, code: &[u8], path: Rc<Path>, shown: Rc<str>, span: Span) -> Eval {
+        self.source_bytes = self.source_bytes.saturating_add(code.len());
+        if self.includes >= MOST_INCLUDES || self.source_bytes > MOST_SOURCE {
+            return Err(self.limit(span, "includes too many files"));
+        }
+        let source = Rc::new(Source::parse(self.arena, code, path, shown));
+        if let Some((line, message)) = &source.broken {
+            // PHP throws a ParseError, and so the site would not load; but the parser may be the one at fault.
+            let why = Rc::new(Why {
+                file: source.shown.clone(),
+                line: *line,
+                reason: format!("the file has a syntax error: {message}"),
+                is_web_sapi: false,
+            });
+            return Ok(self.unknown_include(why));
+        }
+        let here = Here { source, uses: Rc::default(), function: self.here.function.clone() };
+        let before = std::mem::replace(&mut self.here, here);
+        let since = self.pending.len();
+        self.includes += 1;
+        let flow = self.file_body();
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Return(_)), span);
+        self.includes -= 1;
+        self.here = before;
+        Ok(match flow? {
+            Flow::Return(value) => value,
+            _ => Value::int(1),
+        })
+    }
+
+    /// Something ran that is not known: it may have defined any constant and changed any variable.
+    pub fn unknown_include(&mut self, why: Rc<Why>) -> Value {
+        self.state.forget_variables(&why);
+        self.state.doubt.get_or_insert_with(|| why.clone());
+        if self.tries > 0 {
+            self.pending.push((Flow::MaybeThrow, self.state.clone()));
+        }
+        Value::unknown(why)
+    }
+
+    /// Reads a file, if the configuration's owner could.
+    pub fn read_file(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        if !self.input.may_read(path) {
+            return Err(Unreadable::Other("the owner of wp-config.php may not read it".into()));
+        }
+        source::read(path)
+    }
+
+    // Statements
+
+    fn statements(&mut self, statements: &'a [Stmt<'a, 'a>]) -> Exec {
+        for statement in statements {
+            match self.statement(statement)? {
+                Flow::Normal => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn block(&mut self, block: &'a Block<'a, 'a>) -> Exec {
+        self.statements(&block.stmts)
+    }
+
+    fn statement(&mut self, statement: &'a Stmt<'a, 'a>) -> Exec {
+        self.step(statement.span, 0)?;
+        if self.depth >= MOST_DEPTH {
+            return Err(self.limit(statement.span, "is nested too deeply"));
+        }
+        self.depth += 1;
+        let flow = self.statement_inner(statement);
+        self.depth -= 1;
+        flow
+    }
+
+    fn statement_inner(&mut self, statement: &'a Stmt<'a, 'a>) -> Exec {
+        let span = statement.span;
+        match &statement.kind {
+            StmtKind::Expression(expr) => {
+                self.expr(expr)?;
+            }
+            StmtKind::Echo(exprs) => {
+                for expr in exprs.iter() {
+                    self.expr(expr)?;
+                }
+            }
+            StmtKind::Return(expr) => {
+                let value = match expr {
+                    Some(expr) => self.expr(expr)?,
+                    None => Value::null(),
+                };
+                return Ok(Flow::Return(value.with(&self.control)));
+            }
+            StmtKind::Block(block) => return self.block(block),
+            StmtKind::If(branch) => {
+                let branches: Vec<(&'a Expr<'a, 'a>, &'a Stmt<'a, 'a>)> =
+                    std::iter::once((&branch.condition, branch.then_branch))
+                        .chain(branch.elseif_branches.iter().map(|branch| (&branch.condition, &branch.body)))
+                        .collect();
+                return self.if_chain(&branches, branch.else_branch);
+            }
+            StmtKind::While(looped) => {
+                return self.looped(Some(&looped.condition), &[], looped.body, false, span);
+            }
+            StmtKind::DoWhile(looped) => {
+                return self.looped(Some(&looped.condition), &[], looped.body, true, span);
+            }
+            StmtKind::For(looped) => {
+                for expr in looped.init.iter() {
+                    self.expr(expr)?;
+                }
+                // All but the last condition are evaluated for what they do only.
+                if looped.condition.len() > 1 {
+                    return Err(self.limit(span, "has a loop with several conditions"));
+                }
+                return self.looped(looped.condition.first(), &looped.update, looped.body, false, span);
+            }
+            StmtKind::Foreach(looped) => {
+                let subject = self.expr(&looped.expr)?;
+                let flow = self.foreach(&subject, looped.key.as_ref(), &looped.value, looped.body, span);
+                if looped.by_ref {
+                    // The elements may have been changed through the reference, which is not followed.
+                    let value = self.unknown(span, "it was changed through a reference");
+                    let place = self.place(&looped.expr)?;
+                    self.assign_place(place, value, looped.expr.span)?;
+                }
+                return flow;
+            }
+            StmtKind::Break(levels) => return Ok(Flow::Break(self.levels(*levels, span)?)),
+            StmtKind::Continue(levels) => return Ok(Flow::Continue(self.levels(*levels, span)?)),
+            StmtKind::Switch(switch) => return self.switch(switch, span),
+            StmtKind::Declare(declare) => {
+                if let Some(body) = declare.body {
+                    return self.statement(body);
+                }
+            }
+            StmtKind::Unset(exprs) => {
+                for expr in exprs.iter() {
+                    self.unset(expr)?;
+                }
+            }
+            StmtKind::Throw(expr) => {
+                self.expr(expr)?;
+                return Err(self.throw(span, "it throws an exception"));
+            }
+            StmtKind::TryCatch(tried) => return self.try_catch(tried, span),
+            StmtKind::Global(exprs) => {
+                for expr in exprs.iter() {
+                    if let (ExprKind::Variable(name), Some(scope)) =
+                        (&expr.kind, self.state.locals.last_mut())
+                    {
+                        scope.insert(name.as_str().to_owned(), Local::Global(name.as_str().to_owned()));
+                    }
+                }
+            }
+            StmtKind::Function(declaration) => {
+                if let Some(name) = declaration.name.as_str() {
+                    let function = Function { declaration, here: self.here.clone() };
+                    self.state.functions.entry(name.to_ascii_lowercase()).or_insert(function);
+                }
+            }
+            StmtKind::Class(class) => {
+                if let Some(name) = class.name.and_then(|name| name.as_str()) {
+                    self.state.classes.insert(name.to_ascii_lowercase());
+                }
+            }
+            StmtKind::Namespace(namespace) => {
+                if let NamespaceBody::Braced(block) = &namespace.body {
+                    return self.block(block);
+                }
+            }
+            StmtKind::Use(declaration) => {
+                for item in declaration.uses.iter() {
+                    let full = item.name.join_parts().to_ascii_lowercase();
+                    let last = full.rsplit('\\').next().unwrap_or(&full).to_owned();
+                    let alias =
+                        item.alias.and_then(|alias| alias.as_str()).map_or(last, str::to_ascii_lowercase);
+                    let mut uses = self.here.uses.borrow_mut();
+                    match item.kind.unwrap_or(declaration.kind) {
+                        UseKind::Function => uses.functions.insert(alias, full),
+                        UseKind::Normal => uses.classes.insert(alias, full),
+                        _ => None,
+                    };
+                }
+            }
+            StmtKind::Const(items) => {
+                for item in items.iter() {
+                    let value = self.expr(&item.value)?;
+                    if let Some(name) = item.name.as_str() {
+                        self.define(name, value, item.span);
+                    }
+                }
+            }
+            StmtKind::StaticVar(items) => {
+                for item in items.iter() {
+                    let Some(name) = item.name.as_str() else { continue };
+                    let key = format!("{}:{}:{name}", self.here.source.shown, item.span.start);
+                    if !self.state.statics.contains_key(&key) {
+                        let value = match &item.default {
+                            Some(default) => self.expr(default)?,
+                            None => Value::null(),
+                        };
+                        self.state.statics.insert(key.clone(), value);
+                    }
+                    match self.state.locals.last_mut() {
+                        Some(scope) => {
+                            scope.insert(name.to_owned(), Local::Static(key));
+                        }
+                        None => {
+                            let value = self.state.statics.get(&key).cloned().unwrap_or_else(Value::null);
+                            self.set_variable(name, value, item.span);
+                        }
+                    }
+                }
+            }
+            StmtKind::HaltCompiler(_) => return Ok(Flow::Return(Value::int(1))),
+            StmtKind::Nop
+            | StmtKind::InlineHtml(_)
+            | StmtKind::Interface(_)
+            | StmtKind::Trait(_)
+            | StmtKind::Enum(_)
+            | StmtKind::Label(_) => {}
+            // `goto`, what the parser could not read, and whatever a later parser adds.
+            _ => return Err(self.limit(span, "uses a statement that is not followed")),
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn levels(&mut self, levels: Option<&'a Expr<'a, 'a>>, span: Span) -> Result<u32, Stop> {
+        match levels.map(|expr| &expr.kind) {
+            None => Ok(1),
+            Some(ExprKind::Int(number)) if (1..100).contains(number) => Ok(*number as u32),
+            Some(_) => Err(self.limit(span, "leaves an unusual number of loops")),
+        }
+    }
+
+    fn if_chain(
+        &mut self,
+        branches: &[(&'a Expr<'a, 'a>, &'a Stmt<'a, 'a>)],
+        otherwise: Option<&'a Stmt<'a, 'a>>,
+    ) -> Exec {
+        let Some(((condition, body), rest)) = branches.split_first() else {
+            return match otherwise {
+                Some(body) => self.statement(body),
+                None => Ok(Flow::Normal),
+            };
+        };
+        let value = self.expr(condition)?;
+        match value.to_bool() {
+            Ok(true) => {
+                self.pass_over(&value.env, rest.iter().map(|(_, body)| *body).chain(otherwise));
+                self.under(&value.env, |this| this.statement(body))
+            }
+            Ok(false) => {
+                self.pass_over(&value.env, std::iter::once(*body));
+                self.under(&value.env, |this| this.if_chain(rest, otherwise))
+            }
+            Err(why) => {
+                self.fork_flow(&why, |this| this.statement(body), |this| this.if_chain(rest, otherwise))
+            }
+        }
+    }
+
+    /// Notes what a branch would have set that only the absence of an environment variable passes over.
+    fn pass_over(&mut self, env: &Option<Rc<Variables>>, bodies: impl Iterator<Item = &'a Stmt<'a, 'a>>) {
+        let Some(env) = env.as_ref().filter(|env| env.values().any(|set| !set)) else { return };
+        let mut names = Vec::new();
+        bodies.for_each(|body| super::names::assigned(body, &self.here.source, &mut names));
+        for name in names {
+            if let Some(variable) = name.strip_prefix('$').and_then(|name| self.state.globals.get_mut(name)) {
+                variable.value.env = merge(&variable.value.env, &Some(env.clone()));
+            }
+            let both = merge(&self.state.passed_over.get(&name).cloned(), &Some(env.clone()));
+            if let Some(both) = both {
+                self.state.passed_over.insert(name, both);
+            }
+        }
+    }
+
+    fn truth(
+        &mut self,
+        condition: Option<&'a Expr<'a, 'a>>,
+    ) -> Result<(Result<bool, Rc<Why>>, Option<Rc<Variables>>), Stop> {
+        let Some(condition) = condition else { return Ok((Ok(true), None)) };
+        let value = self.expr(condition)?;
+        Ok((value.to_bool(), value.env))
+    }
+
+    fn looped(
+        &mut self,
+        condition: Option<&'a Expr<'a, 'a>>,
+        updates: &'a [Expr<'a, 'a>],
+        body: &'a Stmt<'a, 'a>,
+        body_first: bool,
+        span: Span,
+    ) -> Exec {
+        let since = self.pending.len();
+        let mut skip_condition = body_first;
+        let result = loop {
+            self.step(span, 0)?;
+            if !std::mem::take(&mut skip_condition) {
+                match self.truth(condition)?.0 {
+                    Ok(true) => {}
+                    Ok(false) => break Ok(Flow::Normal),
+                    Err(why) => break self.unknown_times(&why, body, updates, condition, span),
+                }
+            }
+            match self.iteration(body, span) {
+                Ok(Flow::Normal) => {}
+                Ok(Flow::Break(1)) => break Ok(Flow::Normal),
+                other => break leave_loop(other),
+            }
+            for update in updates {
+                self.expr(update)?;
+            }
+        };
+        self.end_loop(since, result, span)
+    }
+
+    fn iteration(&mut self, body: &'a Stmt<'a, 'a>, span: Span) -> Exec {
+        let since = self.pending.len();
+        let flow = self.statement(body);
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)), span);
+        match flow {
+            Ok(Flow::Continue(1)) => Ok(Flow::Normal),
+            other => other,
+        }
+    }
+
+    fn end_loop(&mut self, since: usize, flow: Exec, span: Span) -> Exec {
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Break(1)), span);
+        for (pending, _) in self.pending.iter_mut().skip(since) {
+            if let Flow::Break(levels) | Flow::Continue(levels) = pending {
+                *levels = levels.saturating_sub(1).max(1);
+            }
+        }
+        match flow {
+            Ok(Flow::Break(1)) => Ok(Flow::Normal),
+            other => other,
+        }
+    }
+
+    /// A loop that runs no one knows how often: whatever it changes becomes unknown. Three rounds, each
+    /// on the join of all before, reach what depends on what it changes.
+    fn unknown_times(
+        &mut self,
+        why: &Rc<Why>,
+        body: &'a Stmt<'a, 'a>,
+        updates: &'a [Expr<'a, 'a>],
+        condition: Option<&'a Expr<'a, 'a>>,
+        span: Span,
+    ) -> Exec {
+        for _ in 0..3 {
+            let flow = self.fork_flow(
+                why,
+                |this| {
+                    let flow = this.iteration(body, span)?;
+                    if matches!(flow, Flow::Normal) {
+                        for update in updates {
+                            this.expr(update)?;
+                        }
+                        if let Some(condition) = condition {
+                            this.expr(condition)?;
+                        }
+                    }
+                    Ok(match flow {
+                        Flow::Break(1) => Flow::Normal,
+                        other => other,
+                    })
+                },
+                |_| Ok(Flow::Normal),
+            )?;
+            match flow {
+                Flow::Normal => {}
+                other => return leave_loop(Ok(other)),
+            }
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn foreach(
+        &mut self,
+        subject: &Value,
+        key: Option<&'a Expr<'a, 'a>>,
+        target: &'a Expr<'a, 'a>,
+        body: &'a Stmt<'a, 'a>,
+        span: Span,
+    ) -> Exec {
+        let since = self.pending.len();
+        let (Data::Array(array) | Data::Object(array)) = &subject.data else {
+            let Some(why) = subject.why() else { return Ok(Flow::Normal) };
+            let unknown = Value::unknown(why.clone());
+            if let Some(key) = key {
+                self.assign(key, unknown.clone())?;
+            }
+            self.assign(target, unknown)?;
+            let flow = self.unknown_times(&why, body, &[], None, span);
+            return self.end_loop(since, flow, span);
+        };
+        if let Some(why) = array.open.clone() {
+            let unknown = Value::array(Array { open: Some(why.clone()), ..Array::default() });
+            let unknown = Value { data: Data::Unknown(why), ..unknown };
+            return self.foreach(&unknown, key, target, body, span);
+        }
+        let mut result = Ok(Flow::Normal);
+        for (element_key, value) in &array.entries {
+            self.step(span, 0)?;
+            if let Some(key) = key {
+                self.assign(key, element_key.to_value().with(&subject.env))?;
+            }
+            self.assign(target, value.clone().with(&subject.env))?;
+            match self.iteration(body, span) {
+                Ok(Flow::Normal) => {}
+                Ok(Flow::Break(1)) => break,
+                other => {
+                    result = leave_loop(other);
+                    break;
+                }
+            }
+        }
+        self.end_loop(since, result, span)
+    }
+
+    fn switch(&mut self, switch: &'a SwitchStmt<'a, 'a>, span: Span) -> Exec {
+        let subject = self.expr(&switch.expr)?;
+        let since = self.pending.len();
+        if subject.env.is_some() {
+            let bodies: Vec<&'a Stmt<'a, 'a>> =
+                switch.body.cases.iter().flat_map(|case| case.body.iter()).collect();
+            self.pass_over(&subject.env, bodies.into_iter());
+        }
+        let env = subject.env.clone();
+        let flow = self.under(&env, |this| this.switch_from(switch, 0, &subject));
+        let flow = match flow {
+            // PHP: in a switch, `continue` is `break`.
+            Ok(Flow::Break(1) | Flow::Continue(1)) => Ok(Flow::Normal),
+            other => leave_loop(other),
+        };
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)), span);
+        self.end_loop(since, flow, span)
+    }
+
+    fn switch_from(&mut self, switch: &'a SwitchStmt<'a, 'a>, from: usize, subject: &Value) -> Exec {
+        let cases = &switch.body.cases;
+        for index in from..cases.len() {
+            let Some(test) = &cases[index].value else { continue };
+            let value = self.expr(test)?;
+            match value::equal(subject, &value) {
+                Ok(false) => {}
+                Ok(true) => return self.switch_bodies(switch, index),
+                Err(why) => {
+                    return self.fork_flow(
+                        &why,
+                        |this| this.switch_bodies(switch, index),
+                        |this| this.switch_from(switch, index + 1, subject),
+                    );
+                }
+            }
+        }
+        match cases.iter().position(|case| case.value.is_none()) {
+            Some(index) => self.switch_bodies(switch, index),
+            None => Ok(Flow::Normal),
+        }
+    }
+
+    fn switch_bodies(&mut self, switch: &'a SwitchStmt<'a, 'a>, from: usize) -> Exec {
+        for case in switch.body.cases.iter().skip(from) {
+            match self.statements(&case.body)? {
+                Flow::Normal => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn try_catch(&mut self, tried: &'a TryCatchStmt<'a, 'a>, span: Span) -> Exec {
+        let since = self.pending.len();
+        let mark = self.mark();
+        let functions = self.state.locals.len();
+        self.tries += 1;
+        let mut flow = self.block(tried.body);
+        self.return_to(&mark);
+        if matches!(flow, Err(Stop::Throw(_))) {
+            self.state.locals.truncate(functions);
+        }
+        let catches_all = tried.catches.iter().find(|clause| {
+            clause.types.iter().any(|name| {
+                let name = name.join_parts().to_ascii_lowercase();
+                matches!(name.rsplit('\\').next(), Some("throwable" | "exception"))
+            })
+        });
+        let clause = catches_all.or_else(|| tried.catches.first());
+        let mut caught = Vec::new();
+        let mut index = since;
+        while index < self.pending.len() {
+            if matches!(self.pending[index].0, Flow::MaybeThrow) {
+                let mut state = self.pending.remove(index).1;
+                state.locals.truncate(functions);
+                caught.push(state);
+            } else {
+                index += 1;
+            }
+        }
+        if let (Err(Stop::Throw(_)), Some(clause)) = (&flow, clause) {
+            if catches_all.is_none() {
+                // Which class was thrown is not followed, so the clause may not be its.
+                return Err(self.limit(span, "throws an exception that may be caught"));
+            }
+            flow = self.catch(clause, span);
+        }
+        if let Some(clause) = clause {
+            for state in caught {
+                let why = self.why(span, "it depends on an exception that may have been thrown");
+                let after = std::mem::replace(&mut self.state, state);
+                let other = self.catch(clause, span);
+                let caught_state = std::mem::replace(&mut self.state, after);
+                flow = match (flow, other) {
+                    (Ok(current), Ok(_)) => {
+                        self.join_state(caught_state, &why);
+                        Ok(current)
+                    }
+                    (Ok(current), Err(stop)) => {
+                        self.one_way_stopped(stop, caught_state, &why);
+                        Ok(current)
+                    }
+                    (Err(stop), Ok(other)) => {
+                        let stopped = std::mem::replace(&mut self.state, caught_state);
+                        self.one_way_stopped(stop, stopped, &why);
+                        Ok(other)
+                    }
+                    (Err(stop), Err(_)) => Err(stop),
+                };
+            }
+        }
+        if let Some(finally) = tried.finally {
+            match self.block(finally)? {
+                Flow::Normal => {}
+                other => return Ok(other),
+            }
+        }
+        flow
+    }
+
+    fn catch(&mut self, clause: &'a php_ast::CatchClause<'a, 'a>, span: Span) -> Exec {
+        if let Some(name) = clause.var.and_then(|name| name.as_str()) {
+            let value = self.unknown(span, "it is an exception");
+            self.set_variable(name, value, clause.span);
+        }
+        self.block(clause.body)
+    }
+
+    // Variables and constants
+
+    /// `define()`: the first one counts.
+    pub fn define(&mut self, name: &str, value: Value, span: Span) -> bool {
+        let value = value.with(&self.control).with(&self.state.passed_over.get(name).cloned());
+        let (file, line) = (self.here.source.shown.clone(), self.here.source.line(span));
+        if constants::value(name).is_some() {
+            return false;
+        }
+        match self.state.constants.get_mut(name) {
+            Some(Constant { maybe: None, .. }) => false,
+            Some(constant) => {
+                // It has either the value it may have got before, or this one.
+                if let Some(why) = constant.maybe.take() {
+                    let before = std::mem::replace(&mut constant.value, Value::null());
+                    constant.value = join_two(before, value, &why);
+                }
+                true
+            }
+            None => {
+                let value = match &self.state.doubt {
+                    Some(doubt) => Value::unknown(value.why().unwrap_or_else(|| doubt.clone())),
+                    None => value,
+                };
+                self.state.constants.insert(name.to_owned(), Constant { value, file, line, maybe: None });
+                true
+            }
+        }
+    }
+
+    /// `defined()`.
+    pub fn defined(&self, name: &str) -> Value {
+        let name = name.trim_start_matches('\\');
+        let passed_over = self.state.passed_over.get(name).cloned();
+        match self.state.constants.get(name) {
+            Some(Constant { maybe: Some(why), .. }) => Value::unknown(why.clone()),
+            Some(constant) => Value::bool(true).with(&constant.value.env),
+            None if constants::value(name).is_some() => Value::bool(true),
+            // WordPress: a web request has none of these, whatever this program's caller has.
+            None if matches!(name, "WP_CLI" | "STDIN" | "STDOUT" | "STDERR") => Value::bool(false),
+            None => match &self.state.doubt {
+                Some(doubt) => Value::unknown(doubt.clone()),
+                None => Value::bool(false).with(&passed_over),
+            },
+        }
+    }
+
+    /// The value of a constant.
+    pub fn constant(&mut self, name: &str, span: Span) -> Eval {
+        let name = name.trim_start_matches('\\');
+        if let Some(constant) = self.state.constants.get(name) {
+            return Ok(match &constant.maybe {
+                Some(why) => Value::unknown(why.clone()),
+                None => constant.value.clone(),
+            });
+        }
+        // A namespaced name falls back to the global constant.
+        let last = name.rsplit('\\').next().unwrap_or(name);
+        if last != name && self.state.constants.contains_key(last) {
+            return self.constant(last, span);
+        }
+        if let Some(value) = constants::value(last) {
+            return Ok(value);
+        }
+        if last == "PHP_SAPI" {
+            return Ok(self.web_sapi(span));
+        }
+        Ok(match &self.state.doubt {
+            Some(doubt) => Value::unknown(doubt.clone()),
+            None => self.unknown(span, format!("the constant {last} is not defined in these files")),
+        })
+    }
+
+    pub fn web_sapi(&self, span: Span) -> Value {
+        Value::unknown(Rc::new(Why {
+            file: self.here.source.shown.clone(),
+            line: self.here.source.line(span),
+            reason: "PHP_SAPI depends on the web server".into(),
+            is_web_sapi: true,
+        }))
+    }
+
+    fn global(&self, name: &str) -> Value {
+        match self.state.globals.get(name) {
+            Some(variable) => variable.value.clone(),
+            None => {
+                let passed_over = self.state.passed_over.get(&format!("${name}")).cloned();
+                match &self.state.doubt {
+                    Some(doubt) => Value::unknown(doubt.clone()),
+                    None => Value::null().with(&passed_over),
+                }
+            }
+        }
+    }
+
+    pub fn variable(&self, name: &str) -> Value {
+        match self.state.locals.last() {
+            None => self.global(name),
+            Some(scope) => match scope.get(name) {
+                None => Value::null(),
+                Some(Local::Own(value)) => value.clone(),
+                Some(Local::Global(global)) => self.global(global),
+                Some(Local::Static(key)) => self.state.statics.get(key).cloned().unwrap_or_else(Value::null),
+            },
+        }
+    }
+
+    fn set_global(&mut self, name: &str, value: Value, span: Span) {
+        let value = value.with(&self.control).with(&self.state.passed_over.get(&format!("${name}")).cloned());
+        let (file, line) = (self.here.source.shown.clone(), self.here.source.line(span));
+        self.state.globals.insert(name.to_owned(), Variable { value, file, line });
+    }
+
+    pub fn set_variable(&mut self, name: &str, value: Value, span: Span) {
+        let value = value.with(&self.control);
+        let Some(scope) = self.state.locals.last_mut() else { return self.set_global(name, value, span) };
+        match scope.get(name) {
+            Some(Local::Global(global)) => {
+                let global = global.clone();
+                self.set_global(&global, value, span);
+            }
+            Some(Local::Static(key)) => {
+                self.state.statics.insert(key.clone(), value);
+            }
+            _ => {
+                scope.insert(name.to_owned(), Local::Own(value));
+            }
+        }
+    }
+
+    /// Where an expression that can be assigned to leads.
+    pub fn place(&mut self, expr: &'a Expr<'a, 'a>) -> Result<Place, Stop> {
+        Ok(match &expr.kind {
+            ExprKind::Variable(name) => {
+                let root = match superglobal(name.as_str()) {
+                    Some(name) => PlaceRoot::Superglobal(name),
+                    None => PlaceRoot::Variable(name.as_str().to_owned()),
+                };
+                Place { root, path: Vec::new() }
+            }
+            ExprKind::VariableVariable(inner) => {
+                let name = self.expr(inner)?;
+                match name.to_bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()) {
+                    Some(name) => Place { root: PlaceRoot::Variable(name), path: Vec::new() },
+                    None => {
+                        let why = self.why(expr.span, "which variable is assigned cannot be known");
+                        self.state.forget_variables(&why);
+                        Place { root: PlaceRoot::Elsewhere, path: Vec::new() }
+                    }
+                }
+            }
+            ExprKind::ArrayAccess(access) => {
+                if let ExprKind::Variable(name) = &access.array.kind
+                    && name.as_str() == "GLOBALS"
+                {
+                    let key = match access.index {
+                        Some(index) => self.expr(index)?.to_bytes(),
+                        None => None,
+                    };
+                    return Ok(match key.and_then(|key| String::from_utf8(key.to_vec()).ok()) {
+                        Some(name) => Place { root: PlaceRoot::Global(name), path: Vec::new() },
+                        None => {
+                            let why = self.why(expr.span, "which variable is assigned cannot be known");
+                            self.state.forget_variables(&why);
+                            Place { root: PlaceRoot::Elsewhere, path: Vec::new() }
+                        }
+                    });
+                }
+                let mut place = self.place(access.array)?;
+                let key = match access.index {
+                    Some(index) => Some(self.expr(index)?),
+                    None => None,
+                };
+                place.path.push(key);
+                place
+            }
+            ExprKind::Parenthesized(inner) => self.place(inner)?,
+            ExprKind::PropertyAccess(access) | ExprKind::NullsafePropertyAccess(access) => {
+                // Objects are shared, so a changed property may be seen through any variable that has one.
+                let why = self.why(expr.span, "it is an object whose properties are changed");
+                self.forget_objects(&why);
+                self.expr(access.object)?;
+                Place { root: PlaceRoot::Elsewhere, path: Vec::new() }
+            }
+            _ => Place { root: PlaceRoot::Elsewhere, path: Vec::new() },
+        })
+    }
+
+    fn forget_objects(&mut self, why: &Rc<Why>) {
+        let forget = |value: &mut Value| {
+            if holds_object(value) {
+                *value = Value::unknown(why.clone());
+            }
+        };
+        self.state.globals.values_mut().for_each(|variable| forget(&mut variable.value));
+        self.state.statics.values_mut().for_each(forget);
+        for local in self.state.locals.iter_mut().flat_map(HashMap::values_mut) {
+            if let Local::Own(value) = local {
+                forget(value);
+            }
+        }
+        self.state.constants.values_mut().for_each(|constant| forget(&mut constant.value));
+    }
+
+    pub fn assign_place(&mut self, place: Place, value: Value, span: Span) -> Result<(), Stop> {
+        let Place { root, path } = place;
+        let value = value.with(&self.control);
+        match root {
+            PlaceRoot::Elsewhere => {}
+            PlaceRoot::Superglobal(name) => {
+                let before = self.state.superglobals.get(name).cloned().unwrap_or_default();
+                let after = self.set_in(Value::array(before), &path, value, span)?;
+                match after.data {
+                    Data::Array(array) => {
+                        self.state.superglobals.insert(name, Rc::unwrap_or_clone(array));
+                    }
+                    _ => {
+                        let why = self.why(span, format!("${name} was replaced"));
+                        self.state.superglobals.insert(name, Array { open: Some(why), ..Array::default() });
+                    }
+                }
+            }
+            PlaceRoot::Variable(name) => {
+                let before = if path.is_empty() { Value::null() } else { self.variable(&name) };
+                let after = self.set_in(before, &path, value, span)?;
+                self.set_variable(&name, after, span);
+            }
+            PlaceRoot::Global(name) => {
+                let before = if path.is_empty() { Value::null() } else { self.global(&name) };
+                let after = self.set_in(before, &path, value, span)?;
+                self.set_global(&name, after, span);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_in(&mut self, container: Value, path: &[Option<Value>], value: Value, span: Span) -> Eval {
+        let Some((key, rest)) = path.split_first() else { return Ok(value) };
+        let env = container.env.clone();
+        let mut array = match container.data {
+            Data::Array(array) => array,
+            Data::Null | Data::Bool(false) => Rc::new(Array::default()),
+            Data::Unknown(why) => return Ok(Value::unknown(why)),
+            _ => return Ok(self.unknown(span, "it assigns to a part of what is not an array")),
+        };
+        if array.entries.len() >= MOST_ELEMENTS {
+            return Err(self.limit(span, "builds an array that is too large"));
+        }
+        self.step(span, array.entries.len() / 64)?;
+        let inner = Rc::make_mut(&mut array);
+        match key {
+            None => {
+                if let Some(why) = inner.open.clone() {
+                    return Ok(Value::unknown(why));
+                }
+                let value = self.set_in(Value::null(), rest, value, span)?;
+                inner.push(value);
+            }
+            Some(key) => match key.to_key() {
+                Some(key) => {
+                    let before = match inner.get(&key) {
+                        Some(before) => before.clone(),
+                        None => inner.open.clone().map_or_else(Value::null, Value::unknown),
+                    };
+                    let value = self.set_in(before, rest, value, span)?;
+                    inner.set(key, value);
+                }
+                None => {
+                    let why = key
+                        .why()
+                        .unwrap_or_else(|| self.why(span, "the key is not one that an array can have"));
+                    return Ok(Value::unknown(why));
+                }
+            },
+        }
+        if array.depth > MOST_ARRAY_DEPTH {
+            return Err(self.limit(span, "builds an array that is too deep"));
+        }
+        Ok(Value { data: Data::Array(array), env })
+    }
+
+    pub fn assign(&mut self, target: &'a Expr<'a, 'a>, value: Value) -> Result<(), Stop> {
+        if let ExprKind::Array(elements) = &target.kind {
+            // `[$a, 'k' => $b] = …`
+            let mut next = 0;
+            for element in elements.iter() {
+                let key = match &element.key {
+                    Some(key) => self.expr(key)?,
+                    None => Value::int(next),
+                };
+                next += 1;
+                let inner = element.value();
+                if matches!(inner.kind, ExprKind::Omit) {
+                    continue;
+                }
+                let part = self.index(&value, &key, inner.span);
+                self.assign(inner, part)?;
+            }
+            return Ok(());
+        }
+        let place = self.place(target)?;
+        self.assign_place(place, value, target.span)
+    }
+
+    fn unset(&mut self, expr: &'a Expr<'a, 'a>) -> Result<(), Stop> {
+        let place = self.place(expr)?;
+        let Some((last, path)) = place.path.split_last() else {
+            match place.root {
+                PlaceRoot::Variable(name) => match self.state.locals.last_mut() {
+                    Some(scope) => {
+                        scope.remove(&name);
+                    }
+                    None => {
+                        self.state.globals.remove(&name);
+                        self.set_global(&name, Value::null(), expr.span);
+                    }
+                },
+                PlaceRoot::Global(name) => self.set_global(&name, Value::null(), expr.span),
+                PlaceRoot::Superglobal(_) | PlaceRoot::Elsewhere => {}
+            }
+            return Ok(());
+        };
+        if let (PlaceRoot::Superglobal(_), [], Some(_)) = (&place.root, path, last) {
+            // Null is as good as absent, and hides what the environment holds.
+            return self.assign_place(place, Value::null(), expr.span);
+        }
+        let mut container = match &place.root {
+            PlaceRoot::Variable(name) => self.variable(name),
+            PlaceRoot::Global(name) => self.global(name),
+            _ => return Ok(()),
+        };
+        for key in path {
+            container = match key {
+                Some(key) => self.index(&container, key, expr.span),
+                None => return Ok(()),
+            };
+        }
+        let changed = match (container.data, last.as_ref().and_then(Value::to_key)) {
+            (Data::Array(mut array), Some(key)) => {
+                Rc::make_mut(&mut array).remove(&key);
+                Value { data: Data::Array(array), env: container.env }
+            }
+            (Data::Null, _) => return Ok(()),
+            (Data::Unknown(why), _) => Value::unknown(why),
+            _ => self.unknown(expr.span, "which element is removed cannot be known"),
+        };
+        let place = Place { root: place.root, path: path.to_vec() };
+        self.assign_place(place, changed, expr.span)
+    }
+
+    // Expressions
+
+    pub fn expr(&mut self, expr: &'a Expr<'a, 'a>) -> Eval {
+        self.step(expr.span, 0)?;
+        if self.depth >= MOST_DEPTH {
+            return Err(self.limit(expr.span, "is nested too deeply"));
+        }
+        self.depth += 1;
+        let value = self.expr_inner(expr);
+        self.depth -= 1;
+        value
+    }
+
+    fn expr_inner(&mut self, expr: &'a Expr<'a, 'a>) -> Eval {
+        let span = expr.span;
+        Ok(match &expr.kind {
+            ExprKind::Int(value) => Value::int(*value),
+            ExprKind::Float(value) => Value::new(Data::Float(*value)),
+            ExprKind::Bool(value) => Value::bool(*value),
+            ExprKind::Null => Value::null(),
+            ExprKind::String(bytes) => Value::bytes(self.here.source.bytes(bytes)),
+            ExprKind::Nowdoc { value, .. } => Value::bytes(self.here.source.bytes(value.as_bytes())),
+            ExprKind::InterpolatedString(parts) | ExprKind::Heredoc { parts, .. } => {
+                let mut pieces = Vec::with_capacity(parts.len());
+                for part in parts.iter() {
+                    pieces.push(match part {
+                        StringPart::Literal(bytes) => Value::bytes(self.here.source.bytes(bytes)),
+                        StringPart::Expr(expr) => self.expr(expr)?,
+                        _ => self.unknown(span, "it uses an interpolation that is not followed"),
+                    });
+                }
+                return self.concat(&pieces, span);
+            }
+            ExprKind::Variable(name) => match name.as_str() {
+                "GLOBALS" => self.unknown(span, "it uses $GLOBALS as a whole"),
+                other => match superglobal(other) {
+                    Some(name) => self.whole_superglobal(name, span),
+                    None => self.variable(other),
+                },
+            },
+            ExprKind::VariableVariable(inner) => {
+                let name = self.expr(inner)?;
+                match name.to_bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()) {
+                    Some(name) => self.variable(&name),
+                    None => self.unknown(span, "which variable is meant cannot be known"),
+                }
+            }
+            ExprKind::Name(name) => return self.name_constant(name, span),
+            ExprKind::Assign(assign) => return self.assignment(assign, span),
+            ExprKind::Binary(binary) => return self.binary(binary, span),
+            ExprKind::UnaryPrefix(unary) => {
+                if let UnaryPrefixOp::PreIncrement | UnaryPrefixOp::PreDecrement = unary.op {
+                    let before = self.expr(unary.operand)?;
+                    let after = self.increment(&before, unary.op == UnaryPrefixOp::PreIncrement, span);
+                    self.assign(unary.operand, after.clone())?;
+                    return Ok(after);
+                }
+                let value = self.expr(unary.operand)?;
+                let env = value.env.clone();
+                let result = match unary.op {
+                    UnaryPrefixOp::BooleanNot => match value.to_bool() {
+                        Ok(value) => Value::bool(!value),
+                        Err(why) => Value::unknown(why),
+                    },
+                    UnaryPrefixOp::Negate => self.arithmetic(BinaryOp::Mul, &value, &Value::int(-1), span)?,
+                    UnaryPrefixOp::Plus => self.arithmetic(BinaryOp::Mul, &value, &Value::int(1), span)?,
+                    UnaryPrefixOp::BitwiseNot => match value.data {
+                        Data::Int(number) => Value::int(!number),
+                        _ => self.unknown(span, "it negates the bits of what is no integer"),
+                    },
+                    _ => self.unknown(span, "it uses an operator that is not followed"),
+                };
+                result.with(&env)
+            }
+            ExprKind::UnaryPostfix(unary) => {
+                let before = self.expr(unary.operand)?;
+                let after = self.increment(&before, unary.op == UnaryPostfixOp::PostIncrement, span);
+                self.assign(unary.operand, after)?;
+                before
+            }
+            ExprKind::Ternary(ternary) => {
+                let condition = self.expr(ternary.condition)?;
+                let env = condition.env.clone();
+                match condition.to_bool() {
+                    Ok(true) => match ternary.then_expr {
+                        Some(then) => self.under(&env, |this| this.expr(then))?.with(&env),
+                        None => condition,
+                    },
+                    Ok(false) => self.under(&env, |this| this.expr(ternary.else_expr))?.with(&env),
+                    Err(why) => {
+                        return self.fork_value(
+                            &why,
+                            |this| match ternary.then_expr {
+                                Some(then) => this.expr(then),
+                                None => Ok(condition),
+                            },
+                            |this| this.expr(ternary.else_expr),
+                        );
+                    }
+                }
+            }
+            ExprKind::NullCoalesce(coalesce) => {
+                let left = self.expr(coalesce.left)?;
+                let env = left.env.clone();
+                match left.data {
+                    Data::Null => self.under(&env, |this| this.expr(coalesce.right))?.with(&env),
+                    Data::Unknown(ref why) => {
+                        let why = why.clone();
+                        return self.fork_value(&why, |_| Ok(left), |this| this.expr(coalesce.right));
+                    }
+                    _ => left,
+                }
+            }
+            ExprKind::FunctionCall(call) => return self.call_expr(call, span),
+            ExprKind::Array(elements) => {
+                let mut array = Array::default();
+                for element in elements.iter() {
+                    let key = match &element.key {
+                        Some(key) => Some(self.expr(key)?),
+                        None => None,
+                    };
+                    let value = self.expr(element.value())?;
+                    match &element.kind {
+                        ArrayElementKind::Spread(_) => match &value.data {
+                            Data::Array(inner) => {
+                                for (key, value) in &inner.entries {
+                                    match key {
+                                        Key::Int(_) => array.push(value.clone()),
+                                        Key::Str(_) => array.set(key.clone(), value.clone()),
+                                    }
+                                }
+                                array.open = array.open.or_else(|| inner.open.clone());
+                            }
+                            _ => return Ok(self.unknown(span, "it spreads what is not known")),
+                        },
+                        ArrayElementKind::ByRef(_) => return Ok(self.unknown(span, "it holds references")),
+                        _ => match key {
+                            None => array.push(value),
+                            Some(key) => match key.to_key() {
+                                Some(key) => array.set(key, value),
+                                None => {
+                                    return Ok(match key.why() {
+                                        Some(why) => Value::unknown(why),
+                                        None => self.unknown(span, "an array has a key that is none"),
+                                    });
+                                }
+                            },
+                        },
+                    }
+                    if array.entries.len() > MOST_ELEMENTS || array.depth > MOST_ARRAY_DEPTH {
+                        return Err(self.limit(span, "builds an array that is too large"));
+                    }
+                }
+                Value::array(array)
+            }
+            ExprKind::ArrayAccess(access) => {
+                let Some(index) = access.index else {
+                    return Ok(self.unknown(span, "it reads from []"));
+                };
+                if let ExprKind::Variable(name) = &access.array.kind {
+                    if name.as_str() == "GLOBALS" {
+                        let key = self.expr(index)?;
+                        return Ok(
+                            match key.to_bytes().and_then(|key| String::from_utf8(key.to_vec()).ok()) {
+                                Some(name) => self.global(&name),
+                                None => self.unknown(span, "which variable is meant cannot be known"),
+                            },
+                        );
+                    }
+                    if let Some(name) = superglobal(name.as_str()) {
+                        let key = self.expr(index)?;
+                        return Ok(self.superglobal_element(name, &key, span));
+                    }
+                }
+                let container = self.expr(access.array)?;
+                let key = self.expr(index)?;
+                self.index(&container, &key, span)
+            }
+            ExprKind::Print(inner) => {
+                self.expr(inner)?;
+                Value::int(1)
+            }
+            ExprKind::Parenthesized(inner) | ExprKind::ErrorSuppress(inner) => return self.expr(inner),
+            ExprKind::Cast(kind, inner) => {
+                let value = self.expr(inner)?;
+                let env = value.env.clone();
+                self.cast(*kind, value, span).with(&env)
+            }
+            ExprKind::Isset(exprs) => {
+                let mut env = None;
+                for expr in exprs.iter() {
+                    let value = self.expr(expr)?;
+                    env = merge(&env, &value.env);
+                    match value.data {
+                        Data::Null => return Ok(Value::bool(false).with(&env)),
+                        Data::Unknown(why) => return Ok(Value::unknown(why)),
+                        _ => {}
+                    }
+                }
+                Value::bool(true).with(&env)
+            }
+            ExprKind::Empty(inner) => {
+                let value = self.expr(inner)?;
+                match value.to_bool() {
+                    Ok(truth) => Value::bool(!truth).with(&value.env),
+                    Err(why) => Value::unknown(why),
+                }
+            }
+            ExprKind::Include(kind, argument) => return self.include(*kind, argument, span),
+            ExprKind::Eval(inner) => {
+                let code = self.expr(inner)?;
+                let Some(code_bytes) = code.to_bytes() else {
+                    let why = self.why(span, "which code is given to eval cannot be known");
+                    return Ok(self.unknown_include(why));
+                };
+                if code_bytes.is_empty() {
+                    return Ok(Value::null());
+                }
+                let mut program = b"<?php ".to_vec();
+                program.extend_from_slice(&code_bytes);
+                let path = self.here.source.path.clone();
+                let shown: Rc<str> =
+                    format!("{}:{} eval", self.here.source.shown, self.here.source.line(span)).into();
+                let result = self.under(&code.env, |this| this.run_source(&program, path, shown, span))?;
+                // Without a `return`, `eval` gives null where `include` gives 1.
+                match result.data {
+                    Data::Int(1) => Value::null(),
+                    _ => result,
+                }
+            }
+            ExprKind::Exit(inner) => {
+                if let Some(inner) = inner {
+                    self.expr(inner)?;
+                }
+                return Err(Stop::Exit);
+            }
+            ExprKind::Throw(inner) => {
+                self.expr(inner)?;
+                return Err(self.throw(span, "it throws an exception"));
+            }
+            ExprKind::MagicConst(kind) => self.magic(*kind, span),
+            ExprKind::Match(matched) => {
+                let subject = self.expr(matched.subject)?;
+                return self.match_from(matched, 0, 0, &subject, span);
+            }
+            ExprKind::Closure(closure) => {
+                let mut captured = HashMap::new();
+                for used in closure.use_vars.iter() {
+                    let Some(name) = used.name.as_str() else { continue };
+                    let value = if used.by_ref {
+                        self.unknown(span, "a closure has a reference to it")
+                    } else {
+                        self.variable(name)
+                    };
+                    if used.by_ref {
+                        self.set_variable(name, value.clone(), span);
+                    }
+                    captured.insert(name.to_owned(), value);
+                }
+                self.closures.push(Closure {
+                    body: ClosureBody::Full(closure),
+                    captured,
+                    here: self.here.clone(),
+                });
+                Value::new(Data::Closure(self.closures.len() - 1))
+            }
+            ExprKind::ArrowFunction(function) => {
+                let captured = match self.state.locals.last() {
+                    None => {
+                        self.state.globals.iter().map(|(name, v)| (name.clone(), v.value.clone())).collect()
+                    }
+                    Some(scope) => scope.keys().map(|name| (name.clone(), self.variable(name))).collect(),
+                };
+                let captured: HashMap<String, Value> = captured;
+                self.step(span, captured.len())?;
+                self.closures.push(Closure {
+                    body: ClosureBody::Arrow(function),
+                    captured,
+                    here: self.here.clone(),
+                });
+                Value::new(Data::Closure(self.closures.len() - 1))
+            }
+            ExprKind::PropertyAccess(access) | ExprKind::NullsafePropertyAccess(access) => {
+                let object = self.expr(access.object)?;
+                let name = match access.property.name_str() {
+                    Some(name) if matches!(access.property.kind, ExprKind::Identifier(_)) => {
+                        Value::text(name)
+                    }
+                    _ => self.expr(access.property)?,
+                };
+                match (&object.data, name.to_bytes()) {
+                    (Data::Object(properties), Some(name)) => {
+                        let found = properties
+                            .entries
+                            .iter()
+                            .find(|(key, _)| *key.to_bytes() == *name)
+                            .map_or_else(Value::null, |(_, value)| value.clone());
+                        found.with(&object.env)
+                    }
+                    (Data::Null, _) => Value::null().with(&object.env),
+                    (Data::Unknown(why), _) => Value::unknown(why.clone()),
+                    _ => self.unknown(span, "it reads a property that is not followed"),
+                }
+            }
+            ExprKind::ClassConstAccess(access) => {
+                if access.member.name_str() == Some("class")
+                    && let ExprKind::Name(name) = &access.class.kind
+                {
+                    let class = self.class_name(name);
+                    return Ok(Value::text(&class));
+                }
+                self.unknown(span, "it uses the constant of a class")
+            }
+            ExprKind::New(new) => return self.new_object(new, span),
+            ExprKind::MethodCall(call) | ExprKind::NullsafeMethodCall(call) => {
+                let object = self.expr(call.object)?;
+                let method = call.method.name_str().unwrap_or("").to_ascii_lowercase();
+                let arguments = self.arguments(&call.args)?;
+                return self.method(object, &method, &arguments, span);
+            }
+            ExprKind::StaticMethodCall(call) => {
+                let class = match &call.class.kind {
+                    ExprKind::Name(name) => self.class_name(name),
+                    _ => String::new(),
+                };
+                let method = call.method.name_str().unwrap_or("").to_ascii_lowercase();
+                let arguments = self.arguments(&call.args)?;
+                return self.static_method(&class.to_ascii_lowercase(), &method, &arguments, span);
+            }
+            ExprKind::CallableCreate(_) => self.unknown(span, "it makes a callable"),
+            ExprKind::AnonymousClass(_) => {
+                let why = self.why(span, "it makes an object of a class without a name");
+                return Ok(self.unknown_call(why));
+            }
+            ExprKind::Clone(inner) => return self.expr(inner),
+            ExprKind::ShellExec(_) => self.unknown(span, "it runs a command"),
+            ExprKind::StaticPropertyAccess(_) => self.unknown(span, "it reads a property of a class"),
+            ExprKind::Error => return Err(self.limit(span, "has a syntax that is not understood")),
+            _ => self.unknown(span, format!("`{}` is not followed", self.here.source.code(span))),
+        })
+    }
+
+    fn magic(&self, kind: MagicConstKind, span: Span) -> Value {
+        use std::os::unix::ffi::OsStrExt;
+        let path = &self.here.source.path;
+        match kind {
+            MagicConstKind::File => Value::bytes(path.as_os_str().as_bytes()),
+            MagicConstKind::Dir => {
+                Value::bytes(path.parent().map_or(&b"/"[..], |parent| parent.as_os_str().as_bytes()))
+            }
+            MagicConstKind::Line => Value::int(i64::from(self.here.source.line(span))),
+            MagicConstKind::Function | MagicConstKind::Method => Value::text(&self.here.function),
+            MagicConstKind::Class | MagicConstKind::Trait => Value::text(""),
+            _ => self.unknown(span, "it uses a magic constant that is not followed"),
+        }
+    }
+
+    fn name_constant(&mut self, name: &'a Name<'a, 'a>, span: Span) -> Eval {
+        let name = name.join_parts();
+        match name.to_ascii_lowercase().as_str() {
+            "true" => Ok(Value::bool(true)),
+            "false" => Ok(Value::bool(false)),
+            "null" => Ok(Value::null()),
+            _ => self.constant(&name, span),
+        }
+    }
+
+    /// The full name of a class, by the file's imports.
+    pub fn class_name(&self, name: &Name<'a, 'a>) -> String {
+        let written = name.join_parts();
+        if matches!(name.kind(), php_ast::NameKind::FullyQualified) {
+            return written.into_owned();
+        }
+        let (first, rest) = match written.split_once('\\') {
+            Some((first, rest)) => (first, Some(rest)),
+            None => (&*written, None),
+        };
+        match self.here.uses.borrow().classes.get(&first.to_ascii_lowercase()) {
+            Some(full) => rest.map_or_else(|| full.clone(), |rest| format!("{full}\\{rest}")),
+            None => written.clone().into_owned(),
+        }
+    }
+
+    fn match_from(
+        &mut self,
+        matched: &'a php_ast::MatchExpr<'a, 'a>,
+        from_arm: usize,
+        from_condition: usize,
+        subject: &Value,
+        span: Span,
+    ) -> Eval {
+        let env = subject.env.clone();
+        let mut skip = from_condition;
+        for (index, arm) in matched.arms.iter().enumerate().skip(from_arm) {
+            for (at, condition) in
+                arm.conditions.iter().flat_map(|conditions| conditions.iter()).enumerate().skip(skip)
+            {
+                let value = self.expr(condition)?;
+                let env = merge(&env, &value.env);
+                match value::identical(subject, &value) {
+                    Ok(false) => {}
+                    Ok(true) => return Ok(self.under(&env, |this| this.expr(&arm.body))?.with(&env)),
+                    Err(why) => {
+                        return self.fork_value(
+                            &why,
+                            |this| this.expr(&arm.body),
+                            |this| this.match_from(matched, index, at + 1, subject, span),
+                        );
+                    }
+                }
+            }
+            skip = 0;
+        }
+        match matched.arms.iter().find(|arm| arm.conditions.is_none()) {
+            Some(arm) => Ok(self.under(&env, |this| this.expr(&arm.body))?.with(&env)),
+            None => Err(self.throw(span, "no arm of the match applies")),
+        }
+    }
+
+    fn assignment(&mut self, assign: &'a php_ast::AssignExpr<'a, 'a>, span: Span) -> Eval {
+        if assign.by_ref {
+            self.expr(assign.value)?;
+            let unknown = self.unknown(span, "it is a reference");
+            let place = self.place(assign.value)?;
+            self.assign_place(place, unknown.clone(), span)?;
+            self.assign(assign.target, unknown.clone())?;
+            return Ok(unknown);
+        }
+        let operator = match assign.op {
+            AssignOp::Assign => {
+                let value = self.expr(assign.value)?;
+                self.assign(assign.target, value.clone())?;
+                return Ok(value);
+            }
+            AssignOp::Coalesce => {
+                let before = self.expr(assign.target)?;
+                let env = before.env.clone();
+                return match before.data {
+                    Data::Null => {
+                        let value = self.under(&env, |this| this.expr(assign.value))?.with(&env);
+                        self.assign(assign.target, value.clone())?;
+                        Ok(value)
+                    }
+                    Data::Unknown(ref why) => {
+                        let why = why.clone();
+                        self.fork_value(
+                            &why,
+                            |_| Ok(before),
+                            |this| {
+                                let value = this.expr(assign.value)?;
+                                this.assign(assign.target, value.clone())?;
+                                Ok(value)
+                            },
+                        )
+                    }
+                    _ => Ok(before),
+                };
+            }
+            AssignOp::Concat => {
+                let before = self.expr(assign.target)?;
+                let value = self.expr(assign.value)?;
+                let joined = self.concat(&[before, value], span)?;
+                self.assign(assign.target, joined.clone())?;
+                return Ok(joined);
+            }
+            AssignOp::Plus => BinaryOp::Add,
+            AssignOp::Minus => BinaryOp::Sub,
+            AssignOp::Mul => BinaryOp::Mul,
+            AssignOp::Div => BinaryOp::Div,
+            AssignOp::Mod => BinaryOp::Mod,
+            AssignOp::Pow => BinaryOp::Pow,
+            AssignOp::BitwiseAnd => BinaryOp::BitwiseAnd,
+            AssignOp::BitwiseOr => BinaryOp::BitwiseOr,
+            AssignOp::BitwiseXor => BinaryOp::BitwiseXor,
+            AssignOp::ShiftLeft => BinaryOp::ShiftLeft,
+            AssignOp::ShiftRight => BinaryOp::ShiftRight,
+            _ => {
+                let unknown = self.unknown(span, "it uses an operator that is not followed");
+                self.assign(assign.target, unknown.clone())?;
+                return Ok(unknown);
+            }
+        };
+        let before = self.expr(assign.target)?;
+        let value = self.expr(assign.value)?;
+        let result = self.arithmetic(operator, &before, &value, span)?;
+        self.assign(assign.target, result.clone())?;
+        Ok(result)
+    }
+
+    /// Joins values as strings.
+    pub fn concat(&mut self, pieces: &[Value], span: Span) -> Eval {
+        let mut bytes = Vec::new();
+        let mut env = None;
+        for piece in pieces {
+            env = merge(&env, &piece.env);
+            match piece.to_bytes() {
+                Some(piece) => bytes.extend_from_slice(&piece),
+                None => {
+                    return Ok(match piece.why() {
+                        Some(why) => Value::unknown(why),
+                        None => self.unknown(span, "it uses as a string what is none"),
+                    }
+                    .with(&env));
+                }
+            }
+        }
+        Ok(self.string(span, bytes)?.with(&env))
+    }
+
+    fn binary(&mut self, binary: &'a php_ast::BinaryExpr<'a, 'a>, span: Span) -> Eval {
+        match binary.op {
+            BinaryOp::BooleanAnd | BinaryOp::LogicalAnd => return self.logical(binary, false),
+            BinaryOp::BooleanOr | BinaryOp::LogicalOr => return self.logical(binary, true),
+            BinaryOp::Concat => {
+                // A long chain leans to the left; walked in a loop it costs no stack.
+                let mut operands = vec![binary.right];
+                let mut left = binary.left;
+                while let ExprKind::Binary(inner) = &left.kind {
+                    if inner.op != BinaryOp::Concat {
+                        break;
+                    }
+                    operands.push(inner.right);
+                    left = inner.left;
+                }
+                operands.push(left);
+                let mut pieces = Vec::with_capacity(operands.len());
+                for operand in operands.into_iter().rev() {
+                    pieces.push(self.expr(operand)?);
+                }
+                return self.concat(&pieces, span);
+            }
+            BinaryOp::Instanceof => {
+                self.expr(binary.left)?;
+                return Ok(self.unknown(span, "it asks for the class of an object"));
+            }
+            _ => {}
+        }
+        let left = self.expr(binary.left)?;
+        let right = self.expr(binary.right)?;
+        let env = merge(&left.env, &right.env);
+        let truth = |answer: Result<bool, Rc<Why>>| match answer {
+            Ok(answer) => Value::bool(answer),
+            Err(why) => Value::unknown(why),
+        };
+        let ordered = |test: fn(Ordering) -> bool| {
+            truth(value::compare(&left, &right).map(|order| order.is_some_and(test)))
+        };
+        let result = match binary.op {
+            BinaryOp::Equal => truth(value::equal(&left, &right)),
+            BinaryOp::NotEqual => truth(value::equal(&left, &right).map(|answer| !answer)),
+            BinaryOp::Identical => truth(value::identical(&left, &right)),
+            BinaryOp::NotIdentical => truth(value::identical(&left, &right).map(|answer| !answer)),
+            BinaryOp::Less => ordered(Ordering::is_lt),
+            BinaryOp::Greater => ordered(Ordering::is_gt),
+            BinaryOp::LessOrEqual => ordered(Ordering::is_le),
+            BinaryOp::GreaterOrEqual => ordered(Ordering::is_ge),
+            BinaryOp::Spaceship => match value::compare(&left, &right) {
+                Ok(order) => Value::int(order.map_or(1, |order| order as i64)),
+                Err(why) => Value::unknown(why),
+            },
+            BinaryOp::LogicalXor => match (left.to_bool(), right.to_bool()) {
+                (Ok(left), Ok(right)) => Value::bool(left != right),
+                (Err(why), _) | (_, Err(why)) => Value::unknown(why),
+            },
+            operator => self.arithmetic(operator, &left, &right, span)?,
+        };
+        Ok(result.with(&env))
+    }
+
+    /// `&&` and `||`; `decides` is the left value that makes the right one unnecessary.
+    fn logical(&mut self, binary: &'a php_ast::BinaryExpr<'a, 'a>, decides: bool) -> Eval {
+        let left = self.expr(binary.left)?;
+        let env = left.env.clone();
+        let right_truth = |this: &mut Self| -> Eval {
+            let right = this.expr(binary.right)?;
+            Ok(match right.to_bool() {
+                Ok(truth) => Value::bool(truth).with(&right.env),
+                Err(why) => Value::unknown(why).with(&right.env),
+            })
+        };
+        match left.to_bool() {
+            Ok(truth) if truth == decides => Ok(Value::bool(decides).with(&env)),
+            Ok(_) => Ok(self.under(&env, right_truth)?.with(&env)),
+            Err(why) => self.fork_value(&why, |_| Ok(Value::bool(decides)), right_truth),
+        }
+    }
+
+    fn increment(&mut self, value: &Value, up: bool, span: Span) -> Value {
+        let result = match &value.data {
+            Data::Int(number) => match if up { number.checked_add(1) } else { number.checked_sub(1) } {
+                Some(number) => Value::int(number),
+                None => self.unknown(span, "it counts beyond the largest integer"),
+            },
+            Data::Float(number) => Value::new(Data::Float(if up { number + 1.0 } else { number - 1.0 })),
+            Data::Null => {
+                if up {
+                    Value::int(1)
+                } else {
+                    Value::null()
+                }
+            }
+            Data::Unknown(why) => Value::unknown(why.clone()),
+            _ => self.unknown(span, "it counts what is no number"),
+        };
+        result.with(&value.env)
+    }
+
+    pub fn arithmetic(&mut self, operator: BinaryOp, left: &Value, right: &Value, span: Span) -> Eval {
+        let env = merge(&left.env, &right.env);
+        if let Some(why) = left.why().or_else(|| right.why()) {
+            return Ok(Value::unknown(why));
+        }
+        if let (BinaryOp::Add, Data::Array(first), Data::Array(second)) = (operator, &left.data, &right.data)
+        {
+            let mut sum = (**first).clone();
+            for (key, value) in &second.entries {
+                if sum.get(key).is_none() {
+                    sum.set(key.clone(), value.clone());
+                }
+            }
+            sum.open = sum.open.or_else(|| second.open.clone());
+            return Ok(Value::array(sum).with(&env));
+        }
+        if let (
+            Data::Str(_),
+            Data::Str(_),
+            BinaryOp::BitwiseAnd | BinaryOp::BitwiseOr | BinaryOp::BitwiseXor,
+        ) = (&left.data, &right.data, operator)
+        {
+            return Ok(self.unknown(span, "it combines the bits of strings"));
+        }
+        let (Some(first), Some(second)) = (left.to_number(), right.to_number()) else {
+            return Err(self.throw(span, "it calculates with what is no number"));
+        };
+        let integers = match (first.to_int(), second.to_int()) {
+            (Some(first), Some(second)) => Some((first, second)),
+            _ => None,
+        };
+        let exact = |checked: fn(i64, i64) -> Option<i64>, float: fn(f64, f64) -> f64| match (first, second) {
+            (Number::Int(a), Number::Int(b)) if checked(a, b).is_some() => {
+                Value::int(checked(a, b).unwrap_or(0))
+            }
+            _ => Value::new(Data::Float(float(first.as_f64(), second.as_f64()))),
+        };
+        let result = match (operator, integers) {
+            (BinaryOp::Add, _) => exact(i64::checked_add, |a, b| a + b),
+            (BinaryOp::Sub, _) => exact(i64::checked_sub, |a, b| a - b),
+            (BinaryOp::Mul, _) => exact(i64::checked_mul, |a, b| a * b),
+            (BinaryOp::Div, _) => {
+                if second.as_f64() == 0.0 {
+                    return Err(self.throw(span, "it divides by zero"));
+                }
+                match (first, second) {
+                    (Number::Int(a), Number::Int(b)) if a.checked_rem(b) == Some(0) => {
+                        Value::int(a.checked_div(b).unwrap_or(0))
+                    }
+                    _ => Value::new(Data::Float(first.as_f64() / second.as_f64())),
+                }
+            }
+            (BinaryOp::Mod, Some((_, 0))) => return Err(self.throw(span, "it divides by zero")),
+            (BinaryOp::Mod, Some((a, b))) => Value::int(a.checked_rem(b).unwrap_or(0)),
+            (BinaryOp::Pow, _) => match (first, second) {
+                (Number::Int(base), Number::Int(power)) => {
+                    match u32::try_from(power).ok().and_then(|power| base.checked_pow(power)) {
+                        Some(result) => Value::int(result),
+                        None => Value::new(Data::Float((base as f64).powf(power as f64))),
+                    }
+                }
+                _ => Value::new(Data::Float(first.as_f64().powf(second.as_f64()))),
+            },
+            (BinaryOp::BitwiseAnd, Some((a, b))) => Value::int(a & b),
+            (BinaryOp::BitwiseOr, Some((a, b))) => Value::int(a | b),
+            (BinaryOp::BitwiseXor, Some((a, b))) => Value::int(a ^ b),
+            (BinaryOp::ShiftLeft, Some((a, b))) if (0..64).contains(&b) => {
+                Value::int(a.wrapping_shl(b as u32))
+            }
+            (BinaryOp::ShiftRight, Some((a, b))) if (0..64).contains(&b) => {
+                Value::int(a.wrapping_shr(b as u32))
+            }
+            _ => self.unknown(span, "it uses an operator that is not followed"),
+        };
+        Ok(result.with(&env))
+    }
+
+    fn cast(&mut self, kind: CastKind, value: Value, span: Span) -> Value {
+        if let Some(why) = value.why() {
+            return Value::unknown(why);
+        }
+        match kind {
+            CastKind::Bool => match value.to_bool() {
+                Ok(truth) => Value::bool(truth),
+                Err(why) => Value::unknown(why),
+            },
+            CastKind::String => match value.to_bytes() {
+                Some(bytes) => Value::bytes(bytes),
+                None => self.unknown(span, "it makes a string of what is none"),
+            },
+            CastKind::Int => match value.to_int() {
+                Some(number) => Value::int(number),
+                None => self.unknown(span, "it makes an integer of what is none"),
+            },
+            CastKind::Float => match value.to_number() {
+                Some(number) => Value::new(Data::Float(number.as_f64())),
+                None if matches!(value.data, Data::Str(_)) => Value::new(Data::Float(0.0)),
+                None => self.unknown(span, "it makes a number of what is none"),
+            },
+            CastKind::Array => match value.data {
+                Data::Array(_) => value,
+                Data::Object(properties) => Value::new(Data::Array(properties)),
+                Data::Null => Value::array(Array::default()),
+                Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Str(_) => {
+                    Value::array(Array::from_list([value]))
+                }
+                _ => self.unknown(span, "it makes an array of an object"),
+            },
+            CastKind::Object => match value.data {
+                Data::Array(array) => Value::new(Data::Object(array)),
+                Data::Object(_) => value,
+                _ => self.unknown(span, "it makes an object"),
+            },
+            CastKind::Unset | CastKind::Void => Value::null(),
+            _ => self.unknown(span, "it uses a cast that is not followed"),
+        }
+    }
+
+    /// `$container[$key]`.
+    pub fn index(&mut self, container: &Value, key: &Value, span: Span) -> Value {
+        let env = merge(&container.env, &key.env);
+        let result = match &container.data {
+            Data::Unknown(why) => Value::unknown(why.clone()),
+            Data::Array(array) => {
+                let _ = self.step(span, array.entries.len() / 64);
+                match (key.to_key(), key.why()) {
+                    (Some(key), _) => match array.get(&key) {
+                        Some(value) => value.clone(),
+                        None => array.open.clone().map_or_else(Value::null, Value::unknown),
+                    },
+                    (None, Some(why)) => Value::unknown(why),
+                    (None, None) => self.unknown(span, "the key is not one that an array can have"),
+                }
+            }
+            Data::Str(bytes) => match (&key.data, key.why()) {
+                (Data::Int(at), _) => {
+                    let length = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+                    let at = if *at < 0 { at.saturating_add(length) } else { *at };
+                    match usize::try_from(at).ok().and_then(|at| bytes.get(at)) {
+                        Some(byte) => Value::bytes(&[*byte][..]),
+                        None => Value::null(),
+                    }
+                }
+                (_, Some(why)) => Value::unknown(why),
+                _ => self.unknown(span, "it reads a string at what is no position"),
+            },
+            Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) => Value::null(),
+            _ => self.unknown(span, "it reads an element of an object"),
+        };
+        result.with(&env)
+    }
+
+    // Calls
+
+    pub fn arguments(&mut self, arguments: &'a [Arg<'a, 'a>]) -> Result<Vec<Value>, Stop> {
+        let mut values = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            let Some(expr) = argument.value() else {
+                values.push(self.unknown(argument.span, "it leaves arguments open"));
+                continue;
+            };
+            let value = self.expr(expr)?;
+            match &argument.kind {
+                ArgKind::Spread(_) => match &value.data {
+                    Data::Array(array) if array.open.is_none() => {
+                        values.extend(array.entries.iter().map(|(_, value)| value.clone()));
+                    }
+                    _ => values.push(self.unknown(argument.span, "it spreads what is not known")),
+                },
+                _ => values.push(value),
+            }
+        }
+        Ok(values)
+    }
+
+    fn call_expr(&mut self, call: &'a FunctionCallExpr<'a, 'a>, span: Span) -> Eval {
+        let name = match &call.name.kind {
+            ExprKind::Name(name) => {
+                let written = name.join_parts().to_ascii_lowercase();
+                let imported = self.here.uses.borrow().functions.get(&written).cloned();
+                imported.unwrap_or_else(|| written.trim_start_matches('\\').to_owned())
+            }
+            _ => {
+                let callee = self.expr(call.name)?;
+                let arguments = self.arguments(&call.args)?;
+                return self.call_value(&callee, arguments, span);
+            }
+        };
+        if call.args.iter().any(|argument| argument.name.is_some() || argument.is_placeholder()) {
+            // Named arguments need the parameter names of every function.
+            self.arguments(&call.args)?;
+            let short = name.rsplit('\\').next().unwrap_or(&name).to_owned();
+            if super::functions::is_known(&short) {
+                return Ok(self.unknown(span, format!("{short}() is called with named arguments")));
+            }
+            let why = self.why(span, format!("{short}() is called with named arguments"));
+            return Ok(self.unknown_call(why));
+        }
+        if let Some(function) = self.user_function(&name) {
+            let arguments = self.arguments(&call.args)?;
+            let result = self.call_user(&function, arguments, span)?;
+            for (index, parameter) in function.declaration.params.iter().enumerate() {
+                if let (true, Some(value), Some(argument)) =
+                    (parameter.by_ref, result.1.get(index), call.args.get(index).and_then(Arg::value))
+                {
+                    self.assign(argument, value.clone())?;
+                }
+            }
+            return Ok(result.0);
+        }
+        self.builtin(&name, call, span)
+    }
+
+    pub fn user_function(&self, name: &str) -> Option<Function<'a>> {
+        let short = name.rsplit('\\').next().unwrap_or(name);
+        self.state.functions.get(name).or_else(|| self.state.functions.get(short)).cloned()
+    }
+
+    /// Calls what a value stands for: a closure or the name of a function.
+    pub fn call_value(&mut self, callee: &Value, arguments: Vec<Value>, span: Span) -> Eval {
+        match &callee.data {
+            Data::Closure(number) => match self.closures.get(*number).cloned() {
+                Some(closure) => self.call_closure(&closure, arguments, span),
+                None => Ok(self.unknown(span, "it calls a closure that is not known")),
+            },
+            Data::Str(name) => {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                let name = name.trim_start_matches('\\').to_owned();
+                if let Some(function) = self.user_function(&name) {
+                    return Ok(self.call_user(&function, arguments, span)?.0);
+                }
+                self.pure(&name, &arguments, span)
+            }
+            _ => {
+                let why = callee
+                    .why()
+                    .unwrap_or_else(|| self.why(span, "which function is called cannot be known"));
+                Ok(self.unknown_call(why))
+            }
+        }
+    }
+
+    fn call_closure(&mut self, closure: &Closure<'a>, arguments: Vec<Value>, span: Span) -> Eval {
+        let mut scope: HashMap<String, Local> =
+            closure.captured.iter().map(|(name, value)| (name.clone(), Local::Own(value.clone()))).collect();
+        match &closure.body {
+            ClosureBody::Full(full) => self
+                .call_body(&closure.here, "{closure}", &full.params, &mut scope, arguments, span, |this| {
+                    this.block(full.body)
+                })
+                .map(|(value, _)| value),
+            ClosureBody::Arrow(arrow) => self
+                .call_body(&closure.here, "{closure}", &arrow.params, &mut scope, arguments, span, |this| {
+                    Ok(Flow::Return(this.expr(arrow.body)?))
+                })
+                .map(|(value, _)| value),
+        }
+    }
+
+    /// Calls a function that the program declared. Gives the result, and the parameters' last values.
+    fn call_user(
+        &mut self,
+        function: &Function<'a>,
+        arguments: Vec<Value>,
+        span: Span,
+    ) -> Result<(Value, Vec<Value>), Stop> {
+        let declaration = function.declaration;
+        let name = declaration.name.as_str().unwrap_or("");
+        let (value, last) = self.call_body(
+            &function.here,
+            name,
+            &declaration.params,
+            &mut HashMap::new(),
+            arguments,
+            span,
+            |this| this.block(declaration.body),
+        )?;
+        Ok((self.coerce(value, declaration.return_type.as_ref(), span)?, last))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "functions and closures differ in exactly these")]
+    fn call_body(
+        &mut self,
+        here: &Here<'a>,
+        name: &str,
+        parameters: &'a [Param<'a, 'a>],
+        scope: &mut HashMap<String, Local>,
+        arguments: Vec<Value>,
+        span: Span,
+        body: impl FnOnce(&mut Self) -> Exec,
+    ) -> Result<(Value, Vec<Value>), Stop> {
+        if self.calls >= MOST_CALLS {
+            return Err(self.limit(span, "calls functions too deeply"));
+        }
+        let outer = std::mem::replace(&mut self.here, Here { function: name.into(), ..here.clone() });
+        let mut given = arguments.into_iter();
+        for parameter in parameters {
+            let Some(parameter_name) = parameter.name.as_str() else { continue };
+            let value = if parameter.variadic {
+                Value::array(Array::from_list(given.by_ref()))
+            } else if let Some(value) = given.next() {
+                self.coerce(value, parameter.type_hint.as_ref(), span)?
+            } else if let Some(default) = &parameter.default {
+                self.expr(default)?
+            } else {
+                self.here = outer;
+                return Err(self.throw(span, format!("{name}() gets too few arguments")));
+            };
+            scope.insert(parameter_name.to_owned(), Local::Own(value));
+        }
+        self.state.locals.push(std::mem::take(scope));
+        self.calls += 1;
+        let since = self.pending.len();
+        let flow = body(self);
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Return(_)), span);
+        self.calls -= 1;
+        let last = parameters
+            .iter()
+            .map(|parameter| parameter.name.as_str().map_or_else(Value::null, |name| self.variable(name)))
+            .collect();
+        self.state.locals.pop();
+        self.here = outer;
+        match flow? {
+            Flow::Return(value) => Ok((value, last)),
+            _ => Ok((Value::null(), last)),
+        }
+    }
+
+    /// What a declared type makes of a value, without `strict_types`.
+    fn coerce(&mut self, value: Value, hint: Option<&'a TypeHint<'a, 'a>>, span: Span) -> Eval {
+        let Some(hint) = hint else { return Ok(value) };
+        let (builtin, nullable) = match &hint.kind {
+            TypeHintKind::Keyword(builtin, _) => (*builtin, false),
+            TypeHintKind::Nullable(inner) => match &inner.kind {
+                TypeHintKind::Keyword(builtin, _) => (*builtin, true),
+                _ => return Ok(value),
+            },
+            TypeHintKind::Union(members) => {
+                // Accepted as it is when its own type is a member; conversions among members are not followed.
+                let fits = members.iter().any(|member| match &member.kind {
+                    TypeHintKind::Keyword(builtin, _) => fits(&value, *builtin),
+                    _ => false,
+                });
+                if fits || value.why().is_some() {
+                    return Ok(value);
+                }
+                return Ok(self.unknown(span, "it relies on the conversion to a union of types"));
+            }
+            _ => return Ok(value),
+        };
+        if value.why().is_some() || fits(&value, builtin) || (nullable && value.is_null()) {
+            return Ok(value);
+        }
+        let env = value.env.clone();
+        let converted = match (builtin, &value.data) {
+            (BuiltinType::Void | BuiltinType::Never, _) => Some(Value::null()),
+            (_, Data::Null) => None,
+            (BuiltinType::String, Data::Bool(_) | Data::Int(_) | Data::Float(_)) => {
+                value.to_bytes().map(Value::bytes)
+            }
+            (BuiltinType::Bool, Data::Int(_) | Data::Float(_) | Data::Str(_)) => {
+                value.to_bool().ok().map(Value::bool)
+            }
+            (BuiltinType::Float, Data::Int(number)) => Some(Value::new(Data::Float(*number as f64))),
+            (BuiltinType::Int, Data::Bool(truth)) => Some(Value::int(i64::from(*truth))),
+            (BuiltinType::Int, Data::Str(bytes)) => match value::numeric(bytes) {
+                Some(Number::Int(number)) => Some(Value::int(number)),
+                Some(Number::Float(_)) => {
+                    return Ok(self.unknown(span, "it relies on the conversion of a float"));
+                }
+                None => None,
+            },
+            (
+                BuiltinType::Int | BuiltinType::Float | BuiltinType::Bool | BuiltinType::String,
+                Data::Array(_),
+            ) => None,
+            _ => return Ok(self.unknown(span, "it relies on a conversion that is not followed")),
+        };
+        match converted {
+            Some(value) => Ok(value.with(&env)),
+            None => Err(self.throw(span, "a value has the wrong type")),
+        }
+    }
+
+    /// A function or method ran that is not known here.
+    pub fn unknown_call(&mut self, why: Rc<Why>) -> Value {
+        self.unknown_include(why)
+    }
+}
+
+fn fits(value: &Value, builtin: BuiltinType) -> bool {
+    matches!(
+        (builtin, &value.data),
+        (BuiltinType::Mixed, _)
+            | (BuiltinType::String, Data::Str(_))
+            | (BuiltinType::Int, Data::Int(_))
+            | (BuiltinType::Float, Data::Float(_))
+            | (BuiltinType::Bool, Data::Bool(_))
+            | (BuiltinType::True, Data::Bool(true))
+            | (BuiltinType::False, Data::Bool(false))
+            | (BuiltinType::Null | BuiltinType::Void, Data::Null)
+            | (BuiltinType::Array | BuiltinType::Iterable, Data::Array(_))
+            | (BuiltinType::Object, Data::Object(_) | Data::Closure(_) | Data::Dotenv(_))
+            | (BuiltinType::Callable, Data::Closure(_))
+    )
+}
+
+fn leave_loop(flow: Exec) -> Exec {
+    Ok(match flow? {
+        Flow::Break(levels) if levels > 1 => Flow::Break(levels - 1),
+        Flow::Continue(levels) if levels > 1 => Flow::Continue(levels - 1),
+        other => other,
+    })
+}
+
+fn holds_object(value: &Value) -> bool {
+    match &value.data {
+        Data::Object(_) => true,
+        Data::Array(array) => array.entries.iter().any(|(_, value)| holds_object(value)),
+        _ => false,
+    }
+}
+
+/// The name of a superglobal other than `$GLOBALS`.
+fn superglobal(name: &str) -> Option<&'static str> {
+    ["_SERVER", "_ENV", "_GET", "_POST", "_COOKIE", "_REQUEST", "_SESSION", "_FILES"]
+        .into_iter()
+        .find(|candidate| *candidate == name)
+}
+
+fn ends_with_settings(expr: &Expr<'_, '_>) -> bool {
+    match &expr.kind {
+        ExprKind::String(bytes) => bytes.ends_with(b"wp-settings.php"),
+        ExprKind::Binary(binary) => binary.op == BinaryOp::Concat && ends_with_settings(binary.right),
+        ExprKind::Parenthesized(inner) => ends_with_settings(inner),
+        ExprKind::InterpolatedString(parts) => {
+            matches!(parts.last(), Some(StringPart::Literal(bytes)) if bytes.ends_with(b"wp-settings.php"))
+        }
+        _ => false,
+    }
+}
+
+/// Composer's autoloader: it declares classes and functions, and is not followed.
+fn is_autoloader(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "autoload.php")
+        && path.parent().and_then(Path::file_name).is_some_and(|name| name == "vendor")
+}

@@ -1,0 +1,305 @@
+//! Evaluates a configuration written in PHP, without PHP and without running it.
+//!
+//! `source.rs` parses, `eval.rs` walks, `functions.rs` has PHP's functions, `value.rs` its values, `state.rs`
+//! what a program has done so far. What cannot be known stays unknown to the end and names its cause.
+//! Knows PHP and the usual libraries of configurations; knows no WordPress, except that nothing after
+//! `wp-settings.php` matters and that `wp-load.php` defines `ABSPATH` before.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use php_rs_parser::bumpalo::Bump;
+
+use super::{Environment, State};
+
+mod constants;
+mod dotenv;
+mod eval;
+mod functions;
+mod names;
+mod regex;
+mod source;
+mod state;
+mod value;
+
+use eval::{Evaluator, Stop};
+use source::{Source, Unreadable};
+use value::{Array, Data, Value, Why};
+
+/// The stack of the thread that parses and evaluates: both recurse.
+const STACK: usize = 128 << 20;
+
+/// What an evaluation is given.
+#[derive(Debug)]
+pub struct Input<'e> {
+    /// The file to evaluate, as it lies on the disk (links resolved).
+    pub file: PathBuf,
+    /// The WordPress root, if there is one: `ABSPATH` without its slash at the end.
+    pub root: Option<PathBuf>,
+    /// Where relative paths start: the folder of `index.php`.
+    pub working_dir: PathBuf,
+    /// The environment.
+    pub env: &'e Environment,
+    /// The request, from `--url`.
+    pub url: Option<Url>,
+    /// The owner of the file when this process may read more than that one can.
+    pub limited_to_owner: Option<u32>,
+}
+
+/// The parts of `--url` that a request shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Url {
+    pub is_https: bool,
+    pub host: String,
+    pub port: Option<u16>,
+    pub path_and_query: String,
+}
+
+impl Url {
+    /// Reads `[scheme://]host[:port][/path]`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+        let rest = rest.trim_start_matches('/');
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at(end);
+        let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+        let (host, port) = match place.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, Some(port.parse().ok()?)),
+            _ => (place, None),
+        };
+        if host.is_empty() {
+            return None;
+        }
+        let tail = tail.split('#').next().unwrap_or("");
+        let path_and_query = if tail.starts_with('/') { tail.to_owned() } else { format!("/{tail}") };
+        Some(Self {
+            is_https: scheme.eq_ignore_ascii_case("https"),
+            host: host.to_owned(),
+            port,
+            path_and_query,
+        })
+    }
+}
+
+impl Input<'_> {
+    /// Whether the owner of the configuration may read `path`.
+    ///
+    /// Run by root, this program could be made to show any file by whoever may edit the configuration.
+    fn may_read(&self, path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let Some(owner) = self.limited_to_owner else { return true };
+        match std::fs::metadata(path) {
+            // The group's bits count for everybody: which groups the owner is in is not looked up.
+            Ok(data) => data.mode() & 0o044 != 0 || data.uid() == owner,
+            Err(_) => true,
+        }
+    }
+}
+
+impl Environment {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+    }
+}
+
+/// A value that has left the evaluator.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plain {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Bytes(Vec<u8>),
+    /// Keys as strings.
+    Array(Vec<(Vec<u8>, Plain)>),
+    /// Where and why: `wp-config.php line 3: … depends on the request`.
+    Unknown(String),
+}
+
+/// What one name was set to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    pub value: Plain,
+    pub state: State,
+    /// `/srv/www/wp-config.php:23`.
+    pub source: String,
+    /// The environment variables it was made of, in order.
+    pub variables: Vec<String>,
+}
+
+/// How the evaluation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// At `wp-settings.php`, or at the end of the file.
+    Complete,
+    /// At `exit`.
+    Exit,
+    /// At an error, as PHP would.
+    Error(String),
+}
+
+/// What a configuration has set.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    constants: Vec<(String, Setting)>,
+    variables: Vec<(String, Setting)>,
+    /// Why a name that is not here may be set after all.
+    pub doubt: Option<String>,
+    pub end: End,
+}
+
+impl Outcome {
+    /// A constant. One that may or may not be defined is unknown; `None`: it is not defined.
+    pub fn constant(&self, name: &str) -> Option<Setting> {
+        self.constants
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, setting)| setting.clone())
+            .or_else(|| self.doubtful())
+    }
+
+    /// A global variable. `None`: it is not set.
+    pub fn variable(&self, name: &str) -> Option<Setting> {
+        let found =
+            self.variables.iter().find(|(known, _)| known == name).map(|(_, setting)| setting.clone());
+        found.filter(|setting| setting.value != Plain::Null).or_else(|| self.doubtful())
+    }
+
+    fn doubtful(&self) -> Option<Setting> {
+        let reason = self.doubt.clone()?;
+        Some(Setting {
+            value: Plain::Unknown(reason),
+            state: State::Unknown,
+            source: String::new(),
+            variables: Vec::new(),
+        })
+    }
+
+    /// The names of all constants.
+    pub fn constant_names(&self) -> impl Iterator<Item = &str> {
+        self.constants.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The names of all global variables.
+    pub fn variable_names(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|(name, _)| name.as_str())
+    }
+}
+
+/// Evaluates a file.
+///
+/// # Errors
+/// A sentence: the file cannot be read, has a syntax error, or goes beyond a bound.
+pub fn evaluate(input: &Input<'_>) -> Result<Outcome, String> {
+    let code = source::read(&input.file).map_err(|error| match error {
+        Unreadable::Missing => format!("{} does not exist.", input.file.display()),
+        Unreadable::Other(reason) => format!("{} cannot be read: {reason}.", input.file.display()),
+    })?;
+    // The parser and the walk recurse; the main thread's stack may be small.
+    std::thread::scope(|scope| {
+        std::thread::Builder::new()
+            .name("wp-config.php".into())
+            .stack_size(STACK)
+            .spawn_scoped(scope, || evaluate_here(input, &code))
+            .map_err(|error| format!("A thread cannot be started: {error}."))?
+            .join()
+            .unwrap_or_else(|_| Err(format!("{} could not be evaluated.", input.file.display())))
+    })
+}
+
+fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
+    let arena = Bump::new();
+    let shown: Rc<str> = input.file.display().to_string().into();
+    let source = Rc::new(Source::parse(&arena, code, Rc::from(input.file.as_path()), shown));
+    if let Some((line, message)) = &source.broken {
+        return Err(format!(
+            "{} line {line}: {message}. PHP cannot load it like this; name the database with --db instead.",
+            input.file.display()
+        ));
+    }
+    let mut evaluator = Evaluator::new(&arena, input, source);
+    evaluator.state.included.insert(input.file.clone());
+    let start = php_ast::Span::new(0, 0);
+    if let Some(root) = &input.root {
+        use std::os::unix::ffi::OsStrExt;
+        let mut path = root.as_os_str().as_bytes().to_vec();
+        path.push(b'/');
+        // WordPress: `wp-load.php` defines it before it loads the configuration.
+        evaluator.define("ABSPATH", Value::bytes(path), start);
+    }
+    let end = match evaluator.run() {
+        Ok(_) | Err(Stop::Settings) => End::Complete,
+        Err(Stop::Exit) => End::Exit,
+        Err(Stop::Throw(why)) => End::Error(sentence(&why)),
+        Err(Stop::Limit(why)) => {
+            return Err(format!(
+                "{} line {}: {}, so it is not evaluated. Name the database with --db.",
+                why.file, why.line, why.reason
+            ));
+        }
+    };
+    let mut state = std::mem::take(&mut evaluator.state);
+    let finished = std::mem::take(&mut evaluator.finished);
+    let mut is_first = !matches!(end, End::Complete);
+    let mut end = end;
+    for (other, why) in finished {
+        // A way that loads WordPress counts more than one that ended in `exit`.
+        state = if std::mem::take(&mut is_first) { other } else { state.join(other, &why) };
+        end = End::Complete;
+    }
+    let has_environment = evaluator.variables_read.values().any(|set| *set);
+    let setting = |value: &Value, file: &str, line: u32, maybe: Option<&Rc<Why>>| {
+        let unset = value.env.iter().any(|env| env.values().any(|set| !set));
+        let plain = match maybe {
+            Some(why) => Plain::Unknown(sentence(why)),
+            None => plain(value),
+        };
+        let state = match &plain {
+            Plain::Unknown(_) => State::Unknown,
+            _ if unset && !has_environment => State::Assumed,
+            _ => State::Known,
+        };
+        let variables = value.env.iter().flat_map(|env| env.keys().cloned()).collect();
+        Setting { value: plain, state, source: format!("{file}:{line}"), variables }
+    };
+    Ok(Outcome {
+        constants: state
+            .constants
+            .iter()
+            .map(|(name, c)| (name.clone(), setting(&c.value, &c.file, c.line, c.maybe.as_ref())))
+            .collect(),
+        variables: state
+            .globals
+            .iter()
+            .map(|(name, v)| (name.clone(), setting(&v.value, &v.file, v.line, None)))
+            .collect(),
+        doubt: state.doubt.as_ref().map(|why| sentence(why)),
+        end,
+    })
+}
+
+fn sentence(why: &Why) -> String {
+    format!("{} line {}: {}", why.file, why.line, why.reason)
+}
+
+fn plain(value: &Value) -> Plain {
+    match &value.data {
+        Data::Null => Plain::Null,
+        Data::Bool(value) => Plain::Bool(*value),
+        Data::Int(value) => Plain::Int(*value),
+        Data::Float(value) => Plain::Float(*value),
+        Data::Str(bytes) => Plain::Bytes(bytes.to_vec()),
+        Data::Array(array) | Data::Object(array) => plain_array(array),
+        Data::Closure(_) | Data::Dotenv(_) => Plain::Unknown("it is an object".into()),
+        Data::Unknown(why) => Plain::Unknown(sentence(why)),
+    }
+}
+
+fn plain_array(array: &Array) -> Plain {
+    match &array.open {
+        Some(why) => Plain::Unknown(sentence(why)),
+        None => Plain::Array(
+            array.entries.iter().map(|(key, value)| (key.to_bytes().to_vec(), plain(value))).collect(),
+        ),
+    }
+}
