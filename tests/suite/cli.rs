@@ -320,3 +320,126 @@ fn no_core_file_can_hold_a_secret() {
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
 }
+
+/// A WordPress root around the fixture's database, as the SQLite integration lays it out.
+fn root_around(site: &Site) -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let content = root.path().join("wp-content");
+    std::fs::create_dir_all(content.join("database")).unwrap();
+    std::fs::create_dir_all(root.path().join("wp-includes")).unwrap();
+    std::fs::copy(site.0.path(), content.join("database/.ht.sqlite")).unwrap();
+    std::fs::write(root.path().join("wp-load.php"), "<?php").unwrap();
+    std::fs::write(content.join("db.php"), "<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );").unwrap();
+    std::fs::write(root.path().join("wp-includes/version.php"), "<?php\n$wp_version = '7.1';\n").unwrap();
+    std::fs::write(
+        root.path().join("wp-config.php"),
+        "<?php\ndefine( 'DB_NAME', 'wordpress' );\n$table_prefix = 'wp_';\nrequire_once ABSPATH . 'wp-settings.php';\n",
+    )
+    .unwrap();
+    root
+}
+
+#[test]
+fn behind_an_object_cache_nothing_is_added_and_a_revocation_is_no_success() {
+    let site = Site::new();
+    let root = root_around(&site);
+    let run = |arguments: &[&str]| {
+        let mut command = rig::binary();
+        command.current_dir(root.path()).args(arguments).output().unwrap()
+    };
+    assert_eq!(stdout(&run(&["list", "1", "--format=count"])), "4");
+    std::fs::write(root.path().join("wp-content/object-cache.php"), "<?php").unwrap();
+    assert_eq!(stdout(&run(&["list", "1", "--format=count"])), "4");
+
+    for addition in [
+        &["create", "1", "x"][..],
+        &["update", "1", "11111111-1111-4111-8111-111111111111", "--name=x"],
+        &["record-usage", "1", "11111111-1111-4111-8111-111111111111"],
+    ] {
+        let output = run(addition);
+        assert_eq!((code(&output), stdout(&output).as_str()), (1, ""), "{output:?}");
+        assert!(stderr(&output).contains("--cache=ignore"), "{output:?}");
+        assert!(stderr(&output).contains("object-cache.php"), "{output:?}");
+    }
+    assert_eq!(stdout(&run(&["list", "1", "--field=name", "--order=asc"])), "çédille 🚀 \"q\", it's\nalpha\ndupe\nBeta App\n");
+
+    let one = run(&["delete", "1", "11111111-1111-4111-8111-111111111111"]);
+    assert_eq!((code(&one), stdout(&one).as_str()), (1, ""), "{one:?}");
+    assert!(stderr(&one).contains("may still work") && stderr(&one).contains("wp cache flush"), "{one:?}");
+    assert_eq!(stdout(&run(&["list", "1", "--format=count"])), "3");
+    let rest = run(&["revoke-all", "1", "--yes"]);
+    assert_eq!((code(&rest), stdout(&rest).as_str()), (1, ""), "{rest:?}");
+    assert_eq!(stdout(&run(&["list", "1", "--format=count"])), "0");
+    let all = run(&["delete", "8", "--all"]);
+    assert_eq!((code(&all), stdout(&all).as_str()), (1, ""), "{all:?}");
+
+    let ignored = run(&["create", "1", "x", "--porcelain", "--cache=ignore"]);
+    assert_eq!(code(&ignored), 0, "{ignored:?}");
+    let quiet = run(&["delete", "1", "--all", "--cache=ignore"]);
+    assert_eq!(stdout(&quiet), "Success: Deleted all application passwords.\n");
+
+    // The database alone, inside a wp-content that has a drop-in: the drop-in is seen too.
+    let file = root.path().join("wp-content/database/.ht.sqlite");
+    let output = run(&["create", "1", "x", &format!("--db=sqlite:{}", file.display())]);
+    assert_eq!(code(&output), 1, "{output:?}");
+}
+
+#[test]
+fn duplicate_rows_are_told_and_made_alike() {
+    let mut site = Site::new();
+    let first = b"a:1:{i:0;a:2:{s:4:\"uuid\";s:36:\"aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa\";s:4:\"name\";s:5:\"first\";}}";
+    site.0.set_meta(3, first);
+    site.0
+        .connection()
+        .execute(
+            "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (3, '_application_passwords', 'a:0:{}')",
+            [],
+        )
+        .unwrap();
+    let read = site.run(&["list", "3", "--field=name"]);
+    assert_eq!(stdout(&read), "first\n", "the lowest umeta_id counts");
+    assert!(stderr(&read).contains("2 rows"), "{read:?}");
+    let all = site.run(&["list", "--name=first", "--format=count"]);
+    assert_eq!(stdout(&all), "1");
+    assert!(stderr(&all).contains("more than one row"), "{all:?}");
+    assert_eq!(code(&site.run(&["create", "3", "second", "--porcelain"])), 0);
+    let rows = site.0.metas().remove(&3).unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0], rows[1]);
+    assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), "2");
+}
+
+#[test]
+fn an_entry_without_uuid_is_told_and_gets_one_with_the_next_write() {
+    let mut site = Site::new();
+    site.0.set_meta(3, b"a:1:{i:0;a:2:{s:4:\"name\";s:3:\"old\";s:8:\"password\";s:1:\"x\";}}");
+    let read = site.run(&["list", "3", "--field=name"]);
+    assert_eq!(stdout(&read), "old\n");
+    assert!(stderr(&read).contains("no uuid"), "{read:?}");
+    assert_eq!(code(&site.run(&["create", "3", "new", "--porcelain"])), 0);
+    let uuids = stdout(&site.run(&["list", "3", "--format=ids"]));
+    assert_eq!(uuids.split(' ').filter(|uuid| uuid.len() == 36).count(), 2, "{uuids}");
+}
+
+#[test]
+fn unknown_keys_and_odd_types_survive_every_verb() {
+    let mut site = Site::new();
+    let uuid = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa";
+    let odd = format!(
+        "a:3:{{s:3:\"key\";a:9:{{s:4:\"uuid\";s:36:\"{uuid}\";s:6:\"app_id\";s:0:\"\";s:4:\"name\";s:3:\"one\";s:8:\"password\";s:1:\"h\";\
+         s:7:\"created\";s:10:\"1700000000\";s:9:\"last_used\";d:1.5;s:7:\"last_ip\";b:0;s:6:\"plugin\";O:8:\"stdClass\":1:{{s:1:\"x\";d:0.1;}}\
+         i:7;a:1:{{i:0;N;}}}}i:-3;a:1:{{s:4:\"uuid\";s:1:\"u\";}}i:9;a:1:{{s:4:\"uuid\";s:1:\"v\";}}}}"
+    );
+    site.0.set_meta(3, odd.as_bytes());
+    assert_eq!(code(&site.run(&["update", "3", uuid, "--name=renamed"])), 0);
+    let renamed = odd.replace("s:3:\"one\"", "s:7:\"renamed\"");
+    assert_eq!(site.0.metas()[&3], [renamed.as_bytes()]);
+    assert_eq!(code(&site.run(&["delete", "3", "u"])), 0);
+    let without = renamed.replace("a:3:{", "a:2:{").replace("i:-3;a:1:{s:4:\"uuid\";s:1:\"u\";}", "");
+    assert_eq!(site.0.metas()[&3], [without.as_bytes()]);
+    assert_eq!(code(&site.run(&["create", "3", "new", "--porcelain"])), 0);
+    let rows = site.0.metas().remove(&3).unwrap();
+    let stored = String::from_utf8(rows[0].clone()).unwrap();
+    assert!(stored.starts_with(&without.replace("a:2:{s:3", "a:3:{s:3")[..without.len() - 1]), "{stored}");
+    assert!(stored.contains("}i:10;a:7:{s:4:\"uuid\";"), "the next key after 9: {stored}");
+}
