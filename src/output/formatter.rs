@@ -157,7 +157,8 @@ fn show_single_field(
     for item in items {
         if key.is_none() {
             key = match format {
-                Format::Ids => (field == SCALAR).then(|| b"uuid".to_vec()),
+                Format::Ids => (field == SCALAR && !matches!(item.field("uuid"), None | Some(Value::Null)))
+                    .then(|| b"uuid".to_vec()),
                 _ => find_key(item, field),
             };
         }
