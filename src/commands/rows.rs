@@ -39,30 +39,41 @@ impl Columns {
 impl Item for Record<'_> {
     fn field(&self, name: &str) -> Option<Value<'_>> {
         let (document, node) = self.parts();
-        document.get(node, name.as_bytes()).map(|node| value(document, node))
+        let mut left = MOST_VALUES;
+        document.get(node, name.as_bytes()).map(|node| value(document, node, DEEPEST, &mut left))
     }
 }
 
-/// A stored value as formats see it. Objects show their properties, as PHP's json_encode() does.
-fn value(document: &Document, node: NodeId) -> Value<'_> {
+/// No plugin nests more than this many values in one field. References can make a value contain itself, so
+/// without an end it would be shown for ever.
+const MOST_VALUES: u32 = 10_000;
+
+/// Nor deeper than this.
+const DEEPEST: u32 = 64;
+
+/// A stored value as formats see it. Objects show their public properties, as PHP's `json_encode()` does.
+fn value<'d>(document: &'d Document, node: NodeId, depth: u32, left: &mut u32) -> Value<'d> {
+    *left = left.saturating_sub(1);
     match document.view(node) {
-        View::Null => Value::Null,
         View::Bool(on) => Value::Bool(on),
         View::Int(number) => Value::Int(number),
         View::Float(number) => Value::Float(number),
         View::Str(text) => Value::Text(text),
-        View::Array => Value::Map(
+        View::Enum(name) => Value::Text(Cow::Borrowed(name)),
+        View::Array | View::Object { .. } if *left > 0 && depth > 0 => Value::Map(
             document
                 .entries(node)
-                .map(|(key, node)| {
+                .filter_map(|(key, node)| {
                     let key = match key {
                         php_serialize::Key::Int(number) => Key::Int(number),
+                        // PHP: the names of protected and private properties begin with a NUL.
+                        php_serialize::Key::Str(text) if text.first() == Some(&0) => return None,
                         php_serialize::Key::Str(text) => Key::Text(text),
                     };
-                    (key, value(document, node))
+                    Some((key, value(document, node, depth - 1, left)))
                 })
                 .collect(),
         ),
-        _ => Value::Text(Cow::Borrowed(b"(object)")),
+        View::Null | View::Array | View::Object { .. } | View::Custom { .. } | View::Unresolved => Value::Null,
     }
 }

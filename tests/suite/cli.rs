@@ -443,3 +443,16 @@ fn unknown_keys_and_odd_types_survive_every_verb() {
     assert!(stored.starts_with(&without.replace("a:2:{s:3", "a:3:{s:3")[..without.len() - 1]), "{stored}");
     assert!(stored.contains("}i:10;a:7:{s:4:\"uuid\";"), "the next key after 9: {stored}");
 }
+
+#[test]
+fn a_list_that_contains_itself_is_shown_to_its_end() {
+    let mut site = Site::new();
+    // The field refers to the whole list, many times over.
+    let field: String = (0..50).map(|key| format!("i:{key};R:1;")).collect();
+    let stored = format!("a:1:{{i:0;a:2:{{s:4:\"uuid\";s:1:\"u\";s:4:\"name\";a:50:{{{field}}}}}}}");
+    site.0.set_meta(3, stored.as_bytes());
+    for format in ["table", "csv", "json", "yaml"] {
+        let output = site.run(&["list", "3", "--fields=uuid,name", &format!("--format={format}")]);
+        assert_eq!(code(&output), 0, "{format}");
+    }
+}
