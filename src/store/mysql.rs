@@ -76,6 +76,20 @@ impl From<Error> for Stop {
     }
 }
 
+/// What a change is about: the arguments of [`Store::replace_user_meta`], and how it may be done.
+#[derive(Clone, Copy)]
+struct Change<'a> {
+    user: UserId,
+    key: &'a str,
+    previous: &'a [MetaRow],
+    new: &'a [u8],
+    backup: Option<(&'a str, &'a [u8])>,
+    /// Whether `GET_LOCK()` is held.
+    locked: bool,
+    /// Whether the table has transactions.
+    transactional: bool,
+}
+
 /// What a statement that changes rows reported.
 struct Changed {
     /// Rows that matched, changed or not (`CLIENT_FOUND_ROWS`).
@@ -401,16 +415,8 @@ impl MysqlStore {
     }
 
     /// The change itself, inside the transaction.
-    fn swap(
-        &mut self,
-        user: UserId,
-        key: &str,
-        previous: &[MetaRow],
-        new: &[u8],
-        backup: Option<(&str, &[u8])>,
-        locked: bool,
-        transactional: bool,
-    ) -> Result<(), Stop> {
+    fn swap(&mut self, change: Change<'_>) -> Result<(), Stop> {
+        let Change { user, key, previous, new, backup, locked, transactional } = change;
         let usermeta = self.usermeta.quoted.clone();
         let columns = Self::meta_columns();
         let of_user = format!("user_id = {user} AND meta_key = {}", self.literal(key.as_bytes()));
@@ -464,21 +470,29 @@ impl MysqlStore {
         let old = first.value.iter().map(|value| Value::Bytes(value.clone()));
         let values = std::iter::once(Value::Bytes(new.to_vec())).chain(old).collect();
         let same_row = format!("{} AND {of_user}", first.umeta_id);
-        if self.change(&format!("{update}{same_row} AND {stored}"), values)?.matched != 1 {
+        let changed = self.change(&format!("{update}{same_row} AND {stored}"), values);
+        if !matches!(changed, Ok(Changed { matched: 1, .. })) {
             // Without transactions the backup is already there; nobody needs it now.
             if let Some(id) = backup_id
                 && !transactional
             {
-                self.run(&format!("DELETE FROM {usermeta} WHERE umeta_id = {id}"))?;
+                let _ = self.run(&format!("DELETE FROM {usermeta} WHERE umeta_id = {id}"));
             }
-            return Err(Stop::Changed);
+            return Err(changed.err().map_or(Stop::Changed, Stop::Sql));
         }
         // WordPress: update_metadata() writes the same value into every duplicate.
         for duplicate in &previous[1..] {
-            self.change(
-                &format!("{update}{} AND {of_user}", duplicate.umeta_id),
-                vec![Value::Bytes(new.to_vec())],
-            )?;
+            let value = vec![Value::Bytes(new.to_vec())];
+            match self.change(&format!("{update}{} AND {of_user}", duplicate.umeta_id), value) {
+                Err(_) if !transactional => {
+                    return Err(Stop::Store(StoreError::Unknown(format!(
+                        "The row that WordPress reads (umeta_id {} in {}) was changed, but not all of its \
+                         duplicates. Look before you try again.",
+                        first.umeta_id, self.description.usermeta_table
+                    ))));
+                }
+                outcome => drop(outcome?),
+            }
         }
         if transactional { self.verify(first.umeta_id, user, key, new) } else { Ok(()) }
     }
@@ -503,48 +517,45 @@ impl MysqlStore {
         ))))
     }
 
-    fn transaction(
-        &mut self,
-        user: UserId,
-        key: &str,
-        previous: &[MetaRow],
-        new: &[u8],
-        backup: Option<(&str, &[u8])>,
-        locked: bool,
-    ) -> Result<Swap, StoreError> {
-        let transactional = self.is_transactional().map_err(|error| self.fault(error))?;
+    /// [`Self::swap`] in a transaction, where there are any.
+    fn swap_and_commit(&mut self, change: Change<'_>) -> Result<(), Stop> {
+        if !change.transactional {
+            return self.swap(change);
+        }
         // The server's own isolation level serves: rows are compared under their locks, which read the newest
         // state at every level, and READ COMMITTED would fail where binary logs are kept as statements. Only the
         // lock on a gap needs REPEATABLE READ.
-        let begin = if locked || !previous.is_empty() {
-            Ok(())
-        } else {
-            self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        };
-        begin.and_then(|()| self.run("START TRANSACTION")).map_err(|error| self.fault(error))?;
-        let stop = match self.swap(user, key, previous, new, backup, locked, transactional) {
-            Ok(()) => match self.run("COMMIT") {
-                Ok(()) => return Ok(Swap::Done),
-                Err(error) if commit_is_uncertain(&error) => {
-                    return Err(StoreError::Unknown(format!(
-                        "{} ended the connection while the change was being committed: it may or may not be \
-                         saved. Look before you try again.",
-                        self.description.place
-                    )));
-                }
-                Err(error) => Stop::Sql(error),
-            },
+        if change.previous.is_empty() && !change.locked {
+            self.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
+        }
+        self.run("START TRANSACTION")?;
+        self.swap(change)?;
+        match self.run("COMMIT") {
+            Err(error) if commit_is_uncertain(&error) => Err(Stop::Store(StoreError::Unknown(format!(
+                "{} ended the connection while the change was being committed: it may or may not be saved. Look \
+                 before you try again.",
+                self.description.place
+            )))),
+            outcome => Ok(outcome?),
+        }
+    }
+
+    /// Makes the change, and says in the caller's terms why it could not be made.
+    fn transaction(&mut self, mut change: Change<'_>) -> Result<Swap, StoreError> {
+        change.transactional = self.is_transactional().map_err(|error| self.fault(error))?;
+        let stop = match self.swap_and_commit(change) {
+            Ok(()) => return Ok(Swap::Done),
             Err(stop) => stop,
         };
-        if self.connection.is_some() {
+        if change.transactional && self.connection.is_some() {
             // A failed rollback loses the connection, and the server rolls back.
             let _ = self.run("ROLLBACK");
         }
         match stop {
             Stop::Changed => Ok(Swap::Lost),
             Stop::Sql(error) if lost_conflict(&error) => Ok(Swap::Lost),
-            Stop::Sql(error) if unfit(&error) => Err(self.unfit_sentence(new, &error)),
-            Stop::Sql(error) if code(&error).is_none() && !transactional => {
+            Stop::Sql(error) if unfit(&error) => Err(self.unfit_sentence(change.new, &error)),
+            Stop::Sql(error) if code(&error).is_none() && !change.transactional => {
                 Err(StoreError::Unknown(format!(
                     "The connection to {} ended during the change, and {} has no transactions: it may or may not be \
                  saved. Look before you try again.",
@@ -725,13 +736,14 @@ impl Store for MysqlStore {
                 self.longest_packet
             )));
         }
+        let mut change = Change { user, key, previous, new, backup, locked: false, transactional: false };
         if !previous.is_empty() {
-            return self.transaction(user, key, previous, new, backup, false);
+            return self.transaction(change);
         }
         let what = format!("user\0{user}\0{key}");
-        let locked = self.lock(&what)?;
-        let outcome = self.transaction(user, key, previous, new, backup, locked);
-        if locked {
+        change.locked = self.lock(&what)?;
+        let outcome = self.transaction(change);
+        if change.locked {
             self.unlock(&what);
         }
         outcome

@@ -893,9 +893,22 @@ enum Side<'a> {
     Server(&'a mut Vec<u8>),
 }
 
+enum Next {
+    Forward,
+    /// Forward, then end the connection.
+    Cut,
+    /// Send this back instead.
+    Answer(Vec<u8>),
+}
+
+/// A server's error, as the answer to a command.
+fn error_packet(code: u16, message: &str) -> Vec<u8> {
+    let body = [&[0xff][..], &code.to_le_bytes(), b"#HY000", message.as_bytes()].concat();
+    [&u32::try_from(body.len()).unwrap().to_le_bytes()[..3], &[1], &body].concat()
+}
+
 impl Proxy {
-    /// `meddle` answers whether the connection goes on.
-    fn start(server: &Server, meddle: impl Fn(Side<'_>) -> bool + Send + Sync + 'static) -> Self {
+    fn start(server: &Server, meddle: impl Fn(Side<'_>) -> Next + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let sent = Arc::new(std::sync::Mutex::new(Vec::new()));
@@ -919,8 +932,12 @@ impl Proxy {
                             }
                             let side =
                                 if from_client { Side::Client(&mut bytes) } else { Side::Server(&mut bytes) };
-                            let goes_on = meddle(side);
-                            if to.write_all(&bytes).is_err() || !goes_on {
+                            let next = meddle(side);
+                            let written = match &next {
+                                Next::Answer(answer) => from.write_all(answer),
+                                Next::Forward | Next::Cut => to.write_all(&bytes),
+                            };
+                            if written.is_err() || matches!(next, Next::Cut) {
                                 break;
                             }
                         }
@@ -942,7 +959,7 @@ fn contains(haystack: &[u8], needle: &[u8]) -> bool {
 fn a_remote_server_with_tls_is_never_spoken_to_in_clear_text() {
     on_every_server(|bed| {
         let Raw::Server(database) = &bed.raw else { return };
-        let proxy = Proxy::start(database.server, |_| true);
+        let proxy = Proxy::start(database.server, |_| Next::Forward);
         // 0.0.0.0 reaches this machine, but is not one of its loopback addresses.
         let remote = |mode| MysqlAddress {
             host: "0.0.0.0".into(),
@@ -970,7 +987,7 @@ fn a_server_without_tls_is_used_unless_tls_was_asked_for() {
             {
                 *flags &= !0x08;
             }
-            true
+            Next::Forward
         };
         let proxy = Proxy::start(database.server, without_tls);
         let remote = |mode| MysqlAddress {
@@ -1188,19 +1205,26 @@ fn a_connection_that_ends_around_the_commit_leaves_an_honest_doubt() {
             }
             let cut = Arc::new(AtomicBool::new(false));
             let seen = cut.clone();
+            // Without transactions the statement itself is the commit.
+            let commit: &[u8] = match (bed.name.contains("MyISAM"), first) {
+                (false, _) => b"COMMIT",
+                (true, true) => b"INSERT INTO",
+                (true, false) => b"UPDATE `",
+            };
             let proxy = Proxy::start(database.server, move |side| match side {
-                Side::Client(bytes) if contains(bytes, b"COMMIT") => {
+                Side::Client(bytes) if contains(bytes, commit) => {
                     cut.store(true, Ordering::SeqCst);
-                    if !forwarded {
-                        bytes.clear();
+                    if forwarded {
+                        return Next::Forward;
                     }
-                    forwarded
+                    bytes.clear();
+                    Next::Cut
                 }
                 Side::Server(bytes) if cut.load(Ordering::SeqCst) => {
                     bytes.clear();
-                    false
+                    Next::Cut
                 }
-                _ => true,
+                _ => Next::Forward,
             });
             let address =
                 MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
@@ -1209,6 +1233,104 @@ fn a_connection_that_ends_around_the_commit_leaves_an_honest_doubt() {
             let error = store.replace_user_meta(user, KEY, &previous, b"new", None).unwrap_err();
             assert!(seen.load(Ordering::SeqCst));
             assert!(matches!(error, StoreError::Unknown(_)), "{error:?}");
+        }
+    });
+}
+
+#[test]
+fn what_a_server_refuses_is_told_apart() {
+    #[derive(Debug, PartialEq)]
+    enum End {
+        Lost,
+        Busy,
+        Denied,
+        Unfit,
+        Unknown,
+        Failed,
+    }
+    use End::{Busy, Denied, Failed, Lost, Unfit, Unknown};
+    let cases: [(&str, u16, &str, End); 17] = [
+        ("UPDATE `", 1213, "Deadlock found", Lost),
+        ("UPDATE `", 1205, "Lock wait timeout exceeded", Busy),
+        ("UPDATE `", 1290, "running with the --read-only option", Denied),
+        ("UPDATE `", 1836, "Running in read-only mode", Denied),
+        ("UPDATE `", 1792, "Cannot execute statement in a READ ONLY transaction", Denied),
+        ("UPDATE `", 1114, "The table is full", Failed),
+        ("UPDATE `", 1021, "Disk full", Failed),
+        ("UPDATE `", 1030, "Got error 28 from storage engine", Failed),
+        ("UPDATE `", 1153, "Got a packet bigger than 'max_allowed_packet' bytes", Unfit),
+        ("UPDATE `", 1406, "Data too long for column", Unfit),
+        ("FOR UPDATE", 1020, "Record has changed since last read", Lost),
+        ("COMMIT", 1213, "Deadlock: the cluster refused the certification", Lost),
+        ("COMMIT", 1180, "Got error 149 during COMMIT", Lost),
+        ("COMMIT", 3101, "Plugin instructed the server to rollback", Lost),
+        ("COMMIT", 1317, "Query execution was interrupted", Unknown),
+        ("COMMIT", 1053, "Server shutdown in progress", Unknown),
+        ("START", 1047, "WSREP has not yet prepared node", Failed),
+    ];
+    on_every_server(|bed| {
+        let Raw::Server(database) = &bed.raw else { return };
+        for (command, code, message, expected) in &cases {
+            if bed.name.contains("MyISAM") && ["START", "COMMIT"].contains(command) {
+                continue;
+            }
+            let user = bed.new_user();
+            bed.add_meta(user, KEY, Some(b"old"));
+            let (needle, packet) = (command.as_bytes().to_vec(), error_packet(*code, message));
+            let proxy = Proxy::start(database.server, move |side| match side {
+                Side::Client(bytes) if contains(bytes, &needle) => Next::Answer(packet.clone()),
+                _ => Next::Forward,
+            });
+            let address =
+                MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
+            let mut store = open(address).unwrap();
+            let previous = row(&mut *store, user);
+            let end = match store.replace_user_meta(user, KEY, &previous, b"new", None) {
+                Ok(Swap::Done) => panic!("{command} {code}: not done"),
+                Ok(Swap::Lost) => Lost,
+                Err(StoreError::Busy(_)) => Busy,
+                Err(StoreError::Denied(_)) => Denied,
+                Err(StoreError::Unfit(_)) => Unfit,
+                Err(StoreError::Unknown(_)) => Unknown,
+                Err(_) => Failed,
+            };
+            assert_eq!(end, *expected, "{command} {code}");
+            assert_eq!(bed.values(user, KEY), [hex(b"old")], "{command} {code}");
+            // The session is usable again, its transaction gone.
+            assert_eq!(row(&mut *store, user).len(), 1);
+        }
+    });
+}
+
+#[test]
+fn the_first_row_is_made_once_where_get_lock_is_forbidden() {
+    on_every_server(|bed| {
+        let Raw::Server(database) = &bed.raw else { return };
+        if bed.name.contains("MyISAM") {
+            return;
+        }
+        let refusal = error_packet(1105, "Percona-XtraDB-Cluster prohibits use of GET_LOCK");
+        let proxy = Proxy::start(database.server, move |side| match side {
+            Side::Client(bytes) if contains(bytes, b"GET_LOCK") => Next::Answer(refusal.clone()),
+            _ => Next::Forward,
+        });
+        let address = MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
+        for _ in 0..5 {
+            let user = bed.new_user();
+            let start = Barrier::new(8);
+            let done = AtomicU64::new(0);
+            std::thread::scope(|scope| {
+                for _ in 0..8 {
+                    scope.spawn(|| {
+                        let mut store = open(address.clone()).unwrap();
+                        start.wait();
+                        if store.replace_user_meta(user, KEY, &[], b"x", None).unwrap() == Swap::Done {
+                            done.fetch_add(1, Ordering::Relaxed);
+                        }
+                    });
+                }
+            });
+            assert_eq!((done.into_inner(), bed.values(user, KEY).len()), (1, 1));
         }
     });
 }
@@ -1269,7 +1391,7 @@ fn the_journal_mode_stays_and_nothing_is_left_beside_the_file() {
         drop(store);
         assert_eq!(bed.sql("PRAGMA journal_mode"), [mode]);
         let names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(names, [file.clone()], "{}", bed.name);
+        assert_eq!(names, std::slice::from_ref(file), "{}", bed.name);
     }
 }
 
@@ -1378,7 +1500,7 @@ fn another_user_reads_without_leaving_files_and_is_told_who_may_write() {
             }
             let names: Vec<_> =
                 std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-            assert_eq!(names, [file.clone()], "{}", bed.name);
+            assert_eq!(names, std::slice::from_ref(file), "{}", bed.name);
         }
     }
 }
