@@ -21,6 +21,7 @@ mod php_roundtrip;
 mod process;
 mod readme;
 mod rig;
+mod vectors;
 mod wordpress;
 
 /// A file that is not listed above would never run.
