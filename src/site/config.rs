@@ -396,17 +396,18 @@ fn sqlite_plugin_is_there(code: &str, content_dir: &Path) -> bool {
         || content_dir.join("mu-plugins/sqlite-database-integration").exists()
 }
 
-/// PHP: `mysqli_real_connect()`'s flags.
+/// PHP: the flags of `mysqli_real_connect()`, as mysqlnd acts on them: `MYSQLI_CLIENT_SSL` alone asks for
+/// TLS and does not check the certificate, and the two flags about checking do nothing without it.
 fn ssl_mode(flags: i64) -> SslMode {
     const SSL: i64 = 2048;
     const DONT_VERIFY: i64 = 64;
     const VERIFY: i64 = 1 << 30;
-    if flags & DONT_VERIFY != 0 {
-        SslMode::Required
-    } else if flags & (SSL | VERIFY) != 0 {
+    if flags & SSL == 0 {
+        SslMode::default()
+    } else if flags & VERIFY != 0 && flags & DONT_VERIFY == 0 {
         SslMode::VerifyIdentity
     } else {
-        SslMode::default()
+        SslMode::Required
     }
 }
 

@@ -823,8 +823,7 @@ impl<'a> Evaluator<'a> {
             }
             match self.iteration(body, span) {
                 Ok(Flow::Normal) => {}
-                Ok(Flow::Break(1)) => break Ok(Flow::Normal),
-                other => break leave_loop(other),
+                other => break other,
             }
             for update in updates {
                 self.expr(update)?;
@@ -852,7 +851,7 @@ impl<'a> Evaluator<'a> {
         }
         match flow {
             Ok(Flow::Break(1)) => Ok(Flow::Normal),
-            other => other,
+            other => leave_loop(other),
         }
     }
 
@@ -888,7 +887,7 @@ impl<'a> Evaluator<'a> {
             )?;
             match flow {
                 Flow::Normal => {}
-                other => return leave_loop(Ok(other)),
+                other => return Ok(other),
             }
         }
         Ok(Flow::Normal)
@@ -927,9 +926,8 @@ impl<'a> Evaluator<'a> {
             self.assign(target, value.clone().with(&subject.env))?;
             match self.iteration(body, span) {
                 Ok(Flow::Normal) => {}
-                Ok(Flow::Break(1)) => break,
                 other => {
-                    result = leave_loop(other);
+                    result = other;
                     break;
                 }
             }
@@ -949,8 +947,8 @@ impl<'a> Evaluator<'a> {
         let flow = self.under(&env, |this| this.switch_from(switch, 0, &subject));
         let flow = match flow {
             // PHP: in a switch, `continue` is `break`.
-            Ok(Flow::Break(1) | Flow::Continue(1)) => Ok(Flow::Normal),
-            other => leave_loop(other),
+            Ok(Flow::Continue(1)) => Ok(Flow::Break(1)),
+            other => other,
         };
         let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)), span);
         self.end_loop(since, flow, span)
