@@ -74,6 +74,8 @@ fn value<'d>(document: &'d Document, node: NodeId, depth: u32, left: &mut u32) -
                 })
                 .collect(),
         ),
-        View::Null | View::Array | View::Object { .. } | View::Custom { .. } | View::Unresolved => Value::Null,
+        View::Null | View::Array | View::Object { .. } | View::Custom { .. } | View::Unresolved => {
+            Value::Null
+        }
     }
 }

@@ -361,7 +361,10 @@ fn behind_an_object_cache_nothing_is_added_and_a_revocation_is_no_success() {
         assert!(stderr(&output).contains("--cache=ignore"), "{output:?}");
         assert!(stderr(&output).contains("object-cache.php"), "{output:?}");
     }
-    assert_eq!(stdout(&run(&["list", "1", "--field=name", "--order=asc"])), "çédille 🚀 \"q\", it's\nalpha\ndupe\nBeta App\n");
+    assert_eq!(
+        stdout(&run(&["list", "1", "--field=name", "--order=asc"])),
+        "çédille 🚀 \"q\", it's\nalpha\ndupe\nBeta App\n"
+    );
 
     let one = run(&["delete", "1", "11111111-1111-4111-8111-111111111111"]);
     assert_eq!((code(&one), stdout(&one).as_str()), (1, ""), "{one:?}");
