@@ -62,7 +62,8 @@ start_mysql() {
   # Debian sid's loader and C library carry sid's server on any older Debian.
   local mysqld=("$lib"/ld-linux*.so.* --library-path "$lib:$root/usr/lib/mysql/private" "$root/usr/sbin/mysqld" --no-defaults
     --user="$(id -un)" --datadir="$D/mysql" --tmpdir="$D/tmp" --secure-file-priv= --lc-messages-dir="$root/usr/share/mysql"
-    --character-sets-dir="$root/usr/share/mysql/charsets" --plugin-dir="$root/usr/lib/mysql/plugin" --disable-log-bin)
+    --character-sets-dir="$root/usr/share/mysql/charsets" --plugin-dir="$root/usr/lib/mysql/plugin" --disable-log-bin
+    --innodb-redo-log-capacity=16M)
   "${mysqld[@]}" --initialize-insecure >"$D/log/mysql-install" 2>&1 </dev/null || return 1
   for _ in 1 2 3; do
     port=$(free_port) || return 1
