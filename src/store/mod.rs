@@ -361,7 +361,8 @@ pub struct MysqlAddress {
     pub charset: String,
     /// Whether and how TLS is used over TCP; a socket never leaves the machine.
     pub ssl_mode: SslMode,
-    /// Authorities for `VerifyCa` and `VerifyIdentity`, PEM; without it the bundled web roots.
+    /// Authorities for `VerifyCa` and `VerifyIdentity`, PEM, beside the bundled web roots: the client library trusts
+    /// those in any case, so only `VerifyIdentity` shuts out everybody else's certificates.
     pub ssl_ca: Option<std::path::PathBuf>,
     /// How long one address may take to answer the connection attempt.
     pub connect_timeout: std::time::Duration,

@@ -276,11 +276,19 @@ impl SqliteStore {
     }
 
     fn not_writable(&self) -> StoreError {
-        let owner = fs::metadata(&self.file).map_or(0, |metadata| metadata.uid());
+        let place = &self.description.place;
+        let (owner, group) =
+            fs::metadata(&self.file).map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()));
+        if owner == rustix::process::geteuid().as_raw() && self.frozen.is_none() {
+            return StoreError::Denied(format!(
+                "The {place} cannot be written: its mode forbids it, or its group (id {group}) may write it but could \
+                 not open the files that SQLite makes beside it. Change the mode, or run the command with that group \
+                 (sudo -g '#{group}' …) or as root."
+            ));
+        }
         StoreError::Denied(format!(
-            "The {} cannot be written as this user without getting in the way of its owner, the user with the \
-             id {owner}. Run the command as that user (sudo -u '#{owner}' …) or as root.",
-            self.description.place
+            "The {place} cannot be written as this user without getting in the way of its owner, the user with the \
+             id {owner}. Run the command as that user (sudo -u '#{owner}' …) or as root."
         ))
     }
 
