@@ -22,7 +22,7 @@ use crate::commands::{self, Context, Outcome};
 use crate::error::Error;
 use crate::output::{self, Debug, Output, Terminal};
 use crate::site::{self, Environment, Site};
-use crate::store;
+use crate::store::{self, Store};
 
 /// Global parameters of WP-CLI that this program cannot honour, and what to do instead. Accepting them
 /// silently would run the command somewhere else than the user meant.
@@ -197,7 +197,7 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
         Verb::Man(args) => return commands::man::run(args, out),
         _ => {}
     }
-    let site = site::resolve(&site::Request {
+    let mut site = site::resolve(&site::Request {
         path: global.path.clone(),
         db: global.db.clone(),
         table_prefix: global.table_prefix.clone(),
@@ -211,7 +211,25 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
     }
     explain(&site, out);
     let mut store = store::open(&site.address, &site.tables)?;
-    out.debug("site", format!("{:?}", store.description()));
+    if let Some(blog_id) = find_blog(&site, store.as_mut())? {
+        site.tables.blog_id = blog_id;
+        store = store::open(&site.address, &site.tables)?;
+    }
+    let found = store.description();
+    out.debug(
+        "store",
+        format!(
+            "{}: users {}, usermeta {}, options {}{}",
+            found.place,
+            found.users_table,
+            found.usermeta_table,
+            found.options_table,
+            found
+                .network
+                .as_ref()
+                .map_or_else(String::new, |(table, id)| format!(", network {id} in {table}"))
+        ),
+    );
     let mut context = Context {
         store: store.as_mut(),
         out,
@@ -237,6 +255,29 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
         Verb::RevokeAll(args) => commands::revoke_all::run(args, &mut context),
         Verb::Completions(_) | Verb::Man(_) => Ok(Outcome::Done),
     }
+}
+
+/// The site of a network that `--url` means, when it is not the one that was opened.
+///
+/// WordPress: `ms_load_current_site_and_network()` takes the longest path that is a site's. A single site
+/// answers to every address, so there is nothing to find.
+fn find_blog(site: &Site, store: &mut dyn Store) -> Result<Option<u64>, Error> {
+    let Some(url) = site.url.as_deref().filter(|_| store.description().network.is_some()) else {
+        return Ok(None);
+    };
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (domain, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+    let domain = domain.to_ascii_lowercase();
+    let domain = domain.strip_suffix(":80").or_else(|| domain.strip_suffix(":443")).unwrap_or(&domain);
+    let mut path = path.split(['?', '#']).next().unwrap_or_default().trim_end_matches('/');
+    loop {
+        if let Some(blog_id) = store.blog_at(domain, &format!("{path}/"))? {
+            return Ok((blog_id != site.tables.blog_id).then_some(blog_id));
+        }
+        let Some((shorter, _)) = path.rsplit_once('/') else { break };
+        path = shorter;
+    }
+    Err(Error::Usage(format!("Site '{rest}' not found. Verify `--url=<url>` matches an existing site.")))
 }
 
 /// `--debug`: where the site is, and who said so.

@@ -138,6 +138,10 @@ pub trait Store {
     /// is none, once however many try.
     fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError>;
 
+    /// `get_site_by_path()`, one path at a time: the `blog_id` of the network's site at exactly this domain
+    /// (with a port, if it is an odd one) and path (`/` or `/name/`). Call it on a network only.
+    fn blog_at(&mut self, domain: &str, path: &str) -> Result<Option<u64>, StoreError>;
+
     /// Walks every user that has `key`, in `user_id` then `umeta_id` order, without holding the values
     /// in memory (24 bytes per row are). The visitor ends the walk with [`ControlFlow::Break`]; however
     /// long it takes, no lock is held and no snapshot pinned meanwhile.
@@ -195,6 +199,7 @@ struct TableNames {
     options: String,
     site: String,
     sitemeta: String,
+    blogs: String,
 }
 
 impl Tables {
@@ -218,6 +223,7 @@ impl Tables {
             options,
             site: format!("{prefix}site"),
             sitemeta: format!("{prefix}sitemeta"),
+            blogs: format!("{prefix}blogs"),
         })
     }
 }

@@ -48,6 +48,7 @@ pub struct MysqlStore {
     usermeta: Table,
     options: String,
     sitemeta: String,
+    blogs: String,
     /// Whether `usermeta` has transactions; asked before the first write.
     transactional: Option<bool>,
     description: Description,
@@ -129,6 +130,7 @@ impl MysqlStore {
             },
             options: quoted(std::slice::from_ref(&names.options)),
             sitemeta: quoted(std::slice::from_ref(&names.sitemeta)),
+            blogs: quoted(std::slice::from_ref(&names.blogs)),
             transactional: None,
             description: Description {
                 place: format!("database server at {place}"),
@@ -236,11 +238,10 @@ impl MysqlStore {
         }
         // WordPress: get_main_network_id() prefers 1, then the lowest.
         let site = quoted(std::slice::from_ref(&names.site));
-        let blogs = quoted(&[format!("{}blogs", tables.prefix)]);
         let query = format!(
             "SELECT (SELECT id FROM {site} ORDER BY id <> 1, id LIMIT 1), \
-             (SELECT 1 FROM {} LIMIT 0), (SELECT 1 FROM {blogs} LIMIT 0)",
-            self.sitemeta
+             (SELECT 1 FROM {} LIMIT 0), (SELECT 1 FROM {} LIMIT 0)",
+            self.sitemeta, self.blogs
         );
         let id = match self.rows(&query) {
             Ok(rows) => rows.first().and_then(|row| number(row.first()?)),
@@ -763,6 +764,19 @@ impl Store for MysqlStore {
             self.literal(name.as_bytes())
         );
         self.setting(&table, "meta_value", &from)
+    }
+
+    fn blog_at(&mut self, domain: &str, path: &str) -> Result<Option<u64>, StoreError> {
+        let query = format!(
+            "SELECT blog_id FROM {} WHERE domain = {} AND path = {} LIMIT 1",
+            self.blogs,
+            self.literal(domain.as_bytes()),
+            self.literal(path.as_bytes())
+        );
+        match self.rows(&query) {
+            Ok(rows) => Ok(rows.first().and_then(|row| number(row.first()?))),
+            Err(error) => Err(self.fault(error)),
+        }
     }
 
     fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError> {

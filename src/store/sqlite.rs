@@ -33,6 +33,7 @@ pub struct SqliteStore {
     usermeta: String,
     options: String,
     sitemeta: String,
+    blogs: String,
     description: Description,
     /// Set when the file is read as if nobody could change it; see [`SqliteStore::open_frozen`].
     frozen: Option<FileState>,
@@ -93,6 +94,7 @@ impl SqliteStore {
             usermeta: quoted(names.usermeta.last()),
             options: quoted(Some(&names.options)),
             sitemeta: quoted(Some(&names.sitemeta)),
+            blogs: quoted(Some(&names.blogs)),
             description: Description {
                 place,
                 users_table: names.users.last().cloned().unwrap_or_default(),
@@ -111,10 +113,9 @@ impl SqliteStore {
                 return Err(no_tables(table, &description.place, &all_tables));
             }
         }
-        let blogs = format!("{}blogs", tables.prefix);
-        let network = tables
-            .multisite
-            .unwrap_or_else(|| [&names.site, &names.sitemeta, &blogs].into_iter().all(|table| exists(table)));
+        let network = tables.multisite.unwrap_or_else(|| {
+            [&names.site, &names.sitemeta, &names.blogs].into_iter().all(|table| exists(table))
+        });
         if network {
             let id = match tables.primary_network {
                 Some(id) => id,
@@ -497,6 +498,11 @@ impl Store for SqliteStore {
         let Some((table, network)) = &self.description.network else { return self.option(name) };
         let from = format!("{} WHERE meta_key = ?1 AND site_id = ?2 ORDER BY meta_id LIMIT 1", self.sitemeta);
         self.setting(table, "meta_value", &from, params![name, network.cast_signed()])
+    }
+
+    fn blog_at(&mut self, domain: &str, path: &str) -> Result<Option<u64>, StoreError> {
+        let query = format!("SELECT blog_id FROM {} WHERE domain = ?1 AND path = ?2 LIMIT 1", self.blogs);
+        self.first(&query, params![domain, path], |row| unsigned(row, 0))
     }
 
     fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError> {

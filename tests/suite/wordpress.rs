@@ -655,3 +655,27 @@ fn copy_table(database: &rusqlite::Connection, table: &str) -> usize {
             .unwrap()
     }
 }
+
+#[test]
+fn url_picks_the_site_of_a_network() {
+    let Some(rig) = rig::require() else { return };
+    let site = rig.sites.iter().find(|site| site.multisite).expect("a network");
+    let second: Value = rig.wp_eval(site, "return array_values( array_map( fn( $s ) => array( $s->blog_id, $s->domain . $s->path ), get_sites() ) );");
+    let second =
+        second.as_array().unwrap().iter().find(|row| row[0].as_str() != Some("1")).expect("a second site");
+    let address = format!("http://{}", second[1].as_str().unwrap());
+    let run = |arguments: &[&str]| site.tool().args(arguments).output().unwrap();
+    let inside = format!("{address}wp-admin/users.php?x=/y/");
+    for url in [address.as_str(), address.trim_end_matches('/'), inside.as_str()] {
+        let output = run(&["list", "admin", "--format=count", "--url", url, "--expect-url", &address]);
+        assert!(output.status.success(), "{url}: {output:?}");
+    }
+    // Without --url the main site is meant, whose address is another.
+    let main = run(&["list", "admin", "--format=count", "--expect-url", &address]);
+    assert_eq!(main.status.code(), Some(1), "{main:?}");
+    let nowhere = run(&["list", "admin", "--url=http://nowhere.example/"]);
+    assert_eq!(
+        String::from_utf8_lossy(&nowhere.stderr),
+        "Error: Site 'nowhere.example/' not found. Verify `--url=<url>` matches an existing site.\n"
+    );
+}
