@@ -1,8 +1,7 @@
 <?php
 // The oracle for tests/suite/site.rs: what PHP itself makes of a wp-config.php.
 // Usage: php wp_config.php ROOT CONFIG RESULT REQUEST, where REQUEST is JSON for $_SERVER.
-// ROOT holds an empty wp-settings.php, so that loading it changes nothing; as in wp-load.php, ABSPATH is
-// defined first. Writes constants and global variables to RESULT as JSON, strings in base64.
+// ROOT holds a wp-settings.php that calls oracle_write(); as in wp-load.php, ABSPATH is defined first. Writes constants and global variables to RESULT as JSON, strings in base64.
 
 $oracle_arguments = $argv;
 chdir($argv[1]);

@@ -195,7 +195,8 @@ fn run(case: &Case) -> (Vec<String>, Vec<String>) {
         );
         fs::write(path, content).unwrap();
     }
-    fs::write(root.join("wp-settings.php"), "").unwrap();
+    // What follows the settings happens in a running WordPress: the oracle stops looking where it is loaded.
+    fs::write(root.join("wp-settings.php"), "<?php oracle_write($GLOBALS['oracle_arguments']);").unwrap();
     let config = [root.join("wp-config.php"), root.join("../wp-config.php")]
         .into_iter()
         .find(|path| path.exists())
@@ -252,4 +253,339 @@ fn php_agrees_with_every_case() {
     }
     eprintln!("wp-config.php: {count} cases compared with PHP");
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+// Programs nobody wrote: PHP must agree with every value that is known.
+
+/// A small random program: assignments, conditions, loops, functions, strings, arrays.
+struct Writer {
+    rng: rand::rngs::StdRng,
+    variables: Vec<String>,
+}
+
+impl Writer {
+    fn pick<'p, T: ?Sized>(&mut self, from: &[&'p T]) -> &'p T {
+        use rand::RngExt;
+        from[self.rng.random_range(0..from.len())]
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        use rand::RngExt;
+        self.rng.random_range(0..limit)
+    }
+
+    fn literal(&mut self) -> String {
+        self.pick(&[
+            "''",
+            "'0'",
+            "'a'",
+            "'1'",
+            "'abc'",
+            "' 12'",
+            "'1e1'",
+            "'10'",
+            "'0.0'",
+            "'x-y_z'",
+            "\"t\\tab\"",
+            "'ABC'",
+            "'localhost:3306'",
+            "0",
+            "1",
+            "-3",
+            "42",
+            "10",
+            "2.5",
+            "0.1",
+            "true",
+            "false",
+            "null",
+            "[]",
+            "[1, 'a' => 'b']",
+            "['x', 'y']",
+            "'/srv/www/'",
+            "'12abc'",
+        ])
+        .to_owned()
+    }
+
+    fn variable(&mut self) -> String {
+        let index = self.below(self.variables.len());
+        format!("${}", self.variables[index])
+    }
+
+    fn scalar(&mut self, depth: usize) -> String {
+        // What arrays would turn into an error at once.
+        match self.below(3) {
+            0 => self
+                .pick(&[
+                    "'a'", "'b'", "''", "'0'", "'12'", "5", "0", "1.5", "true", "false", "null", "'/x/y'",
+                ])
+                .to_owned(),
+            1 => format!("strval(is_array({0}) ? count({0}) : {0})", self.variable()),
+            _ if depth > 0 => format!("({} . {})", self.scalar(depth - 1), self.scalar(depth - 1)),
+            _ => "'z'".to_owned(),
+        }
+    }
+
+    fn expression(&mut self, depth: usize) -> String {
+        if depth == 0 {
+            return if self.below(2) == 0 { self.literal() } else { self.variable() };
+        }
+        let d = depth - 1;
+        match self.below(20) {
+            0 => format!("({} . {})", self.scalar(d), self.scalar(d)),
+            1 => {
+                let operator = self.pick(&["==", "===", "!=", "!==", "<", ">", "<=", ">=", "<=>"]);
+                format!("({} {operator} {})", self.expression(d), self.expression(d))
+            }
+            2 => {
+                let operator = self.pick(&["&&", "||", "and", "or", "xor"]);
+                format!("({} {operator} {})", self.expression(d), self.expression(d))
+            }
+            3 => format!("({} ? {} : {})", self.expression(d), self.expression(d), self.expression(d)),
+            4 => format!("({} ?: {})", self.expression(d), self.expression(d)),
+            5 => format!("({} ?? {})", self.variable(), self.expression(d)),
+            6 => format!("(!{})", self.expression(d)),
+            7 => {
+                let cast = self.pick(&["(int) ", "(bool) ", "(string) ", "(float) "]);
+                format!("({cast}{})", self.scalar(d))
+            }
+            8 => {
+                let function = self.pick(&[
+                    "strtolower",
+                    "strtoupper",
+                    "strlen",
+                    "trim",
+                    "ucfirst",
+                    "dirname",
+                    "basename",
+                    "md5",
+                    "intval",
+                    "strrev",
+                    "rawurlencode",
+                    "urldecode",
+                    "is_numeric",
+                    "is_string",
+                    "ctype_digit",
+                    "base64_encode",
+                    "bin2hex",
+                ]);
+                format!("{function}({})", self.scalar(d))
+            }
+            9 => {
+                let function =
+                    self.pick(&["strpos", "strrpos", "str_contains", "str_starts_with", "strstr", "stripos"]);
+                format!("{function}({}, {})", self.scalar(d), self.scalar(d))
+            }
+            10 => format!(
+                "substr({}, {}, {})",
+                self.scalar(d),
+                self.below(5) as i64 - 2,
+                self.below(6) as i64 - 2
+            ),
+            11 => format!("str_replace({}, {}, {})", self.scalar(d), self.scalar(d), self.scalar(d)),
+            12 => format!("explode('/', {})", self.scalar(d)),
+            13 => format!("[{}, 'k' => {}]", self.expression(d), self.expression(d)),
+            14 => format!(
+                "({}[{}] ?? {})",
+                self.variable(),
+                self.pick(&["0", "1", "'k'", "'a'", "-1"]),
+                self.expression(d)
+            ),
+            15 => format!("isset({}, {}['a'])", self.variable(), self.variable()),
+            16 => format!("empty({})", self.variable()),
+            17 => format!("in_array({}, ['a', 0, '1', null])", self.expression(d)),
+            18 => format!("\"<{{{}}}>\"", self.variable()),
+            _ => format!("f({}, {})", self.expression(d), self.scalar(d)),
+        }
+    }
+
+    fn statement(&mut self, depth: usize) -> String {
+        if depth == 0 {
+            let (target, operator) = (self.variable(), self.pick(&["=", "=", "=", "??=", ".="]));
+            let value = if operator == ".=" { self.scalar(1) } else { self.expression(2) };
+            let reset = if operator == ".=" {
+                format!("if (is_array({target})) {target} = ''; ")
+            } else {
+                String::new()
+            };
+            return format!("{reset}{target} {operator} {value};\n");
+        }
+        let d = depth - 1;
+        match self.below(9) {
+            0 => format!(
+                "if ({}) {{ {} }} elseif ({}) {{ {} }} else {{ {} }}\n",
+                self.expression(2),
+                self.statement(d),
+                self.expression(1),
+                self.statement(d),
+                self.statement(d)
+            ),
+            1 => format!(
+                "foreach (['p', 'q' => 2, 3] as $key => $value) {{ {} if ({}) break; {} }}\n",
+                self.statement(d),
+                self.expression(1),
+                self.statement(d)
+            ),
+            2 => format!(
+                "switch ({}) {{ case 'a': {} break; case 1: {} default: {} }}\n",
+                self.expression(1),
+                self.statement(d),
+                self.statement(d),
+                self.statement(d)
+            ),
+            3 => format!(
+                "for ($i = 0; $i < 3; $i++) {{ if ({}) continue; {} }}\n",
+                self.expression(1),
+                self.statement(d)
+            ),
+            4 => format!("{}[{}] = {};\n", "$list", self.pick(&["", "'k'", "3"]), self.expression(1)),
+            5 => format!(
+                "$matched = match (true) {{ {} == 'a' => 1, {} === null => 'two', default => {} }};\n",
+                self.variable(),
+                self.variable(),
+                self.expression(1)
+            ),
+            6 => {
+                let name = self.below(1000);
+                format!(
+                    "if (!defined('P_{name}')) define('P_{name}', {}); $c = P_{name};\n",
+                    self.expression(2)
+                )
+            }
+            _ => self.statement(0),
+        }
+    }
+
+    fn program(&mut self) -> String {
+        let mut code = String::from(
+            "$a = 'a'; $b = 1; $c = null; $d = 'x/y'; $e = ['k' => 'v', 1]; $list = []; $i = 0; $key = ''; $value = '';\n",
+        );
+        for _ in 0..3 + self.below(6) {
+            let depth = self.below(3);
+            code.push_str(&self.statement(depth));
+        }
+        code
+    }
+}
+
+#[test]
+fn php_agrees_with_random_programs() {
+    use rand::SeedableRng;
+    if !php_is_here() {
+        return;
+    }
+    let count: u64 = std::env::vars()
+        .find(|(name, _)| name == "WP_APP_PASSWORD_PROGRAMS")
+        .map_or(400, |(_, value)| value.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap().join("root");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("wp-settings.php"), "<?php oracle_write($GLOBALS['oracle_arguments']);").unwrap();
+    let (mut failures, mut known, mut unknown) = (Vec::new(), 0, 0);
+    // PHP starts slowly: many programs go into one file, each with variables and constants of its own.
+    for batch in 0..count.div_ceil(40) {
+        let mut bodies = Vec::new();
+        let mut code = String::from(
+            "<?php\nfunction f($x, $y = 'd') { if ($x == $y) { return 'same'; } return is_array($x) ? $y : $x . $y; }\n",
+        );
+        for number in 0..40 {
+            let seed = batch * 40 + number;
+            let mut writer = Writer {
+                rng: rand::rngs::StdRng::seed_from_u64(seed),
+                variables: ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec(),
+            };
+            let body = writer.program();
+            let body = body.replace("P_", &format!("P{seed}_"));
+            code.push_str(&format!("function program{seed}() {{\n{body}return [$a, $b, $c, $d, $e, $list, $i, $key, $value, $matched ?? null];\n}}\ntry {{ $result{seed} = program{seed}(); }} catch (Throwable $t) {{ $result{seed} = 'thrown'; }} unset($t);\n"));
+            bodies.push((seed, body));
+        }
+        code.push_str("require ABSPATH . 'wp-settings.php';\n");
+        let config = root.join("wp-config.php");
+        fs::write(&config, &code).unwrap();
+        let (constants, variables) = ask_php(&root, &config, &[], None);
+        let outcome = evaluate(&root, &config, &Case::default()).unwrap();
+        for (seed, body) in bodies {
+            let name = format!("result{seed}");
+            let ours = outcome.variable(&name).map(|setting| setting.value);
+            match compare(ours.as_ref(), variables.get(&name)) {
+                Verdict::Same => known += 1,
+                Verdict::Unknown => unknown += 1,
+                Verdict::Wrong(how) => failures.push(format!("seed {seed}: {how}\n{body}")),
+            }
+        }
+        for (name, theirs) in constants {
+            let ours = outcome.constant(&name).map(|setting| setting.value);
+            if let Verdict::Wrong(how) = compare(ours.as_ref(), Some(&theirs)) {
+                failures.push(format!("{name}: {how}"));
+            }
+        }
+    }
+    eprintln!("random programs: {known} agree with PHP, {unknown} unknown, {} differ", failures.len());
+    assert!(failures.is_empty(), "{}", failures[..failures.len().min(3)].join("\n"));
+}
+
+#[test]
+fn no_bytes_make_the_evaluator_panic_or_hang() {
+    use rand::{RngExt, SeedableRng};
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("wp-config.php");
+    let env = Environment::default();
+    let input = Input {
+        file: file.clone(),
+        root: None,
+        working_dir: dir.path().into(),
+        env: &env,
+        url: None,
+        limited_to_owner: None,
+    };
+    let mut try_with = |code: &[u8]| {
+        fs::write(&file, code).unwrap();
+        let start = std::time::Instant::now();
+        let _ = php::evaluate(&input);
+        assert!(start.elapsed().as_secs() < 20, "{} bytes took too long", code.len());
+    };
+    let repeat = |text: &str, times: usize| text.repeat(times);
+    for code in [
+        repeat("(", 50_000),
+        format!("$a = {}1{};", repeat("[", 20_000), repeat("]", 20_000)),
+        format!("$a = {}1;", repeat("-", 30_000)),
+        format!("$a = '1'{};", repeat(" . '1'", 30_000)),
+        format!("$a = 1{};", repeat(" + 1", 30_000)),
+        repeat("if (1) {", 20_000),
+        "while (true) { $a[] = $a ?? 1; }".to_owned(),
+        "$a = 'x'; while (true) { $a .= $a; }".to_owned(),
+        "$a = []; while (true) { $a = [$a, $a]; }".to_owned(),
+        "function f() { return f() . f(); } f();".to_owned(),
+        "while ($_GET['x']) { if ($_GET['y']) { break; } if ($_GET['z']) { continue; } $a[] = 1; }"
+            .to_owned(),
+        "include __FILE__; include __FILE__;".to_owned(),
+        "eval('eval(\\'1;\\'); ' . file_get_contents(__FILE__));".to_owned(),
+        "$f = fn() => $f(); $f(); $g = function () use (&$g) { return $g(); }; $g();".to_owned(),
+        repeat("if ($_GET['a']) { $x = 1; } ", 5_000),
+    ] {
+        try_with(format!("<?php {code}").as_bytes());
+    }
+    let stock =
+        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wp-config/functions.case")).unwrap();
+    let mut rng = rand::rngs::StdRng::seed_from_u64(7);
+    for _ in 0..300 {
+        let mut code = b"<?php ".to_vec();
+        if rng.random_bool(0.3) {
+            code.extend((0..200).map(|_| rng.random::<u8>()));
+        } else {
+            code.extend_from_slice(&stock);
+            for _ in 0..1 + rng.random_range(0..8) {
+                let at = rng.random_range(0..code.len());
+                match rng.random_range(0..3) {
+                    0 => code[at] = rng.random(),
+                    1 => {
+                        code.remove(at);
+                    }
+                    _ => code.insert(at, b"(){}[]$'\";?:=.<>&|!"[rng.random_range(0..19)]),
+                }
+            }
+        }
+        try_with(&code);
+    }
 }
