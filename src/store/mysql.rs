@@ -492,7 +492,9 @@ impl MysqlStore {
                         first.umeta_id, self.description.usermeta_table
                     ))));
                 }
-                outcome => drop(outcome?),
+                outcome => {
+                    outcome?;
+                }
             }
         }
         if transactional { self.verify(first.umeta_id, user, key, new) } else { Ok(()) }
