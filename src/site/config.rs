@@ -442,3 +442,196 @@ fn origin(name: &str, setting: &Setting) -> Origin {
     }
     Origin { name: name.into(), shown, state: setting.state, source }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const STOCK: &str = "<?php define('DB_NAME', 'db'); define('DB_USER', 'me'); define('DB_PASSWORD', 'hunter2'); \
+         define('DB_HOST', '127.0.0.1:3307'); define('DB_CHARSET', 'utf8'); $table_prefix = 'x_'; EXTRA \
+         require_once ABSPATH . 'wp-settings.php';";
+
+    /// A root with this configuration and these further files, resolved with `--path`.
+    fn resolved(
+        config: &str,
+        files: &[(&str, &str)],
+        change: impl Fn(&mut Request),
+    ) -> Result<Site, SiteError> {
+        let dir = tempfile::tempdir().unwrap();
+        let version = (
+            "wp-includes/version.php",
+            "<?php $wp_version = '6.8.2'; \n$wp_version = '6.8.2';\n$wp_db_version = 60421;",
+        );
+        for (path, text) in [("wp-load.php", ""), ("wp-config.php", config), version].iter().chain(files) {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let mut request = Request { path: Some(dir.path().into()), cwd: "/".into(), ..Request::default() };
+        change(&mut request);
+        super::super::resolve(&request)
+    }
+
+    fn mysql(site: &Site) -> &MysqlAddress {
+        match &site.address {
+            Address::Mysql(address) => address,
+            Address::Sqlite(file) => panic!("{}", file.display()),
+        }
+    }
+
+    fn message(result: Result<Site, SiteError>) -> String {
+        result.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_stock_configuration_is_understood_and_its_password_hidden() {
+        let site =
+            resolved(&STOCK.replace("EXTRA", ""), &[("wp-content/object-cache.php", "")], |_| {}).unwrap();
+        let address = mysql(&site);
+        assert_eq!((address.host.as_str(), address.port, &address.socket), ("127.0.0.1", 3307, &None));
+        assert_eq!(
+            (address.database.as_str(), address.user.as_str(), address.charset.as_str()),
+            ("db", "me", "utf8")
+        );
+        assert_eq!(address.password.expose(), b"hunter2");
+        assert_eq!((site.tables.prefix.as_str(), site.tables.multisite), ("x_", Some(false)));
+        assert_eq!(site.version_php.as_ref().unwrap().wp_version, "6.8.2");
+        assert!(site.object_cache.is_some());
+        assert!(!format!("{site:?}").contains("hunter2"));
+        let host = site.origins.iter().find(|origin| origin.name == "DB_HOST").unwrap();
+        assert!(host.source.ends_with("wp-config.php:1"), "{}", host.source);
+    }
+
+    #[test]
+    fn networks_tables_and_flags_are_read() {
+        let extra = "define('MULTISITE', true); define('CUSTOM_USER_TABLE', 'shared_users'); \
+             define('CUSTOM_USER_META_TABLE', 'other.shared_meta'); define('PRIMARY_NETWORK_ID', 3); \
+             define('MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL | MYSQLI_CLIENT_SSL_DONT_VERIFY_SERVER_CERT);";
+        let site = resolved(&STOCK.replace("EXTRA", extra), &[], |_| {}).unwrap();
+        assert_eq!(site.tables.multisite, Some(true));
+        assert_eq!(site.tables.users.as_deref(), Some("shared_users"));
+        assert_eq!(site.tables.usermeta.as_deref(), Some("other.shared_meta"));
+        assert_eq!(site.tables.primary_network, Some(3));
+        assert_eq!(mysql(&site).ssl_mode, SslMode::Required);
+        let vhost = resolved(&STOCK.replace("EXTRA", "define('VHOST', 'no');"), &[], |_| {}).unwrap();
+        assert_eq!(vhost.tables.multisite, Some(true));
+        let off = resolved(
+            &STOCK.replace("EXTRA", "define('MULTISITE', false); define('SUNRISE', 1);"),
+            &[],
+            |_| {},
+        );
+        assert_eq!(off.unwrap().tables.multisite, Some(false));
+        assert_eq!(ssl_mode(0), SslMode::Preferred);
+        assert_eq!(ssl_mode(64), SslMode::Preferred);
+        assert_eq!(ssl_mode(2048 | 1 << 30), SslMode::VerifyIdentity);
+    }
+
+    #[test]
+    fn what_only_the_web_server_knows_is_refused_with_a_way_out() {
+        let by_host =
+            STOCK.replace("'db'", "$_SERVER['HTTP_HOST'] == 'a.example' ? 'a' : 'b'").replace("EXTRA", "");
+        let refused = message(resolved(&by_host, &[], |_| {}));
+        assert!(
+            refused.contains("DB_NAME")
+                && refused.contains("wp-config.php line 1")
+                && refused.contains("--url"),
+            "{refused}"
+        );
+        let site = resolved(&by_host, &[], |request| request.url = Some("https://a.example".into())).unwrap();
+        assert_eq!(mysql(&site).database, "a");
+    }
+
+    #[test]
+    fn a_default_for_an_unset_variable_is_refused_and_taken_where_another_is_set() {
+        let code = STOCK
+            .replace("'db'", "getenv('SITE_DB') ?: 'fallback'")
+            .replace("'me'", "getenv('SITE_USER') ?: 'me'");
+        let code = code.replace("EXTRA", "");
+        let refused = message(resolved(&code, &[], |_| {}));
+        assert!(refused.contains("SITE_DB") && refused.contains("--db"), "{refused}");
+        let site =
+            resolved(&code, &[], |request| request.env = [("SITE_USER", "them")].into_iter().collect())
+                .unwrap();
+        assert_eq!((mysql(&site).database.as_str(), mysql(&site).user.as_str()), ("fallback", "them"));
+        let passed = STOCK
+            .replace("<?php", "<?php if (getenv('STAGE') == 'y') { define('DB_NAME', 'stage'); }")
+            .replace("EXTRA", "");
+        assert!(message(resolved(&passed, &[], |_| {})).contains("STAGE"));
+        let ddev = STOCK
+            .replace("<?php", "<?php if (getenv('IS_DDEV_PROJECT') == 'true') { require 'x.php'; }")
+            .replace("EXTRA", "");
+        assert_eq!(mysql(&resolved(&ddev, &[], |_| {}).unwrap()).database, "db");
+    }
+
+    #[test]
+    fn the_sqlite_dropin_decides_and_can_be_switched_off() {
+        let plugin = ("wp-content/plugins/sqlite-database-integration/load.php", "");
+        let dropin = (
+            "wp-content/db.php",
+            "<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );\n$sqlite_plugin_implementation_folder_path = '/nowhere';",
+        );
+        let file = |extra: &str, files: &[(&str, &str)]| match resolved(
+            &STOCK.replace("EXTRA", extra),
+            files,
+            |_| {},
+        )
+        .unwrap()
+        .address
+        {
+            Address::Sqlite(file) => file
+                .components()
+                .rev()
+                .take(2)
+                .map(|part| part.as_os_str().to_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+                .join(" in "),
+            Address::Mysql(_) => "mysql".into(),
+        };
+        assert_eq!(file("", &[plugin, dropin]), ".ht.sqlite in database");
+        assert_eq!(
+            file("", &[plugin, dropin, ("wp-content/database/.ht.sqlite.php", "")]),
+            ".ht.sqlite.php in database"
+        );
+        assert_eq!(
+            file("define('DB_DIR', '/srv/d'); define('DB_FILE', 'w.db');", &[plugin, dropin]),
+            "w.db in d"
+        );
+        assert_eq!(file("define('FQDB', '/srv/q/f.db');", &[plugin, dropin]), "f.db in q");
+        assert_eq!(file("define('DB_ENGINE', 'mysql');", &[plugin, dropin]), "mysql");
+        assert_eq!(file("", &[dropin]), "mysql");
+    }
+
+    #[test]
+    fn dropins_that_choose_databases_are_refused() {
+        for code in ["<?php // HyperDB", "<?php class my_db extends wpdb {}"] {
+            let refused =
+                message(resolved(&STOCK.replace("EXTRA", ""), &[("wp-content/db.php", code)], |_| {}));
+            assert!(refused.contains("db.php") && refused.contains("--db"), "{refused}");
+        }
+        let watched = ("wp-content/db.php", "<?php /* Plugin Name: Query Monitor Database Class */");
+        assert!(resolved(&STOCK.replace("EXTRA", ""), &[watched], |_| {}).is_ok());
+    }
+
+    #[test]
+    fn broken_and_empty_configurations_are_sentences() {
+        let broken = message(resolved("<?php define('DB_NAME', 'hunter2';", &[], |_| {}));
+        assert!(
+            broken.contains("line 1") && broken.contains("--db") && !broken.contains("hunter2"),
+            "{broken}"
+        );
+        assert!(message(resolved("<?php $table_prefix = 'wp_';", &[], |_| {})).contains("names no database"));
+        let prefix = STOCK.replace("'x_'", "'x-'").replace("EXTRA", "");
+        assert!(message(resolved(&prefix, &[], |_| {})).contains("letters, digits"));
+        assert_eq!(
+            resolved(&prefix, &[], |request| request.table_prefix = Some("y_".into())).unwrap().tables.prefix,
+            "y_"
+        );
+    }
+
+    #[test]
+    fn flags_that_contradict_each_other_are_refused() {
+        let both = message(resolved("<?php", &[], |request| request.sandbox = true));
+        assert_eq!(both, "--sandbox and --path each name a site; give only one of them.");
+    }
+}

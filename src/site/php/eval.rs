@@ -793,13 +793,10 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn truth(
-        &mut self,
-        condition: Option<&'a Expr<'a, 'a>>,
-    ) -> Result<(Result<bool, Rc<Why>>, Option<Rc<Variables>>), Stop> {
-        let Some(condition) = condition else { return Ok((Ok(true), None)) };
-        let value = self.expr(condition)?;
-        Ok((value.to_bool(), value.env))
+    /// Whether a loop goes on; without a condition it does.
+    fn truth(&mut self, condition: Option<&'a Expr<'a, 'a>>) -> Result<Result<bool, Rc<Why>>, Stop> {
+        let Some(condition) = condition else { return Ok(Ok(true)) };
+        Ok(self.expr(condition)?.to_bool())
     }
 
     fn looped(
@@ -815,7 +812,7 @@ impl<'a> Evaluator<'a> {
         let result = loop {
             self.step(span, 0)?;
             if !std::mem::take(&mut skip_condition) {
-                match self.truth(condition)?.0 {
+                match self.truth(condition)? {
                     Ok(true) => {}
                     Ok(false) => break Ok(Flow::Normal),
                     Err(why) => break self.unknown_times(&why, body, updates, condition, span),
@@ -1347,13 +1344,11 @@ impl<'a> Evaluator<'a> {
     pub fn assign(&mut self, target: &'a Expr<'a, 'a>, value: Value) -> Result<(), Stop> {
         if let ExprKind::Array(elements) = &target.kind {
             // `[$a, 'k' => $b] = …`
-            let mut next = 0;
-            for element in elements.iter() {
+            for (position, element) in (0..).zip(elements.iter()) {
                 let key = match &element.key {
                     Some(key) => self.expr(key)?,
-                    None => Value::int(next),
+                    None => Value::int(position),
                 };
-                next += 1;
                 let inner = element.value();
                 if matches!(inner.kind, ExprKind::Omit) {
                     continue;

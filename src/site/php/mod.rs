@@ -49,9 +49,13 @@ pub struct Input<'e> {
 /// The parts of `--url` that a request shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
+    /// Whether the scheme is `https`.
     pub is_https: bool,
+    /// The host, in brackets if it is an IPv6 address.
     pub host: String,
+    /// The port, if one is written.
     pub port: Option<u16>,
+    /// What `REQUEST_URI` gets; `/` at least.
     pub path_and_query: String,
 }
 
@@ -105,10 +109,15 @@ impl Environment {
 /// A value that has left the evaluator.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Plain {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// An integer.
     Int(i64),
+    /// A float.
     Float(f64),
+    /// A string: any bytes.
     Bytes(Vec<u8>),
     /// Keys as strings.
     Array(Vec<(Vec<u8>, Plain)>),
@@ -119,7 +128,9 @@ pub enum Plain {
 /// What one name was set to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {
+    /// The value.
     pub value: Plain,
+    /// How certain it is.
     pub state: State,
     /// `/srv/www/wp-config.php:23`.
     pub source: String,
@@ -145,6 +156,7 @@ pub struct Outcome {
     variables: Vec<(String, Setting)>,
     /// Why a name that is not here may be set after all.
     pub doubt: Option<String>,
+    /// How the evaluation ended.
     pub end: End,
 }
 

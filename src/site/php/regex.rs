@@ -83,11 +83,8 @@ fn is_common(body: &str) -> bool {
                 at += 2;
                 continue;
             }
-            b'[' if in_class => {
-                if bytes.get(at + 1) != Some(&b':') {
-                    return false;
-                }
-            }
+            b'[' if in_class && bytes.get(at + 1) == Some(&b':') => {}
+            b'[' if in_class => return false,
             b'[' => {
                 in_class = true;
                 class_start = at;
@@ -106,10 +103,8 @@ fn is_common(body: &str) -> bool {
                 }
             }
             b'&' | b'~' | b'-' if in_class && bytes.get(at + 1) == Some(byte) => return false,
-            b'(' if !in_class && bytes.get(at + 1) == Some(&b'?') => {
-                if bytes.get(at + 2) != Some(&b':') {
-                    return false;
-                }
+            b'(' if !in_class && bytes.get(at + 1) == Some(&b'?') && bytes.get(at + 2) != Some(&b':') => {
+                return false;
             }
             b'(' if !in_class && bytes.get(at + 1) == Some(&b'*') => return false,
             b'*' | b'+' | b'?' | b'}' if !in_class && bytes.get(at + 1) == Some(&b'+') => return false,
