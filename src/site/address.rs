@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     fn read(url: &str) -> Result<Address, SiteError> {
-        parse(url, "--db", Path::new("/work"), &mut Vec::new())
+        parse(url, "--db", Path::new("/cwd"), &mut Vec::new())
     }
 
     fn mysql(url: &str) -> MysqlAddress {
@@ -276,7 +276,7 @@ mod tests {
     #[test]
     fn sqlite_paths_are_relative_absolute_or_encoded() {
         let file = |path: &str| Ok(Address::Sqlite(PathBuf::from(path)));
-        assert_eq!(read("sqlite:a%20b.sqlite"), file("/work/a%20b.sqlite"));
+        assert_eq!(read("sqlite:a%20b.sqlite"), file("/cwd/a%20b.sqlite"));
         assert_eq!(read("sqlite:/srv/x?.db"), file("/srv/x?.db"));
         assert_eq!(read("sqlite:///srv/a%20b.db"), file("/srv/a b.db"));
         assert!(read("sqlite:").is_err() && read("/srv/x.db").is_err() && read("").is_err());
@@ -308,7 +308,7 @@ mod tests {
     fn naming_an_authority_means_asking_it() {
         let address = mysql("mysql://u@h/d?ssl-ca=ca.pem");
         assert_eq!(address.ssl_mode, SslMode::VerifyCa);
-        assert_eq!(address.ssl_ca, Some(PathBuf::from("/work/ca.pem")));
+        assert_eq!(address.ssl_ca, Some(PathBuf::from("/cwd/ca.pem")));
         assert!(read("mysql://u@h/d?ssl-mode=disabled&ssl-ca=x").is_err());
     }
 
