@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 pub mod definition;
 pub mod grammar;
@@ -43,7 +43,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let definition = Cli::command();
     let split = grammar::split(arguments.iter().cloned(), &definition);
     let mut out = open_output(&split, &environment);
-    let end = match parse(arguments, split, &definition, &mut out) {
+    let end = match parse(arguments, split, definition, &mut out) {
         Ok(Parsed::Run(cli)) => dispatch(*cli, &environment, &mut out),
         Ok(Parsed::Shown(code)) => return finish(out, code),
         Err(error) => Err(error),
@@ -83,7 +83,7 @@ enum Parsed {
 fn parse(
     arguments: Vec<OsString>,
     split: Split,
-    definition: &clap::Command,
+    definition: clap::Command,
     out: &mut Output<'static>,
 ) -> Result<Parsed, Error> {
     for (name, advice) in REFUSED {
@@ -106,7 +106,7 @@ fn parse(
         .and_then(|verb| definition.find_subcommand(verb));
     let argv = match mirrored {
         None => with_program_name(arguments),
-        Some(verb) => match grammar::read(split, definition, verb) {
+        Some(verb) => match grammar::read(split, &definition, verb) {
             Reading::Arguments { argv, warnings } => {
                 for warning in warnings {
                     out.warning(warning);
@@ -120,7 +120,8 @@ fn parse(
             Reading::Error(message) => return Err(Error::Usage(message)),
         },
     };
-    match Cli::try_parse_from(argv) {
+    let cli = definition.try_get_matches_from(argv).and_then(|matches| Cli::from_arg_matches(&matches));
+    match cli {
         Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp
