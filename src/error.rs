@@ -3,6 +3,7 @@
 //! Where WP-CLI has a sentence for the case, it is WP-CLI's own. Ends that are not failures (done, no,
 //! changes pending) are an [`crate::commands::Outcome`].
 
+use std::fmt;
 use std::process::ExitCode;
 
 use thiserror::Error as ThisError;
@@ -12,10 +13,10 @@ use thiserror::Error as ThisError;
 pub enum Error {
     /// WP-CLI: `Fetchers\User`.
     #[error("Invalid user ID, email or login: '{0}'")]
-    UnknownUser(String),
+    UnknownUser(Bytes),
     /// WP-CLI: the same with `WP_CLI_FORCE_USER_LOGIN` set.
     #[error("Invalid user login: '{0}'")]
-    UnknownLogin(String),
+    UnknownLogin(Bytes),
     /// WordPress: `application_password_empty_name`; its status came with 5.7.
     #[error("An application name is required to create an application password.{}", if *.status { " {\"status\":400}" } else { "" })]
     EmptyName {
@@ -25,6 +26,12 @@ pub enum Error {
     /// WordPress: `application_password_duplicate_name`, 5.7 to 6.6.
     #[error("Each application name should be unique. {{\"status\":409}}")]
     DuplicateName,
+    /// WordPress: `db_error`, for text that is not UTF-8.
+    #[error("Could not save application password.")]
+    NotSaved,
+    /// WP-CLI: a value of one of its own parameters that it does not know.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Refused(Vec<u8>),
     /// WordPress: `application_password_not_found`.
     #[error("Could not find an application password with that id.")]
     NotFound,
@@ -148,7 +155,27 @@ pub enum Error {
     Output(#[from] std::io::Error),
 }
 
+/// Text as it was given, which need not be UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bytes(pub Vec<u8>);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
 impl Error {
+    /// The sentence, with what the user gave in the user's own bytes: WP-CLI repeats them so.
+    pub fn message(&self) -> Vec<u8> {
+        match self {
+            Self::UnknownUser(given) => [&b"Invalid user ID, email or login: '"[..], &given.0, b"'"].concat(),
+            Self::UnknownLogin(given) => [&b"Invalid user login: '"[..], &given.0, b"'"].concat(),
+            Self::Refused(text) => text.clone(),
+            other => other.to_string().into_bytes(),
+        }
+    }
+
     /// The exit code: 1, whatever failed. Listed one by one so that a new error makes its author choose.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -156,6 +183,8 @@ impl Error {
             | Self::UnknownLogin(_)
             | Self::EmptyName { .. }
             | Self::DuplicateName
+            | Self::NotSaved
+            | Self::Refused(_)
             | Self::NotFound
             | Self::NoSuchPassword
             | Self::UuidsOrAll

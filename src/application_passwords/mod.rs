@@ -223,6 +223,10 @@ impl<'s> ApplicationPasswords<'s> {
     /// A duplicate name where WordPress refuses it, an unreadable list, a failing database. Nothing is
     /// left behind then.
     pub fn create(&mut self, user: &User, entry: &NewEntry, rules: Rules) -> Result<(), Error> {
+        // WordPress: `wpdb` refuses to store what is not UTF-8, and so nothing is.
+        if [&entry.name, &entry.app_id].iter().any(|text| std::str::from_utf8(text).is_err()) {
+            return Err(Error::NotSaved);
+        }
         let mut created_row = false;
         loop {
             self.edit(user, |list, document| {
@@ -289,6 +293,9 @@ impl<'s> ApplicationPasswords<'s> {
                 return Ok(Edit::Keep(()));
             }
             let stored = sanitize::stripslashes(name);
+            if std::str::from_utf8(&stored).is_err() {
+                return Err(Error::NotSaved);
+            }
             document
                 .set(node, Key::Str(b"name".into()), Scalar::Str(&stored))
                 .map_err(|reason| uneditable(user, reason))?;

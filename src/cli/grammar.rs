@@ -15,6 +15,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::{Arg, ArgAction, Command};
 
+use crate::commands::ActingUser;
+
 /// What follows `--name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Value {
@@ -49,6 +51,49 @@ pub struct Split {
     /// Whether an argument stands alone where WP-CLI would see a flag and a positional: the pairs
     /// `(parameter, the argument behind it)`, for a hint when the count of positionals is off.
     detached: Vec<(String, OsString)>,
+    /// How often `--blog` was used, which WP-CLI deprecates each time.
+    deprecated: u32,
+}
+
+/// What WP-CLI says about its own parameters before it looks at the command.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// On stderr as it is, also with `--quiet`.
+    Plain(&'static str),
+    /// A warning.
+    Warning(Vec<u8>),
+    /// The end.
+    Error(Vec<u8>),
+}
+
+/// Parameters of WP-CLI's own of which the last counts: `config-spec.php` without those that are
+/// `multiple`.
+const SINGLE: [&str; 17] = [
+    "path",
+    "url",
+    "ssh",
+    "http",
+    "blog",
+    "user",
+    "skip-plugins",
+    "skip-themes",
+    "skip-packages",
+    "context",
+    "color",
+    "debug",
+    "prompt",
+    "quiet",
+    "allow-root",
+    "alias",
+    "assume-https",
+];
+
+/// Parameters of WP-CLI's own that this program has no use for when they are empty, and refuses otherwise.
+const WITHOUT_EFFECT: [&str; 8] = ["ssh", "ssh-args", "http", "blog", "require", "exec", "prompt", "alias"];
+
+/// Whether a parameter may stand before its value without `=`. WP-CLI: these three mean something bare.
+fn takes_next(name: &str) -> bool {
+    !matches!(name, "user" | "url" | "context")
 }
 
 /// How a mirrored verb's command line ended up.
@@ -73,7 +118,8 @@ pub const MIRRORED: [&str; 7] = ["create", "list", "get", "exists", "update", "r
 /// Takes the arguments apart as WP-CLI does.
 ///
 /// One addition: a global parameter that needs a value takes the next argument when it is written without
-/// `=`, because `--db URL` is what everybody types; WP-CLI has no meaning for that spelling.
+/// `=`, because `--db URL` is what everybody types; WP-CLI has no meaning for that spelling, except where
+/// [`takes_next`] says so.
 pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command) -> Split {
     let mut split = Split::default();
     let mut arguments = arguments.into_iter().peekable();
@@ -81,12 +127,13 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command
     let mut bare: Option<String> = None;
     while let Some(argument) = arguments.next() {
         let bytes = argument.as_bytes();
-        if only_positionals {
-            split.positionals.push(argument);
-            continue;
-        }
+        // WP-CLI: every `--` disappears, also the second one.
         if bytes == b"--" {
             only_positionals = true;
+            continue;
+        }
+        if only_positionals {
+            split.positionals.push(argument);
             continue;
         }
         let Some((name, value)) = parameter(bytes) else {
@@ -98,7 +145,7 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command
         };
         bare = None;
         let value = match value {
-            Value::True if global(definition, &name).is_some_and(needs_value) => {
+            Value::True if takes_next(&name) && global(definition, &name).is_some_and(needs_value) => {
                 match arguments.next_if(|next| !next.as_bytes().starts_with(b"--")) {
                     Some(next) => Value::Text(next),
                     None => Value::True,
@@ -147,27 +194,110 @@ impl Split {
 
     /// `--color` or `--no-color`, if either was given.
     pub fn color(&self) -> Option<bool> {
-        let no_color = self.is_set("no-color");
-        let (_, value) = self.parameters.iter().find(|(name, _)| name == "color")?;
-        Some(value.is_truthy() && !no_color)
+        match self.value("color")? {
+            Value::Text(text) if text == "auto" => None,
+            value => Some(value.is_truthy()),
+        }
     }
 
-    /// A parameter's value as text, empty when it stands bare; `None` when it is not set or false.
+    /// A parameter's value as text, empty when it stands bare; `None` when it is not set, or false to PHP.
     pub fn text(&self, name: &str) -> Option<String> {
         let (_, value) = self.parameters.iter().find(|(n, _)| n == name)?;
         match value {
             Value::True => Some(String::new()),
             Value::False => None,
+            Value::Text(_) if !value.is_truthy() => None,
             Value::Text(text) => Some(text.to_string_lossy().into_owned()),
             Value::Many(values) => values.last().map(|text| text.to_string_lossy().into_owned()),
         }
     }
 
+    /// What WP-CLI says about its own parameters, in its order.
+    pub fn notices(&self) -> Vec<Notice> {
+        const DEPRECATED: &str = "WP-CLI: The --blog global parameter is deprecated. Use --url instead.";
+        const CONTEXTS: [&str; 4] = ["cli", "admin", "frontend", "auto"];
+        let mut notices: Vec<Notice> = (0..self.deprecated).map(|_| Notice::Plain(DEPRECATED)).collect();
+        if let Some(Value::Text(context)) = self.value("context")
+            && !CONTEXTS.iter().any(|known| context == known)
+        {
+            let text = [b"Unknown context '", context.as_bytes(), b"'"].concat();
+            notices.push(Notice::Error(text));
+        }
+        match self.url() {
+            Some(Value::True) => {
+                notices.push(Notice::Warning(b"The --url parameter expects a value.".to_vec()));
+            }
+            Some(Value::Text(url)) if !has_host(url.as_bytes()) => {
+                let text = [
+                    b"The --url parameter value '",
+                    url.as_bytes(),
+                    b"' is not valid. Check for typos in the protocol, e.g. 'http://' not 'http:/'.",
+                ];
+                notices.push(Notice::Warning(text.concat()));
+            }
+            _ => {}
+        }
+        notices
+    }
+
+    /// `--url`, or `--blog` in its stead.
+    fn url(&self) -> Option<&Value> {
+        self.value("blog").or_else(|| self.value("url"))
+    }
+
+    /// The global parameters, spelled for clap; `--user` is not among them.
+    ///
+    /// # Errors
+    /// What WP-CLI would say about a parameter that needs a value.
+    pub fn globals(&self, definition: &Command) -> Result<Vec<OsString>, String> {
+        let mut spelled_out = Vec::new();
+        for (name, value) in &self.parameters {
+            match global(definition, name) {
+                Some(arg) if !matches!(name.as_str(), "user" | "url" | "context") => {
+                    spelled_out.extend(spell_global(arg, value.clone())?);
+                }
+                _ => {}
+            }
+        }
+        // WP-CLI: an address that is none is as if it had not been given.
+        if let Some(Value::Text(url)) = self.url()
+            && has_host(url.as_bytes())
+        {
+            spelled_out.push(spelled("url", url));
+        }
+        Ok(spelled_out)
+    }
+
+    /// Whether a parameter of this name was given at all, whatever its value.
+    pub fn is_given(&self, name: &str) -> bool {
+        self.value(name).is_some()
+    }
+
+    /// Whom `--user` names.
+    pub fn acting_user(&self) -> Option<ActingUser> {
+        Some(match self.value("user")? {
+            Value::True => ActingUser::Login("1".into()),
+            Value::False => ActingUser::Nobody,
+            Value::Text(text) => ActingUser::Named(text.clone()),
+            Value::Many(values) => ActingUser::Named(values.last()?.clone()),
+        })
+    }
+
+    fn value(&self, name: &str) -> Option<&Value> {
+        self.parameters.iter().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+
     fn add(&mut self, name: String, value: Value) {
+        self.deprecated += u32::from(name == "blog");
         let Some((_, old)) = self.parameters.iter_mut().find(|(n, _)| *n == name) else {
             self.parameters.push((name, value));
             return;
         };
+        // WP-CLI: the last of its own parameters counts, whatever was said before.
+        if SINGLE.contains(&name.as_str()) {
+            *old = value;
+            return;
+        }
         *old = match (std::mem::replace(old, Value::False), value) {
             // WP-CLI: a bare flag replaces what came before, a value joins it.
             (_, new @ (Value::True | Value::False)) => new,
@@ -177,6 +307,7 @@ impl Split {
             }
             (Value::Text(first), Value::Text(text)) => Value::Many(vec![first, text]),
             (Value::True, Value::Text(text)) => Value::Many(vec![OsString::from("1"), text]),
+            (Value::False, Value::Text(text)) => Value::Many(vec![OsString::new(), text]),
             (_, new) => new,
         };
     }
@@ -184,7 +315,8 @@ impl Split {
 
 /// Checks a mirrored verb's arguments in WP-CLI's order and spells them for clap.
 pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
-    let Split { positionals, parameters, detached } = split;
+    let globals = split.globals(definition);
+    let Split { positionals, parameters, detached, .. } = split;
     let positionals = positionals.get(1..).unwrap_or_default();
     let places: Vec<&Arg> = verb.get_positionals().collect();
     if positionals.len() < places.iter().filter(|arg| arg.is_required_set()).count() {
@@ -199,17 +331,14 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
         return Reading::Error(message);
     }
 
-    let mut global_arguments = Vec::new();
-    let mut own: Vec<(String, Value)> = Vec::new();
-    for (name, value) in parameters {
-        match global(definition, &name) {
-            Some(arg) => match spell_global(arg, value) {
-                Ok(spelled) => global_arguments.extend(spelled),
-                Err(message) => return Reading::Error(message),
-            },
-            None => own.push((name, value)),
-        }
-    }
+    let global_arguments = match globals {
+        Ok(arguments) => arguments,
+        Err(message) => return Reading::Error(message),
+    };
+    let own: Vec<(String, Value)> = parameters
+        .into_iter()
+        .filter(|(name, _)| global(definition, name).is_none() && !WITHOUT_EFFECT.contains(&name.as_str()))
+        .collect();
 
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
@@ -229,6 +358,11 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
                 }
                 continue;
             }
+            // WP-CLI: `--no-fields` asks for no field at all.
+            Value::False if long == "fields" => {
+                arguments.push("--no-fields".into());
+                continue;
+            }
             Value::False => OsString::new(),
             Value::Text(text) => text.clone(),
             Value::Many(values) => values.last().cloned().unwrap_or_default(),
@@ -245,7 +379,7 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
             match long {
                 "order" if all_known => arguments.push("--order=desc".into()),
                 "orderby" if all_known => arguments.push("--orderby=stored".into()),
-                "format" if all_known => return Reading::Error(format!("Invalid format: {parts}")),
+                "format" if all_known => arguments.push(format!("--unknown-format={parts}").into()),
                 _ => errors.push(format!("Invalid value specified for '{long}'{}", described(arg))),
             }
             continue;
@@ -310,6 +444,23 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
         .filter(|arg| !arg.is_positional() && !arg.is_global_set() && arg.get_action().takes_values())
 }
 
+/// Whether PHP's `parse_url()` finds a host, `http://` put before what has no scheme.
+fn has_host(url: &[u8]) -> bool {
+    let authority = |rest: &[u8]| rest.first().is_some_and(|first| !b"/?#:".contains(first));
+    let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+.-".contains(byte);
+    let Some(colon) = url.iter().position(|byte| !is_scheme(byte)).filter(|at| url[*at] == b':' && *at > 0)
+    else {
+        return authority(url);
+    };
+    let rest = &url[colon + 1..];
+    if let Some(behind) = rest.strip_prefix(b"//") {
+        // `http://` alone has no scheme to PHP, so it becomes `http://http://`, whose host is `http`.
+        return behind.is_empty() || authority(behind);
+    }
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (1..=5).contains(&digits) && rest.get(digits).is_none_or(|next| *next == b'/')
+}
+
 fn needs_value(arg: &Arg) -> bool {
     arg.get_action().takes_values() && arg.get_num_args().is_none_or(|range| range.min_values() > 0)
 }
@@ -324,6 +475,8 @@ fn spell_global(arg: &Arg, value: Value) -> Result<Vec<OsString>, String> {
     let on = || OsString::from(format!("--{long}"));
     if !arg.get_action().takes_values() {
         return Ok(match (long, value.is_truthy()) {
+            // WP-CLI: `--color=auto` is the default, spelled out.
+            ("color", true) if value == Value::Text("auto".into()) => Vec::new(),
             (_, true) => vec![on()],
             // WP-CLI: `--color` and `--no-color` are one setting with three states.
             ("color", false) => vec!["--no-color".into()],

@@ -16,7 +16,7 @@ pub mod definition;
 pub mod grammar;
 
 use definition::{Cli, Global, Verb};
-use grammar::{MIRRORED, Reading, Split};
+use grammar::{MIRRORED, Notice, Reading, Split};
 
 use crate::commands::{self, Context, Outcome};
 use crate::error::Error;
@@ -26,6 +26,9 @@ use crate::store::{self, Store};
 
 /// Global parameters of WP-CLI that this program cannot honour, and what to do instead. Accepting them
 /// silently would run the command somewhere else than the user meant.
+///
+/// WP-CLI: `--http` and `--require` end the command whatever their value is, the others are as if absent
+/// when they are empty.
 const REFUSED: [(&str, &str); 6] = [
     ("ssh", "run this program on that host instead, or reach its database through a tunnel with --db"),
     ("http", "give --path or --db instead"),
@@ -43,7 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let definition = Cli::command();
     let split = grammar::split(arguments.iter().cloned(), &definition);
     let mut out = open_output(&split, &environment);
-    let end = match parse(arguments, split, definition, &mut out) {
+    let end = match parse(arguments, split, definition, &environment, &mut out) {
         Ok(Parsed::Run(cli)) => dispatch(*cli, &environment, &mut out),
         Ok(Parsed::Shown(code)) => return finish(out, code),
         Err(error) => Err(error),
@@ -52,7 +55,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match end.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
-            out.error(error.to_string());
+            out.error(error.message());
             error.exit_code()
         }
     };
@@ -84,10 +87,11 @@ fn parse(
     arguments: Vec<OsString>,
     split: Split,
     definition: clap::Command,
+    environment: &Environment,
     out: &mut Output<'static>,
 ) -> Result<Parsed, Error> {
     for (name, advice) in REFUSED {
-        if split.is_set(name) {
+        if split.is_set(name) || (matches!(name, "http" | "require") && split.is_given(name)) {
             return Err(Error::Usage(format!(
                 "--{name} is a parameter of WP-CLI that this program does not have: {advice}."
             )));
@@ -99,14 +103,18 @@ fn parse(
             "Aliases such as {alias} are not read yet. Give the site's folder with --path, or its database with --db."
         )));
     }
-    let wants_help = ["help", "h"].iter().any(|name| split.is_set(name));
+    let wants_help = split.is_given("help") || split.is_set("h");
     let mirrored = verb
         .as_deref()
         .filter(|verb| MIRRORED.contains(verb) && !wants_help)
         .and_then(|verb| definition.find_subcommand(verb));
     let argv = match mirrored {
+        None if wants_help && verb.as_deref().is_some_and(|verb| MIRRORED.contains(&verb)) => {
+            with_program_name(verb.into_iter().chain(["--help".to_owned()]).map(OsString::from))
+        }
         None => with_program_name(arguments),
-        Some(verb) => match grammar::read(split, &definition, verb) {
+        Some(verb) => match grammar::read(announce(split, &definition, environment, out)?, &definition, verb)
+        {
             Reading::Arguments { argv, warnings } => {
                 for warning in warnings {
                     out.warning(warning);
@@ -138,7 +146,34 @@ fn parse(
     }
 }
 
-fn with_program_name(arguments: Vec<OsString>) -> Vec<OsString> {
+/// What WP-CLI does with its own parameters before it looks at the command's: says what is odd about them,
+/// and looks for the acting user.
+fn announce(
+    split: Split,
+    definition: &clap::Command,
+    environment: &Environment,
+    out: &mut Output<'static>,
+) -> Result<Split, Error> {
+    for notice in split.notices() {
+        match notice {
+            Notice::Plain(text) => out.complaint(text),
+            Notice::Warning(text) => out.warning(text),
+            Notice::Error(text) => return Err(Error::Refused(text)),
+        }
+    }
+    let Some(user) = split.acting_user() else { return Ok(split) };
+    let globals = split.globals(definition).unwrap_or_default();
+    let list = OsString::from("list");
+    // What is wrong with these parameters is said when they are read with the command.
+    let argv = with_program_name(globals.into_iter().chain([list]));
+    let cli = definition.clone().try_get_matches_from(argv).and_then(|m| Cli::from_arg_matches(&m));
+    if let Ok(cli) = cli {
+        with_site(&cli.global, environment, out, |context| context.find_acting_user(&user))?;
+    }
+    Ok(split)
+}
+
+fn with_program_name(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     std::iter::once("wp-app-password".into()).chain(arguments).collect()
 }
 
@@ -198,6 +233,29 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
         Verb::Man(args) => return commands::man::run(args, out),
         _ => {}
     }
+    with_site(&global, environment, out, |context| {
+        check(&global, context)?;
+        match &verb {
+            Verb::Create(args) => commands::create::run(args, context),
+            Verb::List(args) => commands::list::run(args, context),
+            Verb::Get(args) => commands::get::run(args, context),
+            Verb::Exists(args) => commands::exists::run(args, context),
+            Verb::Update(args) => commands::update::run(args, context),
+            Verb::RecordUsage(args) => commands::record_usage::run(args, context),
+            Verb::Delete(args) => commands::delete::run(args, context),
+            Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
+            Verb::Completions(_) | Verb::Man(_) => Ok(Outcome::Done),
+        }
+    })
+}
+
+/// Finds the site, opens its database, and does something there.
+fn with_site<T>(
+    global: &Global,
+    environment: &Environment,
+    out: &mut Output<'static>,
+    work: impl FnOnce(&mut Context<'_>) -> Result<T, Error>,
+) -> Result<T, Error> {
     let mut site = site::resolve(&site::Request {
         path: global.path.clone(),
         db: global.db.clone(),
@@ -244,18 +302,7 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
         stdout_closed: stdout_is_closed(),
         interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
     };
-    check(&global, &mut context)?;
-    match &verb {
-        Verb::Create(args) => commands::create::run(args, &mut context),
-        Verb::List(args) => commands::list::run(args, &mut context),
-        Verb::Get(args) => commands::get::run(args, &mut context),
-        Verb::Exists(args) => commands::exists::run(args, &mut context),
-        Verb::Update(args) => commands::update::run(args, &mut context),
-        Verb::RecordUsage(args) => commands::record_usage::run(args, &mut context),
-        Verb::Delete(args) => commands::delete::run(args, &mut context),
-        Verb::RevokeAll(args) => commands::revoke_all::run(args, &mut context),
-        Verb::Completions(_) | Verb::Man(_) => Ok(Outcome::Done),
-    }
+    work(&mut context)
 }
 
 /// The site of a network that `--url` means, when it is not the one that was opened.

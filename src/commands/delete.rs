@@ -63,11 +63,11 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
 
 /// WP-CLI: `list --format=ids | xargs -I{} … delete USER {}` hands over all UUIDs as one argument, and
 /// WP-CLI then looks for one uuid with blanks in it. Here each is revoked. An argument in which anything
-/// else than UUIDs stands is left whole, so that the message names what was typed.
+/// else than several UUIDs stands is left whole: blanks around one belong to it, as with WP-CLI.
 fn split(argument: &[u8]) -> Vec<&[u8]> {
     let parts: Vec<&[u8]> =
         argument.split(|byte| byte.is_ascii_whitespace()).filter(|part| !part.is_empty()).collect();
-    if !parts.is_empty() && parts.iter().all(|part| sanitize::wp_is_uuid(part)) {
+    if parts.len() > 1 && parts.iter().all(|part| sanitize::wp_is_uuid(part)) {
         parts
     } else {
         vec![argument]

@@ -40,7 +40,7 @@ pub fn run(args: &Get, context: &mut Context<'_>) -> Result<Outcome, Error> {
     context.warn_of(list.concerns(&user));
     let record = list.records().find(|record| record.has_uuid(args.uuid.as_bytes()));
     let record = record.ok_or(Error::NoSuchPassword)?;
-    let request = args.columns.request(args.format.as_deref(), &FIELDS);
+    let request = args.columns.request(args.format.as_deref(), &FIELDS)?;
     output::display_items(context.out, &request, &[record])?;
     Ok(Outcome::Done)
 }

@@ -161,7 +161,7 @@ pub fn run(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let mut records: Vec<Record<'_>> = list.records().collect();
     sort(&mut records, |record| *record, args);
     records.retain(|record| args.filters.accept(record));
-    let request = args.columns.request(args.format.as_deref(), &FIELDS);
+    let request = args.columns.request(args.format.as_deref(), &FIELDS)?;
     output::display_items(context.out, &request, &records)?;
     Ok(Outcome::Done)
 }
@@ -199,7 +199,7 @@ impl Item for OwnedRow<'_> {
 /// Every user of the site, in the order of their ids. Rows are written as they are read, however many
 /// users there are; only an order over all of them needs them all in memory.
 fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
-    let request = args.columns.request(args.format.as_deref(), &ALL_FIELDS);
+    let request = args.columns.request(args.format.as_deref(), &ALL_FIELDS)?;
     if args.orderby.is_some() || args.order.is_some() {
         let mut kept: Vec<(User, StoredList)> = Vec::new();
         each_list(context, |_, user, list| {

@@ -3,12 +3,12 @@
 //! A verb gets a [`Context`] and says how it ended with an [`Outcome`] or an [`Error`]. Verbs know neither
 //! SQL nor PHP's formats.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
 use crate::application_passwords::{ApplicationPasswords, Rules};
-use crate::error::Error;
+use crate::error::{Bytes, Error};
 use crate::output::Output;
 use crate::site::Site;
 use crate::store::{Autoload, Store, User, UserField, UserId};
@@ -50,6 +50,17 @@ impl Outcome {
     }
 }
 
+/// Whom `--user` names, as WP-CLI takes what was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActingUser {
+    /// `--user=text`: an id, a login or an address.
+    Named(OsString),
+    /// WP-CLI: a bare `--user` is PHP's true, which is no number but reads `1`: only a login.
+    Login(OsString),
+    /// WP-CLI: `--no-user` looks for a user without a name.
+    Nobody,
+}
+
 /// What every verb works with.
 pub struct Context<'a> {
     /// The site's database.
@@ -84,7 +95,7 @@ impl Context<'_> {
     /// [`Error::UnknownUser`], or a failing database.
     pub fn find_user(&mut self, argument: &OsStr) -> Result<User, Error> {
         let given = argument.as_bytes();
-        let shown = || argument.to_string_lossy().into_owned();
+        let shown = || Bytes(given.to_vec());
         if self.force_login {
             return self.by_login(given)?.ok_or_else(|| Error::UnknownLogin(shown()));
         }
@@ -111,6 +122,20 @@ impl Context<'_> {
             self.by_login(given)?
         };
         user.ok_or_else(|| Error::UnknownUser(shown()))
+    }
+
+    /// The user that `--user` names, who has to exist.
+    ///
+    /// # Errors
+    /// [`Error::UnknownUser`], or a failing database.
+    pub fn find_acting_user(&mut self, user: &ActingUser) -> Result<User, Error> {
+        let (found, given): (Option<User>, &[u8]) = match user {
+            ActingUser::Named(argument) => return self.find_user(argument),
+            ActingUser::Login(login) => (self.by_login(login.as_bytes())?, login.as_bytes()),
+            ActingUser::Nobody => (None, b""),
+        };
+        let given = Bytes(given.to_vec());
+        found.ok_or(if self.force_login { Error::UnknownLogin(given) } else { Error::UnknownUser(given) })
     }
 
     /// WordPress: `get_user_by( 'login' )` sanitizes what it looks for; the comparison is the column's.

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::Args;
 
 use crate::application_passwords::Record;
+use crate::error::Error;
 use crate::output::{Format, Item, Key, Request, Value};
 use crate::wordpress::php_serialize::{self, Document, NodeId, View};
 
@@ -23,15 +24,36 @@ pub struct Columns {
     /// Limit the output to specific fields
     #[arg(long, value_name = "fields")]
     pub fields: Option<OsString>,
+
+    /// WP-CLI: `--no-fields`, an entry without any field.
+    #[arg(long, hide = true)]
+    pub no_fields: bool,
+
+    /// WP-CLI: several formats, each of which exists; it notices when it comes to print.
+    #[arg(long, hide = true, value_name = "format")]
+    pub unknown_format: Option<String>,
 }
 
 impl Columns {
     /// What is asked of the formatter: these fields, or `default` ones. The definition has checked the
     /// format's name already.
-    pub fn request(&self, format: Option<&str>, default: &[&str]) -> Request {
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for several formats, unless a single field makes the format irrelevant.
+    pub fn request(&self, format: Option<&str>, default: &[&str]) -> Result<Request, Error> {
         let bytes = |text: &'_ Option<OsString>| text.as_deref().map(|text| text.as_bytes().to_vec());
         let format = format.and_then(Format::from_name).unwrap_or_default();
-        Request::new(format, bytes(&self.field).as_deref(), bytes(&self.fields).as_deref(), default)
+        let mut request =
+            Request::new(format, bytes(&self.field).as_deref(), bytes(&self.fields).as_deref(), default);
+        if self.no_fields {
+            request.fields.clear();
+        }
+        match &self.unknown_format {
+            Some(formats) if request.field.is_none() => {
+                Err(Error::Usage(format!("Invalid format: {formats}")))
+            }
+            _ => Ok(request),
+        }
     }
 }
 

@@ -214,6 +214,11 @@ impl<'w> Output<'w> {
         }
     }
 
+    /// One line on stderr, without a label, also with `--quiet`.
+    pub fn complaint(&mut self, message: impl AsRef<[u8]>) {
+        self.complain(b"", message.as_ref());
+    }
+
     /// A question on stdout, delivered at once, the cursor behind it.
     ///
     /// # Errors
