@@ -105,6 +105,10 @@ pub enum Reading {
         argv: Vec<OsString>,
         /// What WP-CLI warns of.
         warnings: Vec<String>,
+        /// `--no-fields`, which the definition has no place for.
+        no_fields: bool,
+        /// Several formats that exist: an error only when it comes to print.
+        unknown_format: Option<String>,
     },
     /// Too few positional arguments: usage on stdout, exit code 1.
     Usage,
@@ -343,6 +347,7 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let mut arguments = Vec::new();
+    let (mut no_fields, mut unknown_format) = (false, None);
     for arg in options(verb) {
         let Some((_, value)) = own.iter().find(|(name, _)| Some(name.as_str()) == arg.get_long()) else {
             continue;
@@ -360,7 +365,7 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
             }
             // WP-CLI: `--no-fields` asks for no field at all.
             Value::False if long == "fields" => {
-                arguments.push("--no-fields".into());
+                no_fields = true;
                 continue;
             }
             Value::False => OsString::new(),
@@ -379,7 +384,7 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
             match long {
                 "order" if all_known => arguments.push("--order=desc".into()),
                 "orderby" if all_known => arguments.push("--orderby=stored".into()),
-                "format" if all_known => arguments.push(format!("--unknown-format={parts}").into()),
+                "format" if all_known => unknown_format = Some(parts.into_owned()),
                 _ => errors.push(format!("Invalid value specified for '{long}'{}", described(arg))),
             }
             continue;
@@ -425,7 +430,7 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
     argv.extend(arguments);
     argv.push("--".into());
     argv.extend(positionals.iter().cloned());
-    Reading::Arguments { argv, warnings }
+    Reading::Arguments { argv, warnings, no_fields, unknown_format }
 }
 
 /// The global parameter of this name; hidden ones and aliases included.

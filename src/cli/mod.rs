@@ -108,6 +108,7 @@ fn parse(
         .as_deref()
         .filter(|verb| MIRRORED.contains(verb) && !wants_help)
         .and_then(|verb| definition.find_subcommand(verb));
+    let (mut no_fields, mut unknown_format) = (false, None);
     let argv = match mirrored {
         None if wants_help && verb.as_deref().is_some_and(|verb| MIRRORED.contains(&verb)) => {
             with_program_name(verb.into_iter().chain(["--help".to_owned()]).map(OsString::from))
@@ -115,7 +116,8 @@ fn parse(
         None => with_program_name(arguments),
         Some(verb) => match grammar::read(announce(split, &definition, environment, out)?, &definition, verb)
         {
-            Reading::Arguments { argv, warnings } => {
+            Reading::Arguments { argv, warnings, no_fields: none, unknown_format: unknown } => {
+                (no_fields, unknown_format) = (none, unknown);
                 for warning in warnings {
                     out.warning(warning);
                 }
@@ -130,7 +132,17 @@ fn parse(
     };
     let cli = definition.try_get_matches_from(argv).and_then(|matches| Cli::from_arg_matches(&matches));
     match cli {
-        Ok(cli) => Ok(Parsed::Run(Box::new(cli))),
+        Ok(mut cli) => {
+            let columns = match &mut cli.verb {
+                Verb::List(list) => Some(&mut list.columns),
+                Verb::Get(get) => Some(&mut get.columns),
+                _ => None,
+            };
+            if let Some(columns) = columns {
+                (columns.no_fields, columns.unknown_format) = (no_fields, unknown_format);
+            }
+            Ok(Parsed::Run(Box::new(cli)))
+        }
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion

@@ -26,11 +26,11 @@ pub struct Columns {
     pub fields: Option<OsString>,
 
     /// WP-CLI: `--no-fields`, an entry without any field.
-    #[arg(long, hide = true)]
+    #[arg(skip)]
     pub no_fields: bool,
 
     /// WP-CLI: several formats, each of which exists; it notices when it comes to print.
-    #[arg(long, hide = true, value_name = "format")]
+    #[arg(skip)]
     pub unknown_format: Option<String>,
 }
 

@@ -318,6 +318,8 @@ impl RowStream {
                 let header = columns.header.iter().map(|name| visible(&terminal, name.clone())).collect();
                 frame = Some(Frame::new(header, decolorized));
             }
+            // WP-CLI: `Utils\write_csv()` has no header line to write when there are no columns.
+            (Rows::Columns(columns), Format::Csv) if columns.header.is_empty() => {}
             (Rows::Columns(columns), Format::Csv) => out.emit(|into| {
                 for (index, name) in columns.header.iter().enumerate() {
                     if index > 0 {
@@ -380,7 +382,8 @@ impl RowStream {
                 into.push(if columns.list { b']' } else { b'}' });
             }),
             Format::Yaml => out.emit(|into| {
-                into.extend_from_slice(b"- \n");
+                // WP-CLI: Spyc's form of an empty list.
+                into.extend_from_slice(if columns.fields.is_empty() { b"- [ ]\n" } else { b"- \n" });
                 for field in &mut columns.fields {
                     let value = field.value(item);
                     let key = (!columns.list).then_some(field.name.as_slice());

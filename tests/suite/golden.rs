@@ -19,12 +19,14 @@ const ALLOWED_DIFFERENCES: &[(&str, &str)] = &[
     ("list-no-user", "`list` without a user lists every user instead of printing the usage"),
 ];
 
+/// The files of transcripts.
+const FILES: [&str; 2] = ["transcripts.jsonl", "more.jsonl"];
+
 fn transcripts() -> Vec<Value> {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/transcripts.jsonl"))
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let read = |name: &&str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let texts: Vec<String> = FILES.iter().map(read).collect();
+    texts.iter().flat_map(|text| text.lines()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn replay_one(transcript: &Value, fixture: &mut dyn Fixture) -> Result<(), Strin
     let arguments: Vec<String> =
         transcript["args"].as_array().unwrap().iter().map(|a| a.as_str().unwrap().to_owned()).collect();
     let mut command = rig::binary();
-    command.args(&arguments).env("WP_APP_PASSWORD_DB", fixture.url());
+    command.args(&arguments).env("WP_APP_PASSWORD_DB", fixture.url()).env_remove("COLUMNS");
     for (name, value) in transcript["env"].as_object().into_iter().flatten() {
         command.env(name, value.as_str().unwrap());
     }
@@ -111,7 +113,7 @@ fn replay_one(transcript: &Value, fixture: &mut dyn Fixture) -> Result<(), Strin
         }
         mode => {
             let columns = mode.strip_prefix("tty").unwrap().parse().unwrap();
-            command.env("TERM", "xterm").env_remove("COLUMNS");
+            command.env("TERM", "xterm");
             let run = Terminal::run(command, columns);
             same("exit code", &exit.to_string(), &run.exit_code.to_string())?;
             if !is_usage {
