@@ -223,10 +223,6 @@ impl<'s> ApplicationPasswords<'s> {
     /// A duplicate name where WordPress refuses it, an unreadable list, a failing database. Nothing is
     /// left behind then.
     pub fn create(&mut self, user: &User, entry: &NewEntry, rules: Rules) -> Result<(), Error> {
-        // WordPress: `wpdb` refuses to store what is not UTF-8, and so nothing is.
-        if [&entry.name, &entry.app_id].iter().any(|text| std::str::from_utf8(text).is_err()) {
-            return Err(Error::NotSaved);
-        }
         let mut created_row = false;
         loop {
             self.edit(user, |list, document| {
@@ -235,6 +231,10 @@ impl<'s> ApplicationPasswords<'s> {
                 }
                 if rules.unique_names && list.records().any(|record| record.is_named(&entry.name)) {
                     return Err(Error::DuplicateName);
+                }
+                // WordPress: `wpdb` refuses to store what is not UTF-8, and so nothing is.
+                if [&entry.name, &entry.app_id].iter().any(|text| std::str::from_utf8(text).is_err()) {
+                    return Err(Error::NotSaved);
                 }
                 append(document, entry).map_err(|reason| uneditable(user, reason))?;
                 created_row = list.rows.is_empty();

@@ -14,7 +14,7 @@ use crate::site::Site;
 use crate::store::{Autoload, Store, User, UserField, UserId};
 use crate::wordpress::sanitize;
 use crate::wordpress::schema;
-use crate::wordpress::version::{self, Evidence, Source, WordPressVersion};
+use crate::wordpress::version::{self, DbVersionEvidence, Evidence, Source, WordPressVersion};
 
 pub mod completions;
 pub mod create;
@@ -169,6 +169,13 @@ impl Context<'_> {
         let checked = checked.and_then(|transient| version::from_update_transient(&transient));
         let number = self.store.option(schema::DB_VERSION)?;
         let number = number.and_then(|number| std::str::from_utf8(&number).ok()?.trim().parse().ok());
+        let mut db_version = number.map(version::from_db_version);
+        // WordPress: 5.7 and newer look for HTTPS twice a day and keep what they found in this option.
+        if let Some(DbVersionEvidence::Before68 { oldest: oldest @ "5.6", .. }) = &mut db_version
+            && self.store.option("https_detection_errors")?.is_some()
+        {
+            *oldest = "5.7";
+        }
         Ok(Evidence {
             source: match (&checked, number) {
                 (Some(_), _) => Source::UpdateCheck,
@@ -176,7 +183,7 @@ impl Context<'_> {
                 (None, None) => Source::None,
             },
             version: checked,
-            db_version: number.map(version::from_db_version),
+            db_version,
             has_hash_of_68: false,
         })
     }

@@ -365,8 +365,12 @@ pub fn accepts(evidence: &Evidence, scheme: Scheme) -> Result<(), String> {
 pub fn refuses_duplicate_names(evidence: &Evidence) -> bool {
     match (&evidence.version, evidence.db_version) {
         (Some(version), _) => version.is_at_least("5.7") && !version.is_at_least("6.7"),
-        // 49752 is 5.6 to 5.8, of which only the first allows it; all later ones of this kind refuse.
-        (None, Some(DbVersionEvidence::Before68 { .. })) => evidence.era() == Era::Before68,
+        // 49752 is 5.6 to 5.8, of which the first allows it. Where nothing tells them apart, what at least
+        // one of them does is done: a second entry of that name harms nobody (6.7 allows it again), and
+        // refusing would keep a 5.6 site from what its WordPress does.
+        (None, Some(DbVersionEvidence::Before68 { oldest, .. })) => {
+            oldest != "5.6" && evidence.era() == Era::Before68
+        }
         (None, _) => false,
     }
 }
@@ -507,6 +511,9 @@ mod tests {
         let refusing = |text| refuses_duplicate_names(&by_file(text));
         assert_eq!(["5.6", "5.7", "6.6.2", "6.7", "7.1"].map(refusing), [false, true, true, false, false]);
         assert!(refuses_duplicate_names(&by_db(53496)) && !refuses_duplicate_names(&by_db(58975)));
+        assert!(!refuses_duplicate_names(&by_db(49752)));
+        let since_57 = DbVersionEvidence::Before68 { oldest: "5.7", newest: "5.8" };
+        assert!(refuses_duplicate_names(&Evidence { db_version: Some(since_57), ..Evidence::UNKNOWN }));
         assert!(!refuses_duplicate_names(&Evidence::UNKNOWN));
         assert_eq!(["5.6.4", "5.7", "7.1"].map(|text| sanitizes_names(&by_file(text))), [false, true, true]);
         assert!(sanitizes_names(&Evidence::UNKNOWN));
