@@ -1,9 +1,9 @@
 //! Values that must not be printed by accident.
 //!
-//! Two roles have a type of their own: the plaintext of a new application password, and whatever
-//! opens the database. Neither implements `Display`; `Debug` prints a placeholder; both are wiped
-//! when dropped. Showing one is a call with a name that a reviewer can search for: [`PlainPassword::expose`],
-//! [`DatabasePassword::expose`].
+//! Three roles have a type of their own: the plaintext of a new application password, the password that
+//! opens the database, and the address that may hold it. None implements `Display`; `Debug` prints a
+//! placeholder; all are wiped when dropped. Showing one is a call with a name that a reviewer can search for:
+//! [`PlainPassword::expose`], [`DatabasePassword::expose`], [`DatabaseUrl::expose`].
 
 use std::fmt;
 
@@ -67,6 +67,35 @@ impl fmt::Debug for DatabasePassword {
     }
 }
 
+/// The address of a database as it was given, which may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(Zeroizing<String>);
+
+impl DatabaseUrl {
+    /// The whole address, for the one place that takes it apart.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for DatabaseUrl {
+    fn from(url: String) -> Self {
+        Self(Zeroizing::new(url))
+    }
+}
+
+impl From<&str> for DatabaseUrl {
+    fn from(url: &str) -> Self {
+        url.to_owned().into()
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DatabaseUrl(hidden)")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +105,7 @@ mod tests {
         let secrets = (
             PlainPassword::new("abcdEFGH1234ijklMNOP5678".into()),
             DatabasePassword::new(b"hunter2".to_vec()),
+            DatabaseUrl::from("mysql://u:hunter2@h/d"),
         );
         let shown = format!("{secrets:?} {secrets:#?}");
         assert!(!shown.contains("abcd") && !shown.contains("hunter2"), "{shown}");

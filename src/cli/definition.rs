@@ -18,6 +18,7 @@ use crate::commands::man::Man;
 use crate::commands::record_usage::RecordUsage;
 use crate::commands::revoke_all::RevokeAll;
 use crate::commands::update::Update;
+use crate::secret::DatabaseUrl;
 
 /// The program.
 #[derive(Debug, Parser)]
@@ -56,7 +57,7 @@ pub struct Global {
     /// Better given in the environment variable WP_APP_PASSWORD_DB: other users of the machine can see
     /// command lines.
     #[arg(long, global = true, value_name = "url")]
-    pub db: Option<String>,
+    pub db: Option<DatabaseUrl>,
 
     /// Prefix of the tables with --db (default: wp_)
     #[arg(long, global = true, value_name = "prefix")]

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::secret::DatabaseUrl;
 use crate::store::{Address, Tables};
 
 mod address;
@@ -25,9 +26,16 @@ pub use root::VersionFile;
 
 /// A snapshot of the process environment.
 ///
-/// Handed in, so that tests need no globals and every value has one origin.
-#[derive(Debug, Clone, Default)]
+/// Handed in, so that tests need no globals and every value has one origin. `Debug` shows names only, because
+/// values hold passwords.
+#[derive(Clone, Default)]
 pub struct Environment(BTreeMap<Vec<u8>, Vec<u8>>);
+
+impl std::fmt::Debug for Environment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys().map(|name| String::from_utf8_lossy(name))).finish()
+    }
+}
 
 impl Environment {
     /// The environment of this process.
@@ -67,8 +75,8 @@ impl<K: Into<Vec<u8>>, V: Into<Vec<u8>>> FromIterator<(K, V)> for Environment {
 pub struct Request {
     /// `--path`: the WordPress root.
     pub path: Option<PathBuf>,
-    /// `--db`: `sqlite:FILE` or `mysql://…`. Holds a password: show it to nobody.
-    pub db: Option<String>,
+    /// `--db`: `sqlite:FILE` or `mysql://…`.
+    pub db: Option<DatabaseUrl>,
     /// `--table-prefix`.
     pub table_prefix: Option<String>,
     /// `--url`: which site of a network; also the host that `wp-config.php` sees.
@@ -181,7 +189,7 @@ pub fn resolve(request: &Request) -> Result<Site, SiteError> {
     let mut site = if request.sandbox {
         sandbox::site(request)?
     } else if let Some(url) = &request.db {
-        address::site(url, "--db", request)?
+        address::site(url.expose(), "--db", request)?
     } else if request.path.is_some() {
         root::site(request)?
     } else if let Some(url) = request.env.text("WP_APP_PASSWORD_DB") {
