@@ -214,14 +214,17 @@ fn open_output(split: &Split, environment: &Environment) -> Output<'static> {
     Output::new(std::io::stdout(), std::io::stderr(), terminal).quiet(split.is_set("quiet")).debugging(debug)
 }
 
-/// Whether the caller closed standard output (`>&-`).
+/// Whether the caller closed standard output (`>&-`), or opened it for reading only (`1<file`).
 ///
-/// Rust's runtime then opens /dev/null for reading and writing in its place, which would swallow a password
-/// without a word; a shell's `>/dev/null` is opened for writing only.
+/// Rust's runtime opens /dev/null for reading and writing in place of the one, and takes writing to the other for
+/// done (`EBADF`): both would swallow a password without a word. A shell's `>/dev/null` is opened for writing only.
 fn stdout_is_closed() -> bool {
     use rustix::fs::{OFlags, fcntl_getfl, fstat};
     let stdout = std::io::stdout();
     let Ok(flags) = fcntl_getfl(&stdout) else { return true };
+    if flags & OFlags::ACCMODE == OFlags::RDONLY || flags.contains(OFlags::PATH) {
+        return true;
+    }
     let null = rustix::fs::stat("/dev/null").map(|null| null.st_rdev);
     let opened = fstat(&stdout).map(|stdout| stdout.st_rdev);
     flags.contains(OFlags::RDWR) && null.is_ok() && null == opened

@@ -77,9 +77,9 @@ pub struct Context<'a> {
     pub replace_unreadable: bool,
     /// `WP_CLI_FORCE_USER_LOGIN`: a user argument is a login, never an id or an address.
     pub force_login: bool,
-    /// Standard output was closed when the program started.
+    /// Standard output was closed, or open for reading only, when the program started.
     pub stdout_closed: bool,
-    /// Whether a question can be asked: stdin and stderr are terminals.
+    /// Whether a question can be asked: stdin and stdout are terminals.
     pub interactive: bool,
 }
 

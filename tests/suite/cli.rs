@@ -154,15 +154,18 @@ fn a_password_that_cannot_be_printed_is_taken_back() {
         assert!(stderr(&output).contains("taken back"), "{output:?}");
         assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), "0", "{arguments:?}");
     }
-    let closed = Command::new("sh")
-        .arg("-c")
-        .arg(format!("{} create 3 closed >&-", env!("CARGO_BIN_EXE_wp-app-password")))
-        .env("WP_APP_PASSWORD_DB", site.0.url())
-        .output()
-        .unwrap();
-    assert_eq!(code(&closed), 1);
-    assert!(stderr(&closed).contains("Standard output is closed"), "{closed:?}");
-    assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), "0");
+    // Closed, and open for reading only.
+    for redirection in [">&-", "1</dev/null"] {
+        let closed = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{} create 3 closed {redirection}", env!("CARGO_BIN_EXE_wp-app-password")))
+            .env("WP_APP_PASSWORD_DB", site.0.url())
+            .output()
+            .unwrap();
+        assert_eq!(code(&closed), 1, "{redirection}");
+        assert!(stderr(&closed).contains("Standard output is closed"), "{closed:?}");
+        assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), "0", "{redirection}");
+    }
 }
 
 #[test]
