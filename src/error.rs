@@ -106,6 +106,19 @@ pub enum Error {
         /// The entry's uuid.
         uuid: String,
     },
+    /// The entry was saved, a later step failed, and the entry is still there.
+    #[error(
+        "A new application password was saved, but then the database failed, and it could not be taken back. Nobody \
+         knows it; revoke it: delete {user} {uuid}\nWhat failed after it was saved: {cause}"
+    )]
+    LeftBehind {
+        /// What the step that failed says of itself.
+        cause: String,
+        /// The user's id.
+        user: u64,
+        /// The entry's uuid.
+        uuid: String,
+    },
     /// Standard output was closed before anything was done.
     #[error("Standard output is closed, so nobody would see the new password. Nothing was changed.")]
     StdoutClosed,
@@ -195,6 +208,7 @@ impl Error {
             | Self::Scheme(_)
             | Self::NotDelivered { .. }
             | Self::NotTakenBack { .. }
+            | Self::LeftBehind { .. }
             | Self::StdoutClosed
             | Self::CachedAddition { .. }
             | Self::CachedRevocation { .. }

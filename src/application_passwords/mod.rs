@@ -221,10 +221,32 @@ impl<'s> ApplicationPasswords<'s> {
     ///
     /// # Errors
     /// A duplicate name where WordPress refuses it, an unreadable list, a failing database. Nothing is
-    /// left behind then.
+    /// left behind then, or the error is [`Error::LeftBehind`] and says what.
     pub fn create(&mut self, user: &User, entry: &NewEntry, rules: Rules) -> Result<(), Error> {
-        let mut created_row = false;
+        let mut saved = false;
+        let outcome = self.save_new(user, entry, rules, &mut saved);
+        // Without the flag WordPress ignores the credential: better no entry than a dead one.
+        let Err(error) = outcome.and_then(|()| self.set_in_use(rules.autoload)) else { return Ok(()) };
+        if saved && self.delete(user, &[entry.uuid.as_bytes()]).is_err() {
+            return Err(Error::LeftBehind {
+                cause: error.to_string(),
+                user: user.id.0,
+                uuid: entry.uuid.clone(),
+            });
+        }
+        Err(error)
+    }
+
+    /// Appends the entry. `saved` tells, also after an error, whether the database holds it.
+    fn save_new(
+        &mut self,
+        user: &User,
+        entry: &NewEntry,
+        rules: Rules,
+        saved: &mut bool,
+    ) -> Result<(), Error> {
         loop {
+            let mut first_row = false;
             self.edit(user, |list, document| {
                 if list.position(entry.uuid.as_bytes()).is_some() {
                     return Ok(Edit::Keep(()));
@@ -237,25 +259,19 @@ impl<'s> ApplicationPasswords<'s> {
                     return Err(Error::NotSaved);
                 }
                 append(document, entry).map_err(|reason| uneditable(user, reason))?;
-                created_row = list.rows.is_empty();
+                first_row = list.rows.is_empty();
                 Ok(Edit::Save(()))
             })?;
-            if !created_row {
-                break;
+            *saved = true;
+            if !first_row {
+                return Ok(());
             }
             // WordPress: its first write of a list is an INSERT without a lock. If it came between our read
             // and ours, its row has the lower id and hides this entry: look, and add the entry there too.
-            created_row = false;
             if self.read(user.id)?.position(entry.uuid.as_bytes()).is_some() {
-                break;
+                return Ok(());
             }
         }
-        if let Err(error) = self.set_in_use(rules.autoload) {
-            // Without the flag WordPress ignores the credential: better no entry than a dead one.
-            self.delete(user, &[entry.uuid.as_bytes()])?;
-            return Err(error);
-        }
-        Ok(())
     }
 
     /// Sets `using_application_passwords` when it is not set: without it WordPress skips authentication by
@@ -377,8 +393,7 @@ impl<'s> ApplicationPasswords<'s> {
                 Contents::Absent => (Document::empty_array(), None),
                 Contents::List(document) => (document.clone(), None),
                 Contents::Unreadable { .. } if self.replace_unreadable => {
-                    let bytes = list.rows.first().and_then(|row| row.value.as_deref()).unwrap_or_default();
-                    (Document::empty_array(), Some((BACKUP_KEY, bytes)))
+                    (Document::empty_array(), Some(BACKUP_KEY))
                 }
                 Contents::Unreadable { offset, reason } => {
                     return Err(Error::Unreadable {
