@@ -109,7 +109,8 @@ pub trait Store {
     /// `update_user_meta()` with a compare-and-swap that WordPress does not have: in one transaction
     /// with the rows locked, makes `new` the value of every row of `user` under `key`, if those rows
     /// are still exactly `previous` (ids and bytes). `previous` empty: inserts the first row, once
-    /// however many try. `backup`: a `(meta key, value)` inserted in the same transaction.
+    /// however many try. `backup`: a meta key under which the first row's old
+    /// value is kept, copied inside the database in the same transaction.
     ///
     /// Conflicts that the server resolves at once by ending one side (deadlock, failed certification
     /// of a cluster) come back as [`Swap::Lost`]: nothing was written, the caller reads again and retries.
@@ -124,7 +125,7 @@ pub trait Store {
         key: &str,
         previous: &[MetaRow],
         new: &[u8],
-        backup: Option<(&str, &[u8])>,
+        backup: Option<&str>,
     ) -> Result<Swap, StoreError>;
 
     /// `get_option()`: the raw `option_value` in the options table of the site that was opened.

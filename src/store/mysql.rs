@@ -84,7 +84,7 @@ struct Change<'a> {
     key: &'a str,
     previous: &'a [MetaRow],
     new: &'a [u8],
-    backup: Option<(&'a str, &'a [u8])>,
+    backup: Option<&'a str>,
     /// Whether `GET_LOCK()` is held.
     locked: bool,
     /// Whether the table has transactions.
@@ -448,11 +448,18 @@ impl MysqlStore {
             return Err(Stop::Changed);
         }
 
-        let backup_id = match backup {
-            None => None,
-            Some((backup_key, value)) => {
-                self.change(&insert, vec![backup_key.into(), Value::Bytes(value.to_vec())])?.inserted_id
+        let backup_id = match (backup, previous.first()) {
+            // Copied inside the server: on its way here and back a character may be lost that the connection's
+            // charset lacks, and the old bytes are what is promised.
+            (Some(backup_key), Some(first)) => {
+                let copy = format!(
+                    "INSERT INTO {usermeta} (user_id, meta_key, meta_value) SELECT user_id, ?, meta_value FROM \
+                     {usermeta} WHERE umeta_id = {}",
+                    first.umeta_id
+                );
+                self.change(&copy, vec![backup_key.into()])?.inserted_id
             }
+            _ => None,
         };
         let Some(first) = previous.first() else {
             let made = self.change(&insert, vec![key.into(), Value::Bytes(new.to_vec())])?.inserted_id;
@@ -723,7 +730,7 @@ impl Store for MysqlStore {
         key: &str,
         previous: &[MetaRow],
         new: &[u8],
-        backup: Option<(&str, &[u8])>,
+        backup: Option<&str>,
     ) -> Result<Swap, StoreError> {
         if new.len() > LONGEST_VALUE {
             return Err(too_long_to_write(new.len()));
@@ -850,7 +857,8 @@ impl Store for MysqlStore {
             rest = &rest[chunk.len()..];
             let sql = format!(
                 "SELECT m.user_id, m.umeta_id, m.meta_value, u.user_login FROM {usermeta} m \
-                 LEFT JOIN {} u ON u.ID = m.user_id WHERE m.umeta_id IN ({})",
+                 LEFT JOIN {} u ON u.ID = m.user_id WHERE m.umeta_id IN ({}) \
+                 AND COALESCE(LENGTH(m.meta_value), 0) <= {LONGEST_VALUE}",
                 self.users,
                 join(chunk.iter().map(|(_, umeta_id, _)| *umeta_id))
             );

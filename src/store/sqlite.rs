@@ -130,7 +130,10 @@ impl SqliteStore {
     fn connect(&mut self, metadata: &Metadata) -> Result<Vec<String>, StoreError> {
         let wal = || beside(&self.file, "-wal");
         let unfinished_log = fs::metadata(wal()).is_ok_and(|wal| wal.len() > 0);
-        if !self.sidecars_usable(metadata) && !unfinished_log && uses_write_ahead_log(&self.file) {
+        // Also where the file may only be read: SQLite would give its files the same mode and leave them behind, and
+        // with such a -shm the site stays read-only when the file's mode has been mended.
+        let usable = self.sidecars_usable(metadata) && may_write(&self.file);
+        if !usable && !unfinished_log && uses_write_ahead_log(&self.file) {
             return self.open_frozen(metadata);
         }
         // Without CREATE: a mistyped path must not become an empty database. If the mode forbids writing,
@@ -280,12 +283,22 @@ impl SqliteStore {
         let place = &self.description.place;
         let (owner, group) =
             fs::metadata(&self.file).map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()));
-        if owner == rustix::process::geteuid().as_raw() && self.frozen.is_none() {
-            return StoreError::Denied(format!(
-                "The {place} cannot be written: its mode forbids it, or its group (id {group}) may write it but could \
-                 not open the files that SQLite makes beside it. Change the mode, or run the command with that group \
-                 (sudo -g '#{group}' …) or as root."
-            ));
+        if owner == rustix::process::geteuid().as_raw() {
+            let folder = self.file.parent().unwrap_or(Path::new("/"));
+            return StoreError::Denied(if !may_write(&self.file) {
+                format!("The {place} cannot be written: its mode or its file system forbids it.")
+            } else if !may_write(folder) {
+                format!(
+                    "The {place} cannot be written: SQLite makes files beside it, and the folder {} cannot be written.",
+                    folder.display()
+                )
+            } else {
+                format!(
+                    "The {place} cannot be written: its group (id {group}) may write it, but could not open the files \
+                     that SQLite makes beside it. Run the command with that group (sudo -g '#{group}' …) or as root, \
+                     or change the mode."
+                )
+            });
         }
         StoreError::Denied(format!(
             "The {place} cannot be written as this user without getting in the way of its owner, the user with the \
@@ -465,7 +478,7 @@ impl Store for SqliteStore {
         key: &str,
         previous: &[MetaRow],
         new: &[u8],
-        backup: Option<(&str, &[u8])>,
+        backup: Option<&str>,
     ) -> Result<Swap, StoreError> {
         if new.len() > LONGEST_VALUE {
             return Err(too_long_to_write(new.len()));
@@ -474,8 +487,13 @@ impl Store for SqliteStore {
             if self.rows(user, key)? != previous {
                 return Ok(None);
             }
-            if let Some((backup_key, value)) = backup {
-                self.insert_user_meta(user, backup_key, value)?;
+            if let (Some(backup_key), Some(first)) = (backup, previous.first()) {
+                let copy = format!(
+                    "INSERT INTO {0} (user_id, meta_key, meta_value) \
+                     SELECT user_id, ?1, meta_value FROM {0} WHERE umeta_id = ?2",
+                    self.usermeta
+                );
+                self.execute(&copy, params![backup_key, first.umeta_id.cast_signed()])?;
             }
             if previous.is_empty() {
                 self.insert_user_meta(user, key, new)?;
@@ -593,6 +611,12 @@ fn list_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 
 fn quoted(name: Option<&String>) -> String {
     format!("\"{}\"", name.map_or("", String::as_str).replace('"', "\"\""))
+}
+
+/// Whether this user may write there, by mode and by file system.
+fn may_write(path: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    accessat(CWD, path, Access::WRITE_OK, AtFlags::empty()).is_ok()
 }
 
 fn beside(file: &Path, suffix: &str) -> PathBuf {

@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
 use std::time::{Duration, Instant};
 
+use wp_app_password::application_passwords::{ApplicationPasswords, NewEntry, Rules};
+use wp_app_password::error::Error;
 use wp_app_password::secret::DatabasePassword;
 use wp_app_password::store::{
     self, Address, Autoload, LONGEST_VALUE, MetaRow, MysqlAddress, SslMode, Store, StoreError, Swap, Tables,
-    UserField, UserId,
+    User, UserField, UserId,
 };
 
 use crate::rig::{self, Database, Rig, Server, Template};
@@ -416,7 +418,7 @@ fn a_swap_happens_only_over_exactly_what_was_read() {
             vec![read[0].clone(), extra],
         ];
         for previous in &stale {
-            let backup = Some(("_backup", &b"old"[..]));
+            let backup = Some("_backup");
             assert_eq!(
                 store.replace_user_meta(user, KEY, previous, b"x", backup).unwrap(),
                 Swap::Lost,
@@ -525,13 +527,35 @@ fn a_backup_is_written_with_the_change() {
         let user = bed.new_user();
         bed.add_meta(user, KEY, Some(b"broken"));
         let read = row(&mut *store, user);
-        let backup = Some(("_application_passwords_unreadable", &b"broken"[..]));
+        let backup = Some("_application_passwords_unreadable");
         assert_eq!(store.replace_user_meta(user, KEY, &read, b"new", backup).unwrap(), Swap::Done);
         assert_eq!(bed.values(user, KEY), [hex(b"new")]);
         assert_eq!(bed.values(user, "_application_passwords_unreadable"), [hex(b"broken")]);
         let user = bed.new_user();
         assert_eq!(store.replace_user_meta(user, KEY, &[], b"first", backup).unwrap(), Swap::Done);
-        assert_eq!(bed.values(user, "_application_passwords_unreadable"), [hex(b"broken")]);
+        assert_eq!(bed.values(user, "_application_passwords_unreadable"), [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn a_backup_holds_what_the_connection_cannot_carry() {
+    on_every_server(|bed| {
+        let latin1 = Address::Mysql(MysqlAddress { charset: "latin1".into(), ..mysql_address(bed) });
+        let mut store = store::open(&latin1, &bed.tables).unwrap();
+        let user = bed.new_user();
+        bed.add_meta(user, KEY, Some("日本 ☕".as_bytes()));
+        let read = row(&mut *store, user);
+        assert_eq!(read[0].value.as_deref(), Some(&b"?? ?"[..]));
+        let old = hex("日本 ☕".as_bytes());
+        match store.replace_user_meta(user, KEY, &read, b"new", Some("_backup")) {
+            Ok(_) => assert_eq!(bed.values(user, "_backup"), [old], "{}", bed.name),
+            // MariaDB refuses to compare what it cannot convert.
+            Err(error) => {
+                assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
+                assert_eq!(bed.values(user, KEY), [old], "{}", bed.name);
+                assert!(bed.values(user, "_backup").is_empty(), "{}", bed.name);
+            }
+        }
     });
 }
 
@@ -1124,9 +1148,8 @@ fn what_the_column_cannot_hold_is_refused_and_nothing_changes() {
             let read = row(&mut *store, user);
             for previous in [&read[..], &[]] {
                 let user = if previous.is_empty() { bed.new_user() } else { user };
-                let error = store
-                    .replace_user_meta(user, KEY, previous, unfit.as_bytes(), Some(("_b", b"b")))
-                    .unwrap_err();
+                let error =
+                    store.replace_user_meta(user, KEY, previous, unfit.as_bytes(), Some("_b")).unwrap_err();
                 assert!(matches!(error, StoreError::Unfit(_)), "{error:?}");
                 assert!(
                     error.to_string().contains(character) && error.to_string().contains(charset),
@@ -1426,6 +1449,38 @@ fn what_root_leaves_beside_the_file_belongs_to_the_files_owner() {
     check();
 }
 
+#[test]
+fn an_entry_that_stays_behind_a_lost_connection_is_named() {
+    on_every_server(|bed| {
+        let Raw::Server(database) = &bed.raw else { return };
+        let user = bed.new_user();
+        // What comes first after the entry was saved.
+        let proxy = Proxy::start(database.server, |side| match side {
+            Side::Client(bytes) if contains(bytes, b"RELEASE_LOCK") => {
+                bytes.clear();
+                Next::Cut
+            }
+            _ => Next::Forward,
+        });
+        let address = MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
+        let mut store = open(address).unwrap();
+        let user = User { id: user, login: b"somebody".to_vec(), email: Vec::new() };
+        let entry = NewEntry {
+            name: b"name".to_vec(),
+            app_id: Vec::new(),
+            password: b"hash".to_vec(),
+            uuid: "11111111-1111-4111-8111-111111111111".into(),
+            created: 1,
+        };
+        let rules = Rules { unique_names: false, sanitize_names: true, autoload: Autoload::Off };
+        let error = ApplicationPasswords::new(&mut *store, false).create(&user, &entry, rules).unwrap_err();
+        let told = error.to_string();
+        assert!(matches!(error, Error::LeftBehind { .. }), "{told}");
+        assert!(told.contains(&format!("delete {} {}", user.id, entry.uuid)), "{told}");
+        assert_eq!(bed.values(user.id, KEY).len(), 1);
+    });
+}
+
 /// Runs this test program again as another user; `test` then finds `WP_APP_PASSWORD_TEST_AS` set.
 fn as_user(uid: u32, gid: u32, test: &str, file: &Path) -> std::process::Output {
     use std::os::unix::process::CommandExt;
@@ -1498,6 +1553,38 @@ fn another_user_reads_without_leaving_files_and_is_told_who_may_write() {
             } else {
                 assert!(output.status.success() && printed.contains("the other user was here"), "{printed}");
             }
+            let names: Vec<_> =
+                std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert_eq!(names, std::slice::from_ref(file), "{}", bed.name);
+        }
+    }
+}
+
+#[test]
+fn the_owner_of_a_read_only_file_leaves_none_beside_it_and_is_told_why_it_cannot_be_written() {
+    if let Some(file) = file_of_the_other_user() {
+        // The owner's part.
+        let mut store = store::open(&Address::Sqlite(file), &Tables::default()).unwrap();
+        let error = store.replace_user_meta(UserId(1), KEY, &[], b"new", None).unwrap_err();
+        println!("told: {error}");
+        return;
+    }
+    if !is_root() {
+        return;
+    }
+    for bed in [old_sqlite(), new_sqlite()] {
+        let Raw::File(file, folder) = &bed.raw else { return };
+        for (folder_mode, mode, told) in [(0o755, 0o444, "its mode"), (0o555, 0o644, "the folder")] {
+            for (path, mode) in [(folder.path(), folder_mode), (file.as_path(), mode)] {
+                std::os::unix::fs::chown(path, Some(12345), Some(12345)).unwrap();
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let test = "conformance::\
+                        the_owner_of_a_read_only_file_leaves_none_beside_it_and_is_told_why_it_cannot_be_written";
+            let output = as_user(12345, 12345, test, file);
+            let printed = String::from_utf8_lossy(&output.stdout);
+            let line = printed.lines().find(|line| line.contains("told: ")).unwrap_or_default();
+            assert!(output.status.success() && line.contains(told), "{}: {printed}", bed.name);
             let names: Vec<_> =
                 std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
             assert_eq!(names, std::slice::from_ref(file), "{}", bed.name);
