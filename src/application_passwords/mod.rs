@@ -16,6 +16,7 @@ pub use record::Record;
 use crate::error::Error;
 use crate::store::{Autoload, MetaRow, MetaRows, Store, Swap, User, UserId};
 use crate::wordpress::php_serialize::{self, Document, Key, NodeId, Scalar, View};
+use crate::wordpress::plain_list::{Cell, PlainList, Rows};
 use crate::wordpress::schema::{APPLICATION_PASSWORDS, IN_USE, USING_APPLICATION_PASSWORDS};
 use crate::wordpress::{generate, sanitize};
 
@@ -143,6 +144,29 @@ impl Contents {
             }
             _ => unreadable(0, "it is a serialized value, but not a list".into()),
         }
+    }
+}
+
+/// The fields of an entry, in the order in which WordPress writes them.
+pub const FIELDS: [&str; 7] = ["uuid", "app_id", "name", "password", "created", "last_used", "last_ip"];
+
+/// Reads the values of many users, one after another, when they are as WordPress writes them: without a
+/// [`StoredList`] for each.
+pub struct PlainReader(PlainList);
+
+impl PlainReader {
+    /// A reader; its memory is used again for each value.
+    #[allow(clippy::new_without_default, reason = "there is no default value of a reader")]
+    pub fn new() -> Self {
+        Self(PlainList::new(&FIELDS))
+    }
+
+    /// The entries, their fields in the order of [`FIELDS`]. `None`: make a [`StoredList`] of this value, there
+    /// is something about it.
+    pub fn read<'a>(&'a mut self, value: Option<&'a [u8]>) -> Option<Rows<'a>> {
+        let entries = self.0.read(php_serialize::trim(value?))?;
+        // Entries without a uuid are told of: see StoredList::concerns().
+        entries.iter().all(|entry| entry.cell(0) != Cell::Absent).then_some(entries)
     }
 }
 

@@ -8,13 +8,14 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::{Args, ValueEnum};
 
-use super::rows::{Columns, FIELDS};
+use super::rows::{self, Columns, FIELDS};
 use super::{Context, Outcome};
-use crate::application_passwords::{Record, StoredList, named};
+use crate::application_passwords::{PlainReader, Record, StoredList, named};
 use crate::error::Error;
 use crate::output::{self, Item, Output, RowStream, Value};
-use crate::store::{User, UserMeta};
+use crate::store::{User, UserId, UserMeta};
 use crate::wordpress::compare::spaceship;
+use crate::wordpress::plain_list::{Cell, Row, Rows};
 use crate::wordpress::schema::APPLICATION_PASSWORDS;
 
 /// `list [<user>]`
@@ -79,9 +80,14 @@ pub struct Filters {
 }
 
 impl Filters {
-    /// WP-CLI: values are compared as strings; a missing or null one is the empty string.
-    fn accept(&self, record: &Record<'_>) -> bool {
-        let filters = [
+    /// Whether there is no condition.
+    fn accept_all(&self) -> bool {
+        self.all().iter().all(|filter| filter.is_none())
+    }
+
+    /// In the order of [`FIELDS`].
+    fn all(&self) -> [&Option<OsString>; 7] {
+        [
             &self.uuid,
             &self.app_id,
             &self.name,
@@ -89,8 +95,12 @@ impl Filters {
             &self.created,
             &self.last_used,
             &self.last_ip,
-        ];
-        FIELDS.iter().zip(filters).all(|(field, wanted)| {
+        ]
+    }
+
+    /// WP-CLI: values are compared as strings; a missing or null one is the empty string.
+    fn accept(&self, record: &Record<'_>) -> bool {
+        FIELDS.iter().zip(self.all()).all(|(field, wanted)| {
             wanted.as_ref().is_none_or(|wanted| *as_text(record.field(field)) == *wanted.as_bytes())
         })
     }
@@ -180,18 +190,43 @@ fn sort<'d, T>(items: &mut [T], record: impl Fn(&T) -> Record<'d>, args: &List) 
 const ALL_FIELDS: [&str; 9] =
     ["user_id", "user_login", "uuid", "app_id", "name", "password", "created", "last_used", "last_ip"];
 
+/// `created` among an entry's own fields.
+const CREATED: usize = 4;
+
 /// An entry and the user who owns it.
 struct OwnedRow<'a> {
     user: &'a User,
-    record: Record<'a>,
+    entry: Entry<'a>,
+}
+
+/// An entry, whichever way it was read.
+#[derive(Clone, Copy)]
+enum Entry<'a> {
+    Plain(Row<'a>),
+    Record(Record<'a>),
 }
 
 impl Item for OwnedRow<'_> {
     fn field(&self, name: &str) -> Option<Value<'_>> {
-        match name {
-            "user_id" => Some(Value::Int(self.user.id.0 as i64)),
-            "user_login" => Some(Value::Text(Cow::Borrowed(&self.user.login))),
-            _ => self.record.field(name),
+        self.field_at(self.place(name), name)
+    }
+
+    fn place(&self, name: &str) -> usize {
+        ALL_FIELDS.iter().position(|field| *field == name).unwrap_or(usize::MAX)
+    }
+
+    #[inline]
+    fn field_at(&self, place: usize, name: &str) -> Option<Value<'_>> {
+        match (place, self.entry) {
+            (0, _) => Some(Value::Int(self.user.id.0 as i64)),
+            (1, _) => Some(Value::text(&self.user.login)),
+            (_, Entry::Plain(row)) => match row.cell(place - 2) {
+                Cell::Absent => None,
+                Cell::Null => Some(Value::Null),
+                Cell::Int(number) => Some(Value::Int(number)),
+                Cell::Text(start, end) => Some(Value::text(row.text(start, end))),
+            },
+            (_, Entry::Record(record)) => rows::field(record, name),
         }
     }
 }
@@ -202,40 +237,69 @@ fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let request = args.columns.request(args.format.as_deref(), &ALL_FIELDS)?;
     if args.orderby.is_some() || args.order.is_some() {
         let mut kept: Vec<(User, StoredList)> = Vec::new();
-        each_list(context, |_, user, list| {
-            kept.push((user.clone(), list));
+        each_user(context, |out, user, row| {
+            kept.push((user.clone(), stored_list(out, user, row)));
             Ok(())
         })?;
-        let mut rows: Vec<OwnedRow<'_>> = kept
+        let mut rows: Vec<(&User, Record<'_>)> = kept
             .iter()
-            .flat_map(|(user, list)| list.records().map(move |record| OwnedRow { user, record }))
-            .filter(|row| args.filters.accept(&row.record))
+            .flat_map(|(user, list)| list.records().map(move |record| (user, record)))
+            .filter(|(_, record)| args.filters.accept(record))
             .collect();
-        sort(&mut rows, |row| row.record, args);
+        sort(&mut rows, |(_, record)| *record, args);
+        let rows: Vec<OwnedRow<'_>> =
+            rows.into_iter().map(|(user, record)| OwnedRow { user, entry: Entry::Record(record) }).collect();
         output::display_items(context.out, &request, &rows)?;
         return Ok(Outcome::Done);
     }
     let mut stream = RowStream::begin(context.out, &request, &ALL_FIELDS)?;
-    each_list(context, |out, user, list| {
+    let unfiltered = args.filters.accept_all();
+    let mut reader = PlainReader::new();
+    let mut order = Vec::new();
+    each_user(context, |out, user, row| {
+        if let Some(rows) = reader.read(row.value).filter(|_| unfiltered) {
+            newest_first(&rows, &mut order);
+            return order.iter().try_for_each(|index| {
+                stream.row(out, &OwnedRow { user, entry: Entry::Plain(rows.row(*index)) })
+            });
+        }
+        let list = stored_list(out, user, row);
         let mut records: Vec<Record<'_>> = list.records().filter(|r| args.filters.accept(r)).collect();
         sort(&mut records, |record| *record, args);
-        records.into_iter().try_for_each(|record| stream.row(out, &OwnedRow { user, record }))
+        records
+            .into_iter()
+            .try_for_each(|record| stream.row(out, &OwnedRow { user, entry: Entry::Record(record) }))
     })?;
     stream.end(context.out)?;
     Ok(Outcome::Done)
 }
 
-/// Walks every user that has application passwords, with a warning where a list is not what it should be.
-fn each_list(
+/// What [`sort`] does without being told otherwise, to rows: `order` becomes their places.
+fn newest_first(rows: &Rows<'_>, order: &mut Vec<usize>) {
+    order.clear();
+    order.extend(0..rows.count());
+    order.sort_by(|a, b| match (rows.row(*a).cell(CREATED), rows.row(*b).cell(CREATED)) {
+        (Cell::Int(a), Cell::Int(b)) => b.cmp(&a),
+        _ => {
+            let (a, b) = (rows.row(*a).get(CREATED), rows.row(*b).get(CREATED));
+            spaceship(b.as_ref(), a.as_ref())
+        }
+    });
+}
+
+/// Walks every user that has application passwords.
+fn each_user(
     context: &mut Context<'_>,
-    mut visit: impl FnMut(&mut Output<'static>, &User, StoredList) -> io::Result<()>,
+    mut visit: impl FnMut(&mut Output<'static>, &User, &UserMeta<'_>) -> io::Result<()>,
 ) -> Result<(), Error> {
     let mut failed = None;
+    let mut user = User { id: UserId(0), login: Vec::new(), email: Vec::new() };
     let mut previous = None;
     let Context { store, out, .. } = context;
     store.each_user_meta(APPLICATION_PASSWORDS, &mut |row: UserMeta<'_>| {
-        let login = row.login.unwrap_or_default().to_vec();
-        let user = User { id: row.user, login, email: Vec::new() };
+        user.id = row.user;
+        user.login.clear();
+        user.login.extend_from_slice(row.login.unwrap_or_default());
         // WordPress: of several rows the first counts.
         if previous.replace(row.user) == Some(row.user) {
             out.warning(format!(
@@ -246,11 +310,7 @@ fn each_list(
             ));
             return ControlFlow::Continue(());
         }
-        let list = StoredList::from_value(row.umeta_id, row.value);
-        for concern in list.concerns(&user) {
-            out.warning(concern);
-        }
-        match visit(out, &user, list) {
+        match visit(out, &user, &row) {
             Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 failed = Some(error);
@@ -259,4 +319,13 @@ fn each_list(
         }
     })?;
     failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// The list in a row of the walk, with a warning where it is not what it should be.
+fn stored_list(out: &mut Output<'static>, user: &User, row: &UserMeta<'_>) -> StoredList {
+    let list = StoredList::from_value(row.umeta_id, row.value);
+    for concern in list.concerns(user) {
+        out.warning(concern);
+    }
+    list
 }

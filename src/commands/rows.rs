@@ -12,7 +12,7 @@ use crate::output::{Format, Item, Key, Request, Value};
 use crate::wordpress::php_serialize::{self, Document, NodeId, View};
 
 /// WP-CLI: `APPLICATION_PASSWORD_FIELDS`.
-pub const FIELDS: [&str; 7] = ["uuid", "app_id", "name", "password", "created", "last_used", "last_ip"];
+pub use crate::application_passwords::FIELDS;
 
 /// Which fields of a list.
 #[derive(Debug, Args, Clone)]
@@ -60,10 +60,15 @@ impl Columns {
 /// An entry as a row; the bytes stay where they are in the stored value.
 impl Item for Record<'_> {
     fn field(&self, name: &str) -> Option<Value<'_>> {
-        let (document, node) = self.parts();
-        let mut left = MOST_VALUES;
-        document.get(node, name.as_bytes()).map(|node| value(document, node, DEEPEST, &mut left))
+        field(*self, name)
     }
+}
+
+/// A field of an entry. It borrows from the stored value, not from the record.
+pub fn field<'d>(record: Record<'d>, name: &str) -> Option<Value<'d>> {
+    let (document, node) = record.parts();
+    let mut left = MOST_VALUES;
+    document.get(node, name.as_bytes()).map(|node| value(document, node, DEEPEST, &mut left))
 }
 
 /// No plugin nests more than this many values in one field. References can make a value contain itself, so

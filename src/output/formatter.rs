@@ -196,6 +196,8 @@ struct Field {
     name: Vec<u8>,
     /// The same where items can be asked for it: a name that is not UTF-8 is in no item.
     key: Option<String>,
+    /// Its [`Item::place`], once an item was asked.
+    place: Option<usize>,
     /// `"name":`, or nothing where the row is a JSON list.
     json: Vec<u8>,
     /// It was asked for more than once.
@@ -225,6 +227,7 @@ impl Columns {
                 fields.push(Field {
                     name: name.clone(),
                     key: String::from_utf8(name.clone()).ok(),
+                    place: None,
                     json: Vec::new(),
                     repeated: header.iter().filter(|other| *other == name).count() > 1,
                     found: false,
@@ -461,7 +464,9 @@ impl RowStream {
 
 impl Field {
     fn value<'i>(&mut self, item: &'i impl Item) -> Value<'i> {
-        let value = self.key.as_deref().and_then(|key| item.field(key));
+        let Some(key) = self.key.as_deref() else { return Value::Null };
+        let place = *self.place.get_or_insert_with(|| item.place(key));
+        let value = item.field_at(place, key);
         self.found |= value.is_some();
         value.unwrap_or(Value::Null)
     }

@@ -62,11 +62,30 @@ pub enum Key<'a> {
 pub trait Item {
     /// The value of one field.
     fn field(&self, name: &str) -> Option<Value<'_>>;
+
+    /// Where an item finds the field of this name quickest: a number for [`Item::field_at`]. The same for all
+    /// items of a type, so that it is asked for once.
+    fn place(&self, _name: &str) -> usize {
+        usize::MAX
+    }
+
+    /// [`Item::field`] for a name whose place is known.
+    fn field_at(&self, _place: usize, name: &str) -> Option<Value<'_>> {
+        self.field(name)
+    }
 }
 
 impl<T: Item + ?Sized> Item for &T {
     fn field(&self, name: &str) -> Option<Value<'_>> {
         (**self).field(name)
+    }
+
+    fn place(&self, name: &str) -> usize {
+        (**self).place(name)
+    }
+
+    fn field_at(&self, place: usize, name: &str) -> Option<Value<'_>> {
+        (**self).field_at(place, name)
     }
 }
 

@@ -395,6 +395,118 @@ impl SqliteStore {
         self.execute(&sql, params![user.0.cast_signed(), key, Text(value)])
     }
 
+    /// The index in which the rows of `usermeta` lie in the order of a walk, if a walk along it would be in
+    /// that order: ids of users are signed here, and in old tables need not even be numbers.
+    fn user_index(&self) -> rusqlite::Result<Option<String>> {
+        let find = "SELECT list.name FROM pragma_index_list(?1) list JOIN pragma_index_info(list.name) info \
+                    WHERE NOT list.partial AND info.seqno = 0 AND info.name = 'user_id' COLLATE NOCASE \
+                    AND (SELECT count(*) FROM pragma_index_info(list.name)) = 1 LIMIT 1";
+        let name: String =
+            match self.connection.query_row(find, [&self.description.usermeta_table], |row| row.get(0)) {
+                Ok(name) => name,
+                Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+        let index = quoted(Some(&name));
+        let odd = format!(
+            "SELECT EXISTS (SELECT 1 FROM {table} INDEXED BY {index} WHERE user_id < 0) \
+             OR EXISTS (SELECT 1 FROM {table} INDEXED BY {index} WHERE user_id > {})",
+            i64::MAX,
+            table = self.usermeta,
+        );
+        let odd: bool = self.connection.query_row(&odd, [], |row| row.get(0))?;
+        Ok((!odd).then_some(index))
+    }
+
+    /// Walks all rows of all users, in their order, and passes over those under other keys: the cheapest way
+    /// where most rows are wanted. Where they are not, it gives up early and leaves the rest to
+    /// [`Self::walk_along_key`].
+    fn walk_along_users(
+        &self,
+        index: &str,
+        key: &str,
+        progress: &mut Progress,
+        visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
+    ) -> Result<Walked, StoreError> {
+        let select = format!(
+            "SELECT m.user_id, m.umeta_id, \
+             CASE WHEN m.meta_key = ?1 COLLATE BINARY THEN coalesce(octet_length(m.meta_value), 0) END, \
+             CASE WHEN m.meta_key = ?1 COLLATE BINARY AND octet_length(m.meta_value) <= {LONGEST_VALUE} \
+             THEN CAST(m.meta_value AS TEXT) END, CAST(u.user_login AS TEXT) \
+             FROM {} m INDEXED BY {index} LEFT JOIN {} u ON u.ID = m.user_id",
+            self.usermeta, self.users
+        );
+        let prepare = |what: &str| self.connection.prepare(&format!("{select} {what}"));
+        let fault = |error| self.fault(&error);
+        let mut same_user =
+            prepare("WHERE m.user_id = ?2 AND m.umeta_id > ?3 ORDER BY m.umeta_id").map_err(fault)?;
+        let mut later_users =
+            prepare("WHERE m.user_id > ?2 ORDER BY m.user_id, m.umeta_id").map_err(fault)?;
+        let mut part = Part::default();
+        loop {
+            part.clear();
+            let from = progress.behind;
+            // One read transaction per part: a lock per statement would cost more than it.
+            self.connection.execute_batch("BEGIN").map_err(fault)?;
+            let mut read = || {
+                if let Some((user, umeta_id)) = from {
+                    let parameters = params![key, user.cast_signed(), umeta_id.cast_signed()];
+                    part.read(&mut same_user.query(parameters)?, progress)?;
+                }
+                if !part.is_full() {
+                    let user = from.map_or(-1, |(user, _)| user.cast_signed());
+                    part.read(&mut later_users.query(params![key, user])?, progress)?;
+                }
+                Ok(())
+            };
+            let read = read();
+            let ended = self.connection.execute_batch("COMMIT");
+            read.and(ended).map_err(fault)?;
+            self.still_frozen()?;
+            // Only now: in rollback mode an open read blocks WordPress's writes, and the visitor may wait for
+            // a pipe.
+            for row in part.rows() {
+                if visit(row).is_break() {
+                    return Ok(Walked::Stopped);
+                }
+            }
+            if !part.is_full() {
+                return Ok(Walked::Whole);
+            }
+            if progress.passed > SPARSE_START + SPARSE * progress.wanted {
+                return Ok(Walked::TooSparse);
+            }
+        }
+    }
+
+    /// Finds the rows under the key by its index, sorts them, and reads them one by one.
+    fn walk_along_key(
+        &self,
+        key: &str,
+        progress: &mut Progress,
+        visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
+    ) -> Result<Walked, StoreError> {
+        let (mut entries, first_too_long) = self.walk(key)?;
+        entries.retain(|(user, umeta_id, _)| progress.behind.is_none_or(|last| (*user, *umeta_id) > last));
+        progress.first_too_long = progress.first_too_long.or(first_too_long);
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let chunk = next_chunk(rest);
+            rest = &rest[chunk.len()..];
+            // Read whole before the first visit: in rollback mode an open read blocks WordPress's writes, and
+            // the visitor may wait for a pipe.
+            let found = self.read_chunk(key, chunk).map_err(|error| self.fault(&error))?;
+            self.still_frozen()?;
+            for (user, umeta_id, login, value) in found {
+                let (login, value) = (login.as_deref(), value.as_deref());
+                if visit(UserMeta { user: UserId(user), login, umeta_id, value }).is_break() {
+                    return Ok(Walked::Stopped);
+                }
+            }
+        }
+        Ok(Walked::Whole)
+    }
+
     /// The rows that a walk over `key` visits, and the first one that is too long for it.
     fn walk(&self, key: &str) -> Result<(Vec<WalkEntry>, Option<WalkEntry>), StoreError> {
         let sql = format!(
@@ -445,6 +557,99 @@ impl SqliteStore {
 }
 
 type ChunkRow = (u64, u64, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// A walk along the users goes on while at most this many rows are passed over for each one that is wanted,
+/// after a start of some. Passing over a row costs about a quarter of what looking one up does.
+const SPARSE: u64 = 4;
+const SPARSE_START: u64 = 2_000;
+
+/// How a walk ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Walked {
+    Whole,
+    /// The visitor wants no more.
+    Stopped,
+    TooSparse,
+}
+
+/// How far a walk is.
+#[derive(Default)]
+struct Progress {
+    /// The last row that was read, whatever its key: `(user_id, umeta_id)`.
+    behind: Option<(u64, u64)>,
+    /// Rows under the key.
+    wanted: u64,
+    /// Rows under other keys.
+    passed: u64,
+    first_too_long: Option<WalkEntry>,
+}
+
+/// A part of a walk: rows whose texts lie in one buffer, which is used again for the next part.
+#[derive(Default)]
+struct Part {
+    texts: Vec<u8>,
+    /// `(user_id, umeta_id, where the value and the login begin and end)`: [`NULL`] where there is none.
+    rows: Vec<(u64, u64, [usize; 4])>,
+    read: usize,
+}
+
+/// Lies in no text.
+const NULL: usize = usize::MAX;
+
+impl Part {
+    /// So much fits into the processor's cache, and is still a few hundred rows to one transaction.
+    const BYTES: usize = 512 << 10;
+    /// Rows, wanted or not: a transaction lasts a few milliseconds at most.
+    const ROWS: usize = 4_000;
+
+    fn clear(&mut self) {
+        self.texts.clear();
+        self.rows.clear();
+        self.read = 0;
+    }
+
+    fn is_full(&self) -> bool {
+        self.texts.len() >= Self::BYTES || self.read >= Self::ROWS
+    }
+
+    /// Reads rows until there are none left or the part is full.
+    fn read(&mut self, rows: &mut rusqlite::Rows<'_>, progress: &mut Progress) -> rusqlite::Result<()> {
+        while !self.is_full() {
+            let Some(row) = rows.next()? else { break };
+            self.read += 1;
+            let (user, umeta_id) = (unsigned(row, 0)?, unsigned(row, 1)?);
+            progress.behind = Some((user, umeta_id));
+            let Some(length) = row.get_ref(2)?.as_i64_or_null()? else {
+                progress.passed += 1;
+                continue;
+            };
+            progress.wanted += 1;
+            if length.cast_unsigned() > LONGEST_VALUE as u64 {
+                progress.first_too_long.get_or_insert((user, umeta_id, length.cast_unsigned()));
+                continue;
+            }
+            let mut span = [NULL; 4];
+            for (column, ends) in [3, 4].into_iter().zip(span.chunks_exact_mut(2)) {
+                if let (Some(text), [start, end]) = (row.get_ref(column)?.as_bytes_or_null()?, ends) {
+                    *start = self.texts.len();
+                    self.texts.extend_from_slice(text);
+                    *end = self.texts.len();
+                }
+            }
+            self.rows.push((user, umeta_id, span));
+        }
+        Ok(())
+    }
+
+    fn rows(&self) -> impl Iterator<Item = UserMeta<'_>> {
+        self.rows.iter().map(|&(user, umeta_id, [value, value_end, login, login_end])| UserMeta {
+            user: UserId(user),
+            login: self.texts.get(login..login_end),
+            umeta_id,
+            value: self.texts.get(value..value_end),
+        })
+    }
+}
 
 impl Store for SqliteStore {
     fn find_user(&mut self, by: UserField<'_>) -> Result<Option<User>, StoreError> {
@@ -563,28 +768,22 @@ impl Store for SqliteStore {
         key: &str,
         visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let (entries, first_too_long) = self.walk(key)?;
-        let mut rest = entries.as_slice();
-        while !rest.is_empty() {
-            let chunk = next_chunk(rest);
-            rest = &rest[chunk.len()..];
-            // Read whole before the first visit: in rollback mode an open read blocks WordPress's writes, and
-            // the visitor may wait for a pipe.
-            let found = self.read_chunk(key, chunk).map_err(|error| self.fault(&error))?;
-            self.still_frozen()?;
-            for (user, umeta_id, login, value) in found {
-                let (login, value) = (login.as_deref(), value.as_deref());
-                if visit(UserMeta { user: UserId(user), login, umeta_id, value }).is_break() {
-                    return Ok(());
-                }
-            }
-        }
-        match first_too_long {
-            None => Ok(()),
-            Some((user, umeta_id, length)) => {
+        let mut progress = Progress::default();
+        let index = self.user_index().map_err(|error| self.fault(&error))?;
+        let done = match index {
+            Some(index) => self.walk_along_users(&index, key, &mut progress, visit)?,
+            None => Walked::TooSparse,
+        };
+        let done = match done {
+            Walked::TooSparse => self.walk_along_key(key, &mut progress, visit)?,
+            done => done,
+        };
+        match progress.first_too_long {
+            Some((user, umeta_id, length)) if done == Walked::Whole => {
                 let table = &self.description.usermeta_table;
                 Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
             }
+            _ => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@ pub mod compare;
 pub mod generate;
 pub mod password_hash;
 pub mod php_serialize;
+pub mod plain_list;
 pub mod sanitize;
 pub mod schema;
 pub mod version;
