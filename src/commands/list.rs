@@ -87,15 +87,7 @@ impl Filters {
 
     /// In the order of [`FIELDS`].
     fn all(&self) -> [&Option<OsString>; 7] {
-        [
-            &self.uuid,
-            &self.app_id,
-            &self.name,
-            &self.password,
-            &self.created,
-            &self.last_used,
-            &self.last_ip,
-        ]
+        [&self.uuid, &self.app_id, &self.name, &self.password, &self.created, &self.last_used, &self.last_ip]
     }
 
     /// WP-CLI: values are compared as strings; a missing or null one is the empty string.

@@ -253,9 +253,30 @@ mod tests {
     /// Pieces of serialized values, so that most inputs are nearly right.
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop::sample::select(vec![
-            "a:1:{", "a:2:{", "a:0:{}", "a:3:{", "}", "i:0;", "i:1;", "i:2;", "i:-3;", "i:007;", "i:+1;", "N;", "b:1;",
-            "s:4:\"uuid\";", "s:4:\"name\";", "s:7:\"created\";", "s:0:\"\";", "s:2:\"é\";", "s:3:\"ab\";", "d:0.5;",
-            "S:1:\"a\";", "R:2;", " ", ";",
+            "a:1:{",
+            "a:2:{",
+            "a:0:{}",
+            "a:3:{",
+            "}",
+            "i:0;",
+            "i:1;",
+            "i:2;",
+            "i:-3;",
+            "i:007;",
+            "i:+1;",
+            "N;",
+            "b:1;",
+            "s:4:\"uuid\";",
+            "s:4:\"name\";",
+            "s:7:\"created\";",
+            "s:0:\"\";",
+            "s:2:\"é\";",
+            "s:3:\"ab\";",
+            "d:0.5;",
+            "S:1:\"a\";",
+            "R:2;",
+            " ",
+            ";",
         ]);
         prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat().into_bytes())
     }
@@ -269,7 +290,10 @@ mod tests {
         ];
         let row = prop::collection::vec((prop::sample::select(vec![0usize, 1, 2]), field), 0..4);
         let list = prop::collection::vec((0i64..4, row), 0..4);
-        let change = prop::option::of((any::<prop::sample::Index>(), prop::sample::select(b"019;:\"}{aisNR- ".to_vec())));
+        let change = prop::option::of((
+            any::<prop::sample::Index>(),
+            prop::sample::select(b"019;:\"}{aisNR- ".to_vec()),
+        ));
         (list, any::<bool>(), change).prop_map(|(mut list, sorted, change)| {
             if sorted {
                 list.sort_by_key(|(key, _)| *key);
