@@ -43,6 +43,9 @@ _wp__app__password() {
             wp__app__password,revoke-all)
                 cmd="wp__app__password__subcmd__revoke__subcmd__all"
                 ;;
+            wp__app__password,site)
+                cmd="wp__app__password__subcmd__site"
+                ;;
             wp__app__password,update)
                 cmd="wp__app__password__subcmd__update"
                 ;;
@@ -53,7 +56,7 @@ _wp__app__password() {
 
     case "${cmd}" in
         wp__app__password)
-            opts="-h -V --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help --version create list get exists update record-usage delete revoke-all completions man"
+            opts="-h -V --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help --version create list get exists update record-usage delete revoke-all site completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -68,6 +71,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -114,7 +147,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__completions)
-            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help bash zsh fish powershell elvish nushell"
+            opts="-h --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help bash zsh fish powershell elvish nushell"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -129,6 +162,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -175,7 +238,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__create)
-            opts="-h --app-id --porcelain --format --hash --bcrypt-cost --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --app-id --porcelain --format --hash --bcrypt-cost --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -206,6 +269,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -252,7 +345,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__delete)
-            opts="-h --all --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --all --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -267,6 +360,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -313,7 +436,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__exists)
-            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -328,6 +451,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -374,7 +527,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__get)
-            opts="-h --field --fields --format --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --field --fields --format --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -401,6 +554,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -447,7 +630,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__list)
-            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --field --fields --format --orderby --order --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --field --fields --format --orderby --order --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -512,6 +695,36 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --table-prefix)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -556,7 +769,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__man)
-            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -571,6 +784,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -617,7 +860,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__record__subcmd__usage)
-            opts="-h --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -632,6 +875,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -678,7 +951,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__revoke__subcmd__all)
-            opts="-y -h --yes --dry-run --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-y -h --yes --dry-run --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -693,6 +966,131 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --table-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache)
+                    COMPREPLY=($(compgen -W "ignore" -- "${cur}"))
+                    return 0
+                    ;;
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-plugins)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-themes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wp__subcmd__app__subcmd__password__subcmd__site)
+            opts="-h --format --show-secrets --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json yaml" -- "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)
@@ -739,7 +1137,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__update)
-            opts="-h --name --path --db --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --name --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,6 +1156,36 @@ _wp__app__password() {
                     ;;
                 --db)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --table-prefix)

@@ -8,6 +8,9 @@ module completions {
   export extern wp-app-password [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -50,6 +53,9 @@ module completions {
     --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -104,6 +110,9 @@ module completions {
     --order: string@"nu-complete wp-app-password list order" # Set ascending or descending order
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -140,6 +149,9 @@ module completions {
     --format: string@"nu-complete wp-app-password get format" # Render output in a particular format
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -170,6 +182,9 @@ module completions {
   export extern "wp-app-password exists" [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -201,6 +216,9 @@ module completions {
     --name: string            # The new name of the application password
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -231,6 +249,9 @@ module completions {
   export extern "wp-app-password record-usage" [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -262,6 +283,9 @@ module completions {
     --all                     # Revoke all of the user's application passwords
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -294,6 +318,9 @@ module completions {
     --dry-run                 # Show what would be revoked and change nothing (exit code 2 if anything would)
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -315,6 +342,43 @@ module completions {
     user: string              # User login, user email, or user ID
   ]
 
+  def "nu-complete wp-app-password site format" [] {
+    [ "table" "json" "yaml" ]
+  }
+
+  def "nu-complete wp-app-password site cache" [] {
+    [ "ignore" ]
+  }
+
+  # Show which site, database and version were found, and where each setting came from
+  export extern "wp-app-password site" [
+    --format: string@"nu-complete wp-app-password site format" # Render output in a particular format
+    --show-secrets            # Show passwords and salts too
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string@"nu-complete wp-app-password site cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # Without effect: root may run this program
+    --context: string         # Without effect: WordPress is never loaded
+    --assume-https            # Without effect: WordPress is never loaded
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
   def "nu-complete wp-app-password completions shell" [] {
     [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
   }
@@ -327,6 +391,9 @@ module completions {
   export extern "wp-app-password completions" [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -356,6 +423,9 @@ module completions {
   export extern "wp-app-password man" [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address

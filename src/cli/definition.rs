@@ -17,6 +17,7 @@ use crate::commands::list::List;
 use crate::commands::man::Man;
 use crate::commands::record_usage::RecordUsage;
 use crate::commands::revoke_all::RevokeAll;
+use crate::commands::site::ShowSite;
 use crate::commands::update::Update;
 use crate::secret::DatabaseUrl;
 
@@ -58,6 +59,21 @@ pub struct Global {
     /// command lines.
     #[arg(long, global = true, value_name = "url")]
     pub db: Option<DatabaseUrl>,
+
+    /// Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    #[arg(long, global = true, value_name = "file", value_hint = clap::ValueHint::FilePath)]
+    pub wp_config: Option<PathBuf>,
+
+    /// Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    ///
+    /// For configurations that read environment variables. What these files do not set counts as not set
+    /// there; the variables of this process stay visible.
+    #[arg(long, global = true, value_name = "file", value_hint = clap::ValueHint::FilePath)]
+    pub env_file: Vec<PathBuf>,
+
+    /// Take what the configuration falls back to where an environment variable is not set here
+    #[arg(long, global = true)]
+    pub assume_env: bool,
 
     /// Prefix of the tables with --db (default: wp_)
     #[arg(long, global = true, value_name = "prefix")]
@@ -164,6 +180,8 @@ pub enum Verb {
     Delete(Delete),
     /// Revoke all application passwords of a user, and say how many
     RevokeAll(RevokeAll),
+    /// Show which site, database and version were found, and where each setting came from
+    Site(ShowSite),
     /// Print the completion script of a shell
     Completions(Completions),
     /// Print a manual page

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::output::{self, Debug, Output, Terminal};
 use crate::site::{self, Environment, Site};
 use crate::store::{self, Store};
+use crate::wordpress::version::Evidence;
 
 /// Global parameters of WP-CLI that this program cannot honour, and what to do instead. Accepting them
 /// silently would run the command somewhere else than the user meant.
@@ -246,6 +247,7 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
     match &verb {
         Verb::Completions(args) => return commands::completions::run(args, out),
         Verb::Man(args) => return commands::man::run(args, out),
+        Verb::Site(args) => return show_site(args, &request(&global, environment), out),
         _ => {}
     }
     with_site(&global, environment, out, |context| {
@@ -259,9 +261,40 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
             Verb::RecordUsage(args) => commands::record_usage::run(args, context),
             Verb::Delete(args) => commands::delete::run(args, context),
             Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
-            Verb::Completions(_) | Verb::Man(_) => Ok(Outcome::Done),
+            Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) => Ok(Outcome::Done),
         }
     })
+}
+
+/// What the command line says about the site.
+fn request(global: &Global, environment: &Environment) -> site::Request {
+    site::Request {
+        path: global.path.clone(),
+        db: global.db.clone(),
+        table_prefix: global.table_prefix.clone(),
+        url: global.url.clone(),
+        sandbox: global.sandbox,
+        wp_config: global.wp_config.clone(),
+        env_files: global.env_file.clone(),
+        assume_env: global.assume_env,
+        alias: None,
+        default_path: None,
+        cwd: std::env::current_dir().unwrap_or_default(),
+        env: environment.clone(),
+    }
+}
+
+/// `site`: what was found, also where it is not enough to work on.
+fn show_site(
+    args: &commands::site::ShowSite,
+    request: &site::Request,
+    out: &mut Output<'static>,
+) -> Result<Outcome, Error> {
+    let survey = site::survey(request)?;
+    for note in survey.site.iter().flat_map(|site| &site.notes) {
+        out.note(note);
+    }
+    commands::site::run(args, &survey, version_in_database(&survey, out).as_ref(), out)
 }
 
 /// Finds the site, opens its database, and does something there.
@@ -271,15 +304,8 @@ fn with_site<T>(
     out: &mut Output<'static>,
     work: impl FnOnce(&mut Context<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut site = site::resolve(&site::Request {
-        path: global.path.clone(),
-        db: global.db.clone(),
-        table_prefix: global.table_prefix.clone(),
-        url: global.url.clone(),
-        sandbox: global.sandbox,
-        cwd: std::env::current_dir().unwrap_or_default(),
-        env: environment.clone(),
-    })?;
+    let request = request(global, environment);
+    let mut site = site::resolve(&request)?;
     for note in &site.notes {
         out.note(note);
     }
@@ -318,6 +344,20 @@ fn with_site<T>(
         interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
     };
     work(&mut context)
+}
+
+/// `site`: the version, as the database tells it. Only a database that was named is asked; it need not answer.
+fn version_in_database(survey: &site::Survey, out: &mut Output<'static>) -> Option<Evidence> {
+    let site =
+        survey.site.as_ref().ok().filter(|site| survey.wp_config.is_none() && site.version_php.is_none())?;
+    let asked = store::open(&site.address, &site.tables).map_err(Error::from);
+    match asked.and_then(|mut store| commands::evidence_in_database(store.as_mut())) {
+        Ok(evidence) => Some(evidence),
+        Err(error) => {
+            out.note(format!("The database was not asked for its version: {error}"));
+            None
+        }
+    }
 }
 
 /// The site of a network that `--url` means, when it is not the one that was opened.

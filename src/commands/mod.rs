@@ -26,6 +26,7 @@ pub mod man;
 pub mod record_usage;
 pub mod revoke_all;
 pub mod rows;
+pub mod site;
 pub mod update;
 
 /// How a verb ended when it did not fail.
@@ -158,34 +159,10 @@ impl Context<'_> {
             Some(version) => {
                 Evidence { version: Some(version), source: Source::VersionFile, ..Evidence::UNKNOWN }
             }
-            None => self.evidence_in_database()?,
+            None => evidence_in_database(self.store)?,
         };
         self.out.debug("version", format!("{evidence:?}"));
         Ok(evidence)
-    }
-
-    fn evidence_in_database(&mut self) -> Result<Evidence, Error> {
-        let checked = self.store.network_option(schema::UPDATE_TRANSIENT)?;
-        let checked = checked.and_then(|transient| version::from_update_transient(&transient));
-        let number = self.store.option(schema::DB_VERSION)?;
-        let number = number.and_then(|number| std::str::from_utf8(&number).ok()?.trim().parse().ok());
-        let mut db_version = number.map(version::from_db_version);
-        // WordPress: 5.7 and newer look for HTTPS twice a day and keep what they found in this option.
-        if let Some(DbVersionEvidence::Before68 { oldest: oldest @ "5.6", .. }) = &mut db_version
-            && self.store.option("https_detection_errors")?.is_some()
-        {
-            *oldest = "5.7";
-        }
-        Ok(Evidence {
-            source: match (&checked, number) {
-                (Some(_), _) => Source::UpdateCheck,
-                (None, Some(_)) => Source::DbVersion,
-                (None, None) => Source::None,
-            },
-            version: checked,
-            db_version,
-            has_hash_of_68: false,
-        })
     }
 
     /// `--expect-url`: stops unless the database's `siteurl` or `home` is that address. The scheme, letter
@@ -249,6 +226,34 @@ impl Context<'_> {
             _ => Ok(self.out.success(format!("{done}."))?),
         }
     }
+}
+
+/// What the last update check and the layout of the database say of a site's version.
+///
+/// # Errors
+/// A failing database.
+pub fn evidence_in_database(store: &mut dyn Store) -> Result<Evidence, Error> {
+    let checked = store.network_option(schema::UPDATE_TRANSIENT)?;
+    let checked = checked.and_then(|transient| version::from_update_transient(&transient));
+    let number = store.option(schema::DB_VERSION)?;
+    let number = number.and_then(|number| std::str::from_utf8(&number).ok()?.trim().parse().ok());
+    let mut db_version = number.map(version::from_db_version);
+    // WordPress: 5.7 and newer look for HTTPS twice a day and keep what they found in this option.
+    if let Some(DbVersionEvidence::Before68 { oldest: oldest @ "5.6", .. }) = &mut db_version
+        && store.option("https_detection_errors")?.is_some()
+    {
+        *oldest = "5.7";
+    }
+    Ok(Evidence {
+        source: match (&checked, number) {
+            (Some(_), _) => Source::UpdateCheck,
+            (None, Some(_)) => Source::DbVersion,
+            (None, None) => Source::None,
+        },
+        version: checked,
+        db_version,
+        has_hash_of_68: false,
+    })
 }
 
 fn same_site(a: &str, b: &str) -> bool {

@@ -332,6 +332,13 @@ impl Drop for Output<'_> {
     }
 }
 
+/// A whole YAML document of one value, as `Spyc::YAMLDump( $value, 2, 0 )` writes it.
+pub fn to_yaml(value: &Value<'_>) -> Vec<u8> {
+    let mut document = Vec::new();
+    yaml::append_document(value, &mut document);
+    document
+}
+
 /// What a panic says, when there is no [`Output`] left to say it.
 pub fn last_words(text: &str) {
     // There is nobody left to tell when this fails.

@@ -7,7 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Origin, Request, Site, SiteError, given_prefix, root};
+use super::php::Plain;
+use super::{Finding, Origin, Request, Site, SiteError, given_prefix, root};
 use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
 
@@ -45,6 +46,14 @@ pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, S
         origins,
         notes: Vec::new(),
     })
+}
+
+/// The password of an address as a finding of its own: origins never hold it.
+pub(super) fn password(address: &Address, origins: &[Origin]) -> Option<Finding> {
+    let Address::Mysql(address) = address else { return None };
+    let source = &origins.iter().find(|origin| origin.name == "DB_PASSWORD")?.source;
+    let value = Plain::Bytes(address.password.expose().to_vec());
+    Some(Finding { value, ..Finding::known("DB_PASSWORD", "", source) })
 }
 
 /// `wp-content`, when the file lies in `wp-content/database` as the SQLite integration puts it.

@@ -7,12 +7,15 @@ use std::path::{Path, PathBuf};
 
 use super::address::{CONNECT_TIMEOUT, READ_TIMEOUT};
 use super::php::{self, End, Input, Outcome, Plain, Setting, Url};
-use super::{Origin, Request, Site, SiteError, State, check_prefix, db_host, given_prefix, root};
+use super::{
+    Finding, Origin, Request, Site, SiteError, State, Survey, check_prefix, db_host, env_file, given_prefix,
+    root,
+};
 use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
 
-/// Settings that are shown beside the ones that decide.
-const SHOWN: [&str; 24] = [
+/// Constants that decide which database and tables are used, and what lies beside them.
+const DECISIVE: [&str; 24] = [
     "DB_NAME",
     "DB_USER",
     "DB_PASSWORD",
@@ -21,47 +24,84 @@ const SHOWN: [&str; 24] = [
     "DB_COLLATE",
     "MYSQL_CLIENT_FLAGS",
     "DB_ENGINE",
+    "DATABASE_ENGINE",
     "DB_DIR",
     "DB_FILE",
+    "FQDB",
+    "FQDBDIR",
+    "DB_CONFIG_FILE",
     "MULTISITE",
     "SUBDOMAIN_INSTALL",
+    "VHOST",
+    "SUNRISE",
     "PRIMARY_NETWORK_ID",
     "CUSTOM_USER_TABLE",
     "CUSTOM_USER_META_TABLE",
+    "ABSPATH",
     "WP_CONTENT_DIR",
     "WP_ENVIRONMENT_TYPE",
+];
+
+/// Constants that persistent object caches read. Others that begin with `WP_REDIS_` or
+/// `WP_SQLITE_OBJECT_CACHE_` are shown where they are set.
+const OF_CACHES: [&str; 17] = [
     "WP_CACHE_KEY_SALT",
+    "WP_REDIS_SCHEME",
     "WP_REDIS_HOST",
     "WP_REDIS_PORT",
     "WP_REDIS_PATH",
     "WP_REDIS_DATABASE",
     "WP_REDIS_PREFIX",
+    "WP_REDIS_USERNAME",
     "WP_REDIS_PASSWORD",
+    "WP_REDIS_SERVERS",
+    "WP_REDIS_CLUSTER",
+    "WP_REDIS_SENTINEL",
+    "WP_REDIS_SHARDS",
+    "WP_REDIS_DISABLED",
+    "WP_REDIS_USE_CACHE_GROUPS",
+    "WP_REDIS_CONFIG",
+    "WP_SQLITE_OBJECT_CACHE_DB_FILE",
 ];
+
+/// Variables that decide something: the prefix, and what WP Redis and Memcached connect to.
+const VARIABLES: [&str; 3] = ["table_prefix", "redis_server", "memcached_servers"];
 
 /// What to do when a setting cannot be had from the files.
 const WAY_OUT: &str = "Name the database with --db or WP_APP_PASSWORD_DB instead.";
 
-/// The site of a root and its configuration.
-pub(super) fn site(root: &Path, file: &Path, request: &Request) -> Result<Site, SiteError> {
-    let root = root.canonicalize().unwrap_or_else(|_| root.to_path_buf());
+/// Evaluates the configuration of a root, or a configuration on its own.
+pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Result<Config, SiteError> {
+    let root = root.map(|root| root.canonicalize().unwrap_or_else(|_| root.to_path_buf()));
     let url = match &request.url {
         Some(url) => Some(Url::parse(url).ok_or_else(|| {
             SiteError::Usage(format!("The address {url:?} given with --url is not one: it names no host."))
         })?),
         None => None,
     };
+    let mut env = request.env.clone();
+    for path in &request.env_files {
+        env.0.extend(env_file::read(&request.cwd.join(path)).map_err(SiteError::Config)?);
+    }
     let input = Input {
         file: file.to_path_buf(),
-        working_dir: root.clone(),
-        root: Some(root.clone()),
-        env: &request.env,
+        working_dir: match (&root, file.parent()) {
+            (Some(root), _) => root.clone(),
+            (None, folder) => folder.unwrap_or(Path::new("/")).to_path_buf(),
+        },
+        root: root.clone(),
+        env: &env,
         url,
         limited_to_owner: owner_if_root(file),
     };
     let outcome = php::evaluate(&input).map_err(SiteError::Config)?;
-    let config = Config { outcome, file, root: &root };
-    config.site(request)
+    Ok(Config {
+        outcome,
+        file: file.to_path_buf(),
+        root,
+        is_whole_environment: !request.env_files.is_empty(),
+        accepts_assumed: request.assume_env,
+    })
 }
 
 /// The owner of the configuration, if this process is root's and so may read more than that user.
@@ -71,23 +111,39 @@ fn owner_if_root(file: &Path) -> Option<u32> {
     (rustix::process::geteuid().is_root() && owner != 0).then_some(owner)
 }
 
-struct Config<'a> {
+/// An evaluated configuration.
+pub(super) struct Config {
     outcome: Outcome,
-    file: &'a Path,
-    root: &'a Path,
+    file: PathBuf,
+    root: Option<PathBuf>,
+    /// `--env-file`: what is not set there is not set in the web server either.
+    is_whole_environment: bool,
+    /// `--assume-env`.
+    accepts_assumed: bool,
 }
 
-impl Config<'_> {
-    fn site(&self, request: &Request) -> Result<Site, SiteError> {
+impl Config {
+    /// What commands work on.
+    pub(super) fn site(&self, request: &Request) -> Result<Site, SiteError> {
         let mut origins = self.origins();
         let mut notes = Vec::new();
-        let content_dir = match self.path("WP_CONTENT_DIR")? {
-            Some(path) => path,
-            None => self.root.join("wp-content"),
+        let content_dir = match (self.path("WP_CONTENT_DIR")?, &self.root) {
+            (Some(path), _) => Some(path),
+            (None, Some(root)) => Some(root.join("wp-content")),
+            (None, None) => {
+                notes.push(format!(
+                    "Where WordPress lies is not known from {} alone, so drop-ins (SQLite, object caches) were \
+                     not looked for. Give --path too.",
+                    self.file.display()
+                ));
+                None
+            }
         };
-        let address = match self.dropin(&content_dir)? {
-            Dropin::Sqlite => {
-                let file = self.sqlite_file(&content_dir)?;
+        let dropin =
+            content_dir.as_deref().map_or(Ok(Dropin::None), |content_dir| self.dropin(content_dir))?;
+        let address = match (dropin, &content_dir) {
+            (Dropin::Sqlite, Some(content_dir)) => {
+                let file = self.sqlite_file(content_dir)?;
                 origins.push(Origin::known(
                     "address",
                     format!("SQLite database {}", file.display()),
@@ -95,20 +151,113 @@ impl Config<'_> {
                 ));
                 Address::Sqlite(file)
             }
-            Dropin::None => Address::Mysql(self.mysql(&mut origins, &mut notes)?),
+            _ => Address::Mysql(self.mysql(&mut origins, &mut notes)?),
         };
         let tables = self.tables(request, &mut origins)?;
         Ok(Site {
             address,
             tables,
-            object_cache: root::object_cache(&content_dir),
-            content_dir: Some(content_dir),
-            root: Some(self.root.to_path_buf()),
-            version_php: root::version(self.root),
+            object_cache: content_dir.as_deref().and_then(root::object_cache),
+            content_dir,
+            root: self.root.clone(),
+            version_php: self.root.as_deref().and_then(root::version),
             url: None,
             origins,
             notes,
         })
+    }
+
+    /// Everything, certain or not.
+    pub(super) fn survey(&self, request: &Request) -> Survey {
+        let mut site = self.site(request);
+        if let Ok(site) = &mut site {
+            site.url.clone_from(&request.url);
+        }
+        Survey {
+            root: self.root.clone(),
+            wp_config: Some(self.file.clone()),
+            settings: self.findings(request),
+            site,
+        }
+    }
+
+    fn findings(&self, request: &Request) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = DECISIVE
+            .iter()
+            .chain(&OF_CACHES)
+            .map(|name| self.finding(name, self.outcome.constant(name)))
+            .collect();
+        let variables = VARIABLES.iter().map(|name| self.finding(name, self.outcome.variable(name)));
+        findings.splice(6..6, variables.clone().take(1));
+        findings.extend(variables.skip(1));
+        let mut others: Vec<&str> = self
+            .outcome
+            .constant_names()
+            .filter(|name| name.starts_with("WP_REDIS_") || name.starts_with("WP_SQLITE_OBJECT_CACHE_"))
+            .filter(|name| !OF_CACHES.contains(name))
+            .collect();
+        others.sort_unstable();
+        findings.extend(others.iter().map(|name| self.finding(name, self.outcome.constant(name))));
+        if let Ok(Some((prefix, source))) = given_prefix(request) {
+            for finding in findings.iter_mut().filter(|finding| finding.name == "table_prefix") {
+                *finding = Finding::known("table_prefix", &prefix, source);
+            }
+        }
+        findings
+    }
+
+    fn finding(&self, name: &str, setting: Option<Setting>) -> Finding {
+        let Some(setting) = setting else {
+            let state = State::Undefined;
+            return Finding {
+                name: name.into(),
+                value: Plain::Null,
+                state,
+                source: String::new(),
+                reason: None,
+            };
+        };
+        let (value, reason) = match setting.value {
+            Plain::Unknown(reason) => (Plain::Null, Some(reason)),
+            value => (value, None),
+        };
+        let state = match setting.state {
+            State::Assumed if self.is_whole_environment => State::Known,
+            state => state,
+        };
+        let variables = setting.variables.join(", ");
+        let reason = reason.or_else(|| {
+            (state == State::Assumed)
+                .then(|| format!("it is the fallback for an environment ({variables}) that is not set here"))
+        });
+        let source = match variables.as_str() {
+            "" => setting.source,
+            variables => format!("{} (environment: {variables})", setting.source),
+        };
+        // Defined before the configuration is loaded, so no line of it did.
+        let source = if name == "ABSPATH" && self.root.is_some() { "wp-load.php".into() } else { source };
+        Finding { name: name.into(), value, state, source, reason }
+    }
+
+    fn origins(&self) -> Vec<Origin> {
+        let mut origins = Vec::new();
+        if let Some(root) = &self.root {
+            origins.push(Origin::known("root", root.display().to_string(), "--path, or found upward"));
+        }
+        let file = self.file.display().to_string();
+        origins.push(Origin::known("wp-config.php", file, "--wp-config, the root or the folder above"));
+        for finding in self.findings(&Request::default()) {
+            if finding.state != State::Undefined {
+                let shown = finding.reason.as_ref().filter(|_| finding.state == State::Unknown);
+                origins.push(Origin {
+                    shown: shown.cloned().unwrap_or_else(|| finding.shown(false)),
+                    name: finding.name,
+                    state: finding.state,
+                    source: finding.source,
+                });
+            }
+        }
+        origins
     }
 
     /// A constant that decides something, or why it cannot be had.
@@ -122,10 +271,10 @@ impl Config<'_> {
             (Plain::Unknown(reason), _) => {
                 Err(SiteError::Unclear(format!("{name} cannot be determined: {reason}. {WAY_OUT}")))
             }
-            (_, State::Assumed) => {
+            (_, State::Assumed) if !self.is_whole_environment && !self.accepts_assumed => {
                 let variables = setting.variables.join(", ");
                 Err(SiteError::Unclear(format!(
-                    "{name} is only what {} falls back to: it depends on the environment ({variables}), which is not set here and may be set in the web server. Set it here too, or name the database with --db or WP_APP_PASSWORD_DB.",
+                    "{name} is only what {} falls back to: it depends on the environment ({variables}), which is not set here and may be set in the web server. Set it here too, give the web server's environment with --env-file, accept the fallback with --assume-env, or name the database with --db or WP_APP_PASSWORD_DB.",
                     setting.source
                 )))
             }
@@ -158,7 +307,15 @@ impl Config<'_> {
         if bytes.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.root.join(std::ffi::OsString::from_vec(bytes))))
+        let path = PathBuf::from(std::ffi::OsString::from_vec(bytes));
+        match &self.root {
+            _ if path.is_absolute() => Ok(Some(path)),
+            Some(root) => Ok(Some(root.join(path))),
+            None => Err(SiteError::Config(format!(
+                "{name} ({}) is relative to WordPress's root, which is not known here. Give --path too.",
+                path.display()
+            ))),
+        }
     }
 
     fn mysql(&self, origins: &mut Vec<Origin>, notes: &mut Vec<String>) -> Result<MysqlAddress, SiteError> {
@@ -323,7 +480,10 @@ impl Config<'_> {
         let lower = code.to_ascii_lowercase();
         if code.contains("SQLITE_DB_DROPIN_VERSION") {
             // The drop-in steps aside when the configuration says so, and when its plugin is gone.
-            let engine = self.bytes("DB_ENGINE")?;
+            // SQLite integration: the older name counts where the newer one is not defined.
+            let name =
+                if self.outcome.constant("DB_ENGINE").is_some() { "DB_ENGINE" } else { "DATABASE_ENGINE" };
+            let engine = self.bytes(name)?;
             let is_sqlite = if engine.is_empty() { true } else { engine == b"sqlite" };
             return Ok(if is_sqlite && sqlite_plugin_is_there(&code, content_dir) {
                 Dropin::Sqlite
@@ -362,18 +522,6 @@ impl Config<'_> {
         let old = folder.join(".ht.sqlite.php");
         // The plugin renames it when it connects next.
         Ok(if !named && !file.exists() && old.exists() { old } else { file })
-    }
-
-    fn origins(&self) -> Vec<Origin> {
-        let mut origins = vec![
-            Origin::known("root", self.root.display().to_string(), "--path, or found upward"),
-            Origin::known("wp-config.php", self.file.display().to_string(), "the root or the folder above"),
-        ];
-        for name in SHOWN {
-            origins.extend(self.outcome.constant(name).map(|setting| origin(name, &setting)));
-        }
-        origins.extend(self.outcome.variable("table_prefix").map(|setting| origin("table_prefix", &setting)));
-        origins
     }
 }
 
@@ -421,26 +569,6 @@ fn truth(value: &Plain) -> Option<bool> {
         Plain::Array(entries) => !entries.is_empty(),
         Plain::Unknown(_) => return None,
     })
-}
-
-fn origin(name: &str, setting: &Setting) -> Origin {
-    let is_secret = name.contains("PASSWORD") || name.contains("SALT");
-    let shown = match &setting.value {
-        Plain::Unknown(reason) => reason.clone(),
-        Plain::Bytes(bytes) if bytes.is_empty() => String::new(),
-        _ if is_secret => "(hidden)".into(),
-        Plain::Null => "null".into(),
-        Plain::Bool(value) => value.to_string(),
-        Plain::Int(value) => value.to_string(),
-        Plain::Float(value) => value.to_string(),
-        Plain::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Plain::Array(entries) => format!("an array of {}", entries.len()),
-    };
-    let mut source = setting.source.clone();
-    if !setting.variables.is_empty() {
-        source = format!("{source} (environment: {})", setting.variables.join(", "));
-    }
-    Origin { name: name.into(), shown, state: setting.state, source }
 }
 
 #[cfg(test)]

@@ -10,14 +10,16 @@
 //! sandbox.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use self::php::Plain;
 use crate::secret::DatabaseUrl;
 use crate::store::{Address, Tables};
 
 mod address;
 mod config;
 mod db_host;
+mod env_file;
 pub mod php;
 mod root;
 mod sandbox;
@@ -83,6 +85,17 @@ pub struct Request {
     pub url: Option<String>,
     /// `--sandbox`.
     pub sandbox: bool,
+    /// `--wp-config`: the configuration to evaluate, wherever it lies.
+    pub wp_config: Option<PathBuf>,
+    /// `--env-file`: variables that the web server's PHP has; later files win.
+    pub env_files: Vec<PathBuf>,
+    /// `--assume-env`: what falls back because a variable is not set here counts.
+    pub assume_env: bool,
+    /// `@prod`: the alias that [`Request::path`] is from, or that names the site in the working directory.
+    pub alias: Option<String>,
+    /// The root that WP-CLI's configuration names, and the file that does. Counts where no flag, alias or
+    /// variable names a site.
+    pub default_path: Option<(PathBuf, PathBuf)>,
     /// The working directory that relative paths start from.
     pub cwd: PathBuf,
     /// The environment.
@@ -100,6 +113,124 @@ pub enum State {
     Unknown,
     /// Nothing sets it.
     Undefined,
+}
+
+impl State {
+    /// `known`, `assumed`, `unknown` or `undefined`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Assumed => "assumed",
+            Self::Unknown => "unknown",
+            Self::Undefined => "undefined",
+        }
+    }
+}
+
+/// One setting with its value, for `site`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// `DB_HOST`, `table_prefix`.
+    pub name: String,
+    /// The value; null where there is none or where it is not known.
+    pub value: Plain,
+    /// How certain it is.
+    pub state: State,
+    /// `/srv/www/wp-config.php:23`, `--db`; empty for what nothing sets.
+    pub source: String,
+    /// Why it is not known.
+    pub reason: Option<String>,
+}
+
+impl Finding {
+    fn known(name: &str, text: &str, source: &str) -> Self {
+        Self {
+            name: name.into(),
+            value: Plain::Bytes(text.into()),
+            state: State::Known,
+            source: source.into(),
+            reason: None,
+        }
+    }
+}
+
+impl Finding {
+    /// The value for people to read; passwords only where `secrets` are wanted.
+    pub fn shown(&self, secrets: bool) -> String {
+        match self.visible(secrets) {
+            Plain::Null => String::new(),
+            Plain::Bytes(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            other => to_text(&other),
+        }
+    }
+
+    /// The value, with every password in it replaced unless `secrets` are wanted.
+    pub fn visible(&self, secrets: bool) -> Plain {
+        if secrets { self.value.clone() } else { without_secrets(&self.name, &self.value) }
+    }
+}
+
+/// What is shown in place of a password.
+const HIDDEN: &[u8] = b"(hidden)";
+
+fn without_secrets(name: &str, value: &Plain) -> Plain {
+    let name = name.to_ascii_lowercase();
+    let is_secret = ["pass", "auth", "secret", "salt", "token"].iter().any(|part| name.contains(part));
+    match value {
+        Plain::Bytes(bytes) if bytes.is_empty() => value.clone(),
+        Plain::Array(entries) => Plain::Array(
+            entries
+                .iter()
+                .map(|(key, value)| {
+                    // Redis's access lists: a list of the user's name and the password.
+                    let inner = if is_secret { "password".into() } else { String::from_utf8_lossy(key) };
+                    (key.clone(), without_secrets(&inner, value))
+                })
+                .collect(),
+        ),
+        Plain::Null | Plain::Bool(_) | Plain::Unknown(_) => value.clone(),
+        _ if is_secret => Plain::Bytes(HIDDEN.into()),
+        // Servers of caches are addresses that may hold a password.
+        Plain::Bytes(bytes) => {
+            let text = String::from_utf8_lossy(bytes);
+            let holds = text.contains("://")
+                && (text.contains('@') || text.contains("auth") || text.contains("pass"));
+            if holds { Plain::Bytes(HIDDEN.into()) } else { value.clone() }
+        }
+        Plain::Int(_) | Plain::Float(_) => value.clone(),
+    }
+}
+
+/// PHP's notation, on one line.
+fn to_text(value: &Plain) -> String {
+    match value {
+        Plain::Null | Plain::Unknown(_) => "null".into(),
+        Plain::Bool(value) => value.to_string(),
+        Plain::Int(value) => value.to_string(),
+        Plain::Float(value) => value.to_string(),
+        Plain::Bytes(bytes) => format!("'{}'", String::from_utf8_lossy(bytes).escape_debug()),
+        Plain::Array(entries) => {
+            let parts: Vec<String> = entries
+                .iter()
+                .map(|(key, value)| format!("{} => {}", String::from_utf8_lossy(key), to_text(value)))
+                .collect();
+            format!("[{}]", parts.join(", "))
+        }
+    }
+}
+
+/// What was found of a site, certain or not.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The folder that holds `wp-load.php`, where one is known.
+    pub root: Option<PathBuf>,
+    /// The configuration that was evaluated.
+    pub wp_config: Option<PathBuf>,
+    /// Every setting that decides something, set or not, and what else the configuration says about caches.
+    /// Holds passwords.
+    pub settings: Vec<Finding>,
+    /// What commands would work on, or why they would refuse.
+    pub site: Result<Site, SiteError>,
 }
 
 /// One setting and where it came from, for `--debug` and `site`.
@@ -169,36 +300,94 @@ pub enum SiteError {
 
 /// Finds the site that `request` means.
 ///
-/// The first that applies: `--sandbox`, `--db` or `--path` (only one of them may be given), the
-/// environment variable `WP_APP_PASSWORD_DB`, the WordPress root found upward from the working directory.
+/// The first that applies: `--sandbox`, `--db`, `--path`, `--wp-config` or an alias (only one of them may be
+/// given, except that `--path` and `--wp-config` go together), the environment variable
+/// `WP_APP_PASSWORD_DB`, the root that WP-CLI's configuration names, the WordPress root found upward from
+/// the working directory.
 ///
 /// # Errors
 /// [`SiteError`], with a sentence that says what to give; it never holds a password.
 pub fn resolve(request: &Request) -> Result<Site, SiteError> {
-    let flags: Vec<&str> =
-        [(request.sandbox, "--sandbox"), (request.db.is_some(), "--db"), (request.path.is_some(), "--path")]
-            .iter()
-            .filter(|(given, _)| *given)
-            .map(|(_, name)| *name)
-            .collect();
+    let mut site = match place(request)? {
+        Place::Direct(site) => *site,
+        Place::Files { root, wp_config } => {
+            config::load(root.as_deref(), &wp_config, request)?.site(request)?
+        }
+    };
+    site.url.clone_from(&request.url);
+    Ok(site)
+}
+
+/// Finds what can be found of the site that `request` means, and keeps what is not certain apart.
+///
+/// # Errors
+/// [`SiteError`]: there is no configuration, or it cannot be evaluated at all.
+pub fn survey(request: &Request) -> Result<Survey, SiteError> {
+    match place(request)? {
+        Place::Direct(site) => Ok(Survey {
+            root: site.root.clone(),
+            wp_config: None,
+            settings: site
+                .origins
+                .iter()
+                .filter(|origin| origin.name != "address" && origin.name != "DB_PASSWORD")
+                .map(|origin| Finding::known(&origin.name, &origin.shown, &origin.source))
+                .chain(address::password(&site.address, &site.origins))
+                .collect(),
+            site: Ok(*site),
+        }),
+        Place::Files { root, wp_config } => {
+            Ok(config::load(root.as_deref(), &wp_config, request)?.survey(request))
+        }
+    }
+}
+
+/// What the `wp-includes/version.php` of a root says, if it is there.
+pub fn version_of(root: &Path) -> Option<VersionFile> {
+    root::version(root)
+}
+
+/// Where a site is to be read from.
+enum Place {
+    /// Its database was named.
+    Direct(Box<Site>),
+    /// Its configuration is to be evaluated.
+    Files { root: Option<PathBuf>, wp_config: PathBuf },
+}
+
+fn place(request: &Request) -> Result<Place, SiteError> {
+    let path = match &request.alias {
+        Some(alias) => alias.as_str(),
+        None => "--path",
+    };
+    let files = request.path.is_some() || request.alias.is_some();
+    let flags: Vec<&str> = [
+        (request.sandbox, "--sandbox"),
+        (request.db.is_some(), "--db"),
+        (files, path),
+        (request.wp_config.is_some() && !files, "--wp-config"),
+    ]
+    .iter()
+    .filter(|(given, _)| *given)
+    .map(|(_, name)| *name)
+    .collect();
     if let [first, second, ..] = flags[..] {
         return Err(SiteError::Usage(format!(
             "{first} and {second} each name a site; give only one of them."
         )));
     }
-    let mut site = if request.sandbox {
+    let direct = if request.sandbox {
         sandbox::site(request)?
     } else if let Some(url) = &request.db {
         address::site(url.expose(), "--db", request)?
-    } else if request.path.is_some() {
-        root::site(request)?
+    } else if files || request.wp_config.is_some() {
+        return root::place(request);
     } else if let Some(url) = request.env.text("WP_APP_PASSWORD_DB") {
         address::site(&url, "the environment variable WP_APP_PASSWORD_DB", request)?
     } else {
-        root::site(request)?
+        return root::place(request);
     };
-    site.url.clone_from(&request.url);
-    Ok(site)
+    Ok(Place::Direct(Box::new(direct)))
 }
 
 /// The table prefix that a flag or the environment gives, with its origin.

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Request, Site, SiteError};
+use super::{Place, Request, SiteError};
 
 /// What `wp-includes/version.php` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,16 +23,33 @@ pub struct VersionFile {
 /// Larger files than this are not WordPress's.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// The site of the WordPress root that the request names, or that is found upward.
-pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
+/// The configuration that the request names, or that belongs to the root that is named or found upward.
+pub(super) fn place(request: &Request) -> Result<Place, SiteError> {
+    if let Some(file) = &request.wp_config {
+        let file = request.cwd.join(expand_tilde(file, request));
+        let wp_config = file.canonicalize().map_err(|error| {
+            SiteError::Config(format!("{} (--wp-config) cannot be read: {error}.", file.display()))
+        })?;
+        // On its own the file says nothing about where WordPress lies, unless it lies in its root.
+        let root = match &request.path {
+            Some(_) => Some(find_root(request)?),
+            None => wp_config.parent().filter(|dir| dir.join("wp-load.php").is_file()).map(Path::to_path_buf),
+        };
+        return Ok(Place::Files { root, wp_config });
+    }
     let root = find_root(request)?;
-    let config = locate_config(&root, &request.env)?;
-    super::config::site(&root, &config, request)
+    let wp_config = locate_config(&root, &request.env)?;
+    Ok(Place::Files { root: Some(root), wp_config })
 }
 
 /// The folder that holds `wp-load.php`.
 fn find_root(request: &Request) -> Result<PathBuf, SiteError> {
-    if let Some(path) = &request.path {
+    let default = request.default_path.as_ref().filter(|_| request.alias.is_none()).map(|(path, _)| path);
+    if let Some(path) = request.path.as_ref().or(default) {
+        if path.as_os_str().is_empty() {
+            // WP-CLI: the same words, whoever said it.
+            return Err(SiteError::Usage("The --path parameter cannot be empty when provided.".into()));
+        }
         let root = normalize(&request.cwd.join(expand_tilde(path, request)));
         return if root.join("wp-load.php").is_file() {
             Ok(root)
@@ -67,19 +84,12 @@ fn expand_tilde(path: &Path, request: &Request) -> PathBuf {
     }
 }
 
-/// Removes `.` and `..` by name, as WP-CLI's `Path::normalize()` does, and a slash at the end.
+/// Removes `.`, doubled slashes and a slash at the end, as WP-CLI's `Path::normalize()` does.
+///
+/// `..` stays: behind a link, such as the `current` of a deployment, the system goes elsewhere than the names
+/// suggest.
 fn normalize(path: &Path) -> PathBuf {
-    let mut clean = PathBuf::new();
-    for component in path.components() {
-        match component {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                clean.pop();
-            }
-            other => clean.push(other),
-        }
-    }
-    clean
+    path.components().filter(|component| *component != Component::CurDir).collect()
 }
 
 /// The root of an installation in a folder of its own, whose `index.php` lies above it and requires its
@@ -215,10 +225,10 @@ mod tests {
     #[test]
     fn no_wordpress_is_said_as_wp_cli_says_it() {
         let error =
-            find_root(&Request { path: Some("/nowhere/./x/..".into()), ..Request::default() }).unwrap_err();
+            find_root(&Request { path: Some("/nowhere/.//x/..".into()), ..Request::default() }).unwrap_err();
         assert!(
             error.to_string().starts_with(
-                "This does not seem to be a WordPress installation.\nThe used path is: /nowhere/\nPass --path="
+                "This does not seem to be a WordPress installation.\nThe used path is: /nowhere/x/../\nPass --path="
             ),
             "{error}"
         );
