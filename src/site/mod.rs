@@ -23,6 +23,7 @@ mod env_file;
 pub mod php;
 mod root;
 mod sandbox;
+pub mod wp_cli;
 
 pub use root::VersionFile;
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Place, Request, SiteError};
+use super::{Environment, Place, Request, SiteError};
 
 /// What `wp-includes/version.php` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,12 @@ fn find_root(request: &Request) -> Result<PathBuf, SiteError> {
 }
 
 fn expand_tilde(path: &Path, request: &Request) -> PathBuf {
-    match (path.strip_prefix("~"), request.env.path("HOME")) {
+    expand_home(path, &request.env)
+}
+
+/// WP-CLI: `Path::expand_tilde()`.
+pub(super) fn expand_home(path: &Path, env: &Environment) -> PathBuf {
+    match (path.strip_prefix("~"), env.path("HOME")) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_path_buf(),
     }
