@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_wp_app_password_global_optspecs
-    string join \n path= db= wp-config= env-file= assume-env table-prefix= sandbox url= expect-url= cache= replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root context= assume-https h/help V/version
+    string join \n path= db= wp-config= env-file= assume-env table-prefix= sandbox url= alias= expect-url= cache= replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root context= assume-https h/help V/version
 end
 
 function __fish_wp_app_password_needs_command
@@ -30,6 +30,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l wp-conf
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -72,6 +73,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -99,6 +101,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_ip -d 'Filter by the IP address it was last used from (--last-ip is accepted too)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l field -d 'Print the value of a single field' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l fields -d 'Limit the output to specific fields' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l unknown-format -d 'WP-CLI: several formats, each of which exists; it notices when it comes to print' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 csv\t''
 json\t''
@@ -120,6 +123,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -127,6 +131,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-fields -d 'WP-CLI: `--no-fields`, an entry without any field'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
@@ -139,6 +144,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l field -d 'Print the value of a single field' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l fields -d 'Limit the output to specific fields' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l unknown-format -d 'WP-CLI: several formats, each of which exists; it notices when it comes to print' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 csv\t''
 json\t''
@@ -149,6 +155,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -156,6 +163,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l context -d 'Without effect: WordPress is never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-fields -d 'WP-CLI: `--no-fields`, an entry without any field'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
@@ -172,6 +180,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -196,6 +205,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -219,6 +229,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -242,6 +253,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -266,6 +278,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -294,6 +307,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -318,6 +332,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completi
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
@@ -341,6 +356,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l debug -d 'Say on stderr which site, database and version were found, and how' -r

@@ -14,6 +14,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -59,6 +60,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password create cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -105,6 +107,8 @@ module completions {
     --last_ip: string         # Filter by the IP address it was last used from (--last-ip is accepted too)
     --field: string           # Print the value of a single field
     --fields: string          # Limit the output to specific fields
+    --no-fields               # WP-CLI: `--no-fields`, an entry without any field
+    --unknown-format: string  # WP-CLI: several formats, each of which exists; it notices when it comes to print
     --format: string@"nu-complete wp-app-password list format" # Render output in a particular format
     --orderby: string@"nu-complete wp-app-password list orderby" # Set orderby which field
     --order: string@"nu-complete wp-app-password list order" # Set ascending or descending order
@@ -116,6 +120,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password list cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -146,6 +151,8 @@ module completions {
   export extern "wp-app-password get" [
     --field: string           # Print the value of a single field
     --fields: string          # Limit the output to specific fields
+    --no-fields               # WP-CLI: `--no-fields`, an entry without any field
+    --unknown-format: string  # WP-CLI: several formats, each of which exists; it notices when it comes to print
     --format: string@"nu-complete wp-app-password get format" # Render output in a particular format
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
@@ -155,6 +162,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password get cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -188,6 +196,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password exists cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -222,6 +231,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password update cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -255,6 +265,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password record-usage cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -289,6 +300,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password delete cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -324,6 +336,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password revoke-all cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -362,6 +375,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password site cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -397,6 +411,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password completions cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
@@ -429,6 +444,7 @@ module completions {
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
     --cache: string@"nu-complete wp-app-password man cache" # What to do about a persistent object cache: `ignore` it and write anyway
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row

@@ -87,6 +87,10 @@ pub struct Global {
     #[arg(long, global = true, value_name = "url")]
     pub url: Option<String>,
 
+    /// Alias of the site in WP-CLI's configuration, as @name before the command
+    #[arg(long, global = true, value_name = "name")]
+    pub alias: Option<String>,
+
     /// Refuse to work unless the database is this site's (its siteurl or home)
     #[arg(long, global = true, value_name = "url")]
     pub expect_url: Option<String>,

@@ -16,10 +16,11 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::{Arg, ArgAction, Command};
 
 use crate::commands::ActingUser;
+use crate::site::wp_cli::is_alias;
 
 /// What follows `--name`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
+pub enum Value {
     /// `--name`
     True,
     /// `--no-name`
@@ -189,6 +190,19 @@ impl Split {
     /// The verb, if one was given.
     pub fn verb(&self) -> Option<&OsStr> {
         self.positionals.first().map(OsString::as_os_str)
+    }
+
+    /// Takes `@name` away, where it stands for the site.
+    pub fn take_alias(&mut self) -> Option<OsString> {
+        let is_alias = self.verb()?.to_str().is_some_and(is_alias);
+        is_alias.then(|| self.positionals.remove(0))
+    }
+
+    /// Adds a parameter that a configuration file sets, unless it is there.
+    pub fn set_default(&mut self, name: &str, value: Value) {
+        if !self.is_given(name) {
+            self.parameters.push((name.to_owned(), value));
+        }
     }
 
     /// Whether a parameter of this name is set and true.

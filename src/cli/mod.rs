@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,11 +17,12 @@ pub mod definition;
 pub mod grammar;
 
 use definition::{Cli, Global, Verb};
-use grammar::{MIRRORED, Notice, Reading, Split};
+use grammar::{MIRRORED, Notice, Reading, Split, Value};
 
 use crate::commands::{self, Context, Outcome};
 use crate::error::Error;
 use crate::output::{self, Debug, Output, Terminal};
+use crate::site::wp_cli::{AliasedSite, Key, WpCli, Yaml};
 use crate::site::{self, Environment, Site};
 use crate::store::{self, Store};
 use crate::wordpress::version::Evidence;
@@ -30,10 +32,9 @@ use crate::wordpress::version::Evidence;
 ///
 /// WP-CLI: `--http` and `--require` end the command whatever their value is, the others are as if absent
 /// when they are empty.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 5] = [
     ("ssh", "run this program on that host instead, or reach its database through a tunnel with --db"),
     ("http", "give --path or --db instead"),
-    ("alias", "give --path or --db instead"),
     ("require", "it loads PHP code, and this program runs none"),
     ("exec", "it runs PHP code, and this program runs none"),
     ("prompt", "give the arguments on the command line"),
@@ -43,12 +44,22 @@ const REFUSED: [(&str, &str); 6] = [
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     keep_secrets_out_of_dumps();
     let environment = Environment::of_process();
-    let arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
+    let mut arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
     let definition = Cli::command();
-    let split = grammar::split(arguments.iter().cloned(), &definition);
-    let mut out = open_output(&split, &environment);
-    let end = match parse(arguments, split, definition, &environment, &mut out) {
-        Ok(Parsed::Run(cli)) => dispatch(*cli, &environment, &mut out),
+    let mut split = grammar::split(arguments.iter().cloned(), &definition);
+    let at_alias = split.take_alias();
+    if let Some(at) = arguments.iter().position(|argument| Some(argument) == at_alias.as_ref()) {
+        arguments.remove(at);
+    }
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let at_alias = at_alias.map(|alias| alias.to_string_lossy().trim_start_matches('@').to_owned());
+    let wp_cli = WpCli::read(&cwd, &environment, at_alias.as_deref());
+    let mut out = open_output(&split, &environment, &wp_cli);
+    // WP-CLI: `--alias` beats `@name`.
+    let alias = split.text("alias").filter(|alias| !alias.is_empty()).or(at_alias);
+    let place = Place { environment, cwd, wp_cli, alias };
+    let end = match parse(arguments, split, definition, &place, &mut out) {
+        Ok(Parsed::Run(cli)) => dispatch(*cli, &place, &mut out),
         Ok(Parsed::Shown(code)) => return finish(out, code),
         Err(error) => Err(error),
     };
@@ -85,10 +96,10 @@ enum Parsed {
 }
 
 fn parse(
-    arguments: Vec<OsString>,
-    split: Split,
+    mut arguments: Vec<OsString>,
+    mut split: Split,
     definition: clap::Command,
-    environment: &Environment,
+    place: &Place,
     out: &mut Output<'static>,
 ) -> Result<Parsed, Error> {
     for (name, advice) in REFUSED {
@@ -99,12 +110,17 @@ fn parse(
         }
     }
     let verb = split.verb().map(|verb| verb.to_string_lossy().into_owned());
-    if let Some(alias) = verb.as_deref().filter(|verb| verb.starts_with('@')) {
-        return Err(Error::Usage(format!(
-            "Aliases such as {alias} are not read yet. Give the site's folder with --path, or its database with --db."
-        )));
-    }
     let wants_help = split.is_given("help") || split.is_set("h");
+    let known = verb.as_deref().filter(|verb| !wants_help && !matches!(*verb, "completions" | "man"));
+    if let Some(verb) = known.and_then(|verb| definition.find_subcommand(verb)) {
+        for file in &place.wp_cli.files {
+            out.debug("config", format!("Using {}", file.display()));
+        }
+        for warning in &place.wp_cli.warnings {
+            out.warning(warning);
+        }
+        place.apply_defaults(verb, &mut split, &mut arguments)?;
+    }
     let mirrored = verb
         .as_deref()
         .filter(|verb| MIRRORED.contains(verb) && !wants_help)
@@ -115,8 +131,7 @@ fn parse(
             with_program_name(verb.into_iter().chain(["--help".to_owned()]).map(OsString::from))
         }
         None => with_program_name(arguments),
-        Some(verb) => match grammar::read(announce(split, &definition, environment, out)?, &definition, verb)
-        {
+        Some(verb) => match grammar::read(announce(split, &definition, place, out)?, &definition, verb) {
             Reading::Arguments { argv, warnings, no_fields: none, unknown_format: unknown } => {
                 (no_fields, unknown_format) = (none, unknown);
                 for warning in warnings {
@@ -164,7 +179,7 @@ fn parse(
 fn announce(
     split: Split,
     definition: &clap::Command,
-    environment: &Environment,
+    place: &Place,
     out: &mut Output<'static>,
 ) -> Result<Split, Error> {
     for notice in split.notices() {
@@ -181,7 +196,7 @@ fn announce(
     let argv = with_program_name(globals.into_iter().chain([list]));
     let cli = definition.clone().try_get_matches_from(argv).and_then(|m| Cli::from_arg_matches(&m));
     if let Ok(cli) = cli {
-        with_site(&cli.global, environment, out, |context| context.find_acting_user(&user))?;
+        with_site(&cli.global, place, out, |context| context.find_acting_user(&user))?;
     }
     Ok(split)
 }
@@ -197,8 +212,25 @@ fn usage(verb: &clap::Command) -> String {
     format!("usage: {}", text.trim_start_matches("Usage: "))
 }
 
-fn open_output(split: &Split, environment: &Environment) -> Output<'static> {
-    let (color, debug) = (split.color(), split.text("debug"));
+fn open_output(split: &Split, environment: &Environment, wp_cli: &WpCli) -> Output<'static> {
+    let color = match wp_cli.setting("color") {
+        Some(color) if !split.is_given("color") => {
+            color.text().filter(|text| text != "auto").map(|_| color.is_truthy())
+        }
+        _ => split.color(),
+    };
+    let debug = match wp_cli.setting("debug") {
+        // WP-CLI: `true` means every group, a text the group of that name.
+        Some(debug) if !split.is_given("debug") => debug
+            .text()
+            .filter(|_| debug.is_truthy())
+            .map(|group| if group == "1" { String::new() } else { group }),
+        _ => split.text("debug"),
+    };
+    let quiet = match wp_cli.setting("quiet") {
+        Some(quiet) if !split.is_given("quiet") => quiet.is_truthy(),
+        _ => split.is_set("quiet"),
+    };
     let terminal = Terminal::detect(&output::Environment {
         stdout_is_terminal: std::io::stdout().is_terminal(),
         stderr_is_terminal: std::io::stderr().is_terminal(),
@@ -212,7 +244,7 @@ fn open_output(split: &Split, environment: &Environment) -> Output<'static> {
         Some(group) if group.is_empty() => Debug::All,
         Some(group) => Debug::Group(group),
     };
-    Output::new(std::io::stdout(), std::io::stderr(), terminal).quiet(split.is_set("quiet")).debugging(debug)
+    Output::new(std::io::stdout(), std::io::stderr(), terminal).quiet(quiet).debugging(debug)
 }
 
 /// Whether the caller closed standard output (`>&-`), or opened it for reading only (`1<file`).
@@ -241,16 +273,99 @@ fn finish(mut out: Output<'static>, code: ExitCode) -> ExitCode {
     }
 }
 
+/// Where the program was started, and what WP-CLI's files say there.
+struct Place {
+    environment: Environment,
+    cwd: PathBuf,
+    wp_cli: WpCli,
+    /// `@name` or `--alias=name`, without the `@`.
+    alias: Option<String>,
+}
+
+/// How WP-CLI names its commands in its files.
+const WP_CLI_COMMAND: &str = "user application-password";
+
+impl Place {
+    fn aliased(&self) -> Result<Option<AliasedSite>, Error> {
+        Ok(self.alias.as_deref().map(|alias| self.wp_cli.alias(alias)).transpose()?)
+    }
+
+    fn names_database(&self) -> bool {
+        self.environment.get("WP_APP_PASSWORD_DB").is_some_and(|url| !url.is_empty())
+    }
+
+    /// Adds what files and an alias say where the command line says nothing: the acting user, and the
+    /// parameters of the command.
+    ///
+    /// WP-CLI: `Runner::run_command()`, `Subcommand::invoke()`; unknown parameters are nobody's concern.
+    fn apply_defaults(
+        &self,
+        verb: &clap::Command,
+        split: &mut Split,
+        arguments: &mut Vec<OsString>,
+    ) -> Result<(), Error> {
+        let command = format!("{WP_CLI_COMMAND} {}", verb.get_name());
+        // Behind the verb, and before a `--`.
+        let behind = arguments.iter().position(|argument| argument == verb.get_name()).map_or(0, |at| at + 1);
+        let mut add = |argument: OsString| arguments.insert(behind.min(arguments.len()), argument);
+        if let Some(level) = self.wp_cli.disabled(&command) {
+            return Err(Error::Usage(format!(
+                "The '{level}' command has been disabled from the config file."
+            )));
+        }
+        let is_named = self.names_database() && !split.is_given("path") && !split.is_given("wp-config");
+        let is_named = is_named || ["db", "sandbox"].iter().any(|name| split.is_given(name));
+        let user = match self.aliased()? {
+            Some(site) if site.user.is_some() => site.user,
+            Some(_) if split.is_given("alias") => self.wp_cli.text("user"),
+            Some(_) => None,
+            None => self.wp_cli.text("user").filter(|_| !is_named),
+        };
+        if let Some(user) = user.filter(|user| !user.is_empty() && !split.is_given("user")) {
+            split.set_default("user", Value::Text(user.clone().into()));
+            add(format!("--user={user}").into());
+        }
+        for (key, value) in self.wp_cli.defaults(&command) {
+            let Key::Text(name) = key else { continue };
+            let known = verb.get_arguments().find(|arg| arg.get_long() == Some(name));
+            if split.is_given(name) || (known.is_none() && verb.get_name() != "list") {
+                continue;
+            }
+            let value = match value {
+                Yaml::Null => continue,
+                Yaml::Bool(true) => Value::True,
+                Yaml::Bool(false) => Value::False,
+                Yaml::Map(entries) => {
+                    let texts: Vec<String> = entries.iter().filter_map(|(_, value)| value.text()).collect();
+                    Value::Text(texts.join(",").into())
+                }
+                other => Value::Text(other.text().unwrap_or_default().into()),
+            };
+            match &value {
+                Value::True => add(format!("--{name}").into()),
+                Value::Text(text) => {
+                    let mut argument = OsString::from(format!("--{name}="));
+                    argument.push(text);
+                    add(argument);
+                }
+                Value::False | Value::Many(_) => {}
+            }
+            split.set_default(name, value);
+        }
+        Ok(())
+    }
+}
+
 /// Runs the verb on its site.
-fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> Result<Outcome, Error> {
+fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcome, Error> {
     let Cli { global, verb } = cli;
     match &verb {
         Verb::Completions(args) => return commands::completions::run(args, out),
         Verb::Man(args) => return commands::man::run(args, out),
-        Verb::Site(args) => return show_site(args, &request(&global, environment), out),
+        Verb::Site(args) => return show_site(args, &request(&global, place)?, out),
         _ => {}
     }
-    with_site(&global, environment, out, |context| {
+    with_site(&global, place, out, |context| {
         check(&global, context)?;
         match &verb {
             Verb::Create(args) => commands::create::run(args, context),
@@ -266,22 +381,39 @@ fn dispatch(cli: Cli, environment: &Environment, out: &mut Output<'static>) -> R
     })
 }
 
-/// What the command line says about the site.
-fn request(global: &Global, environment: &Environment) -> site::Request {
-    site::Request {
-        path: global.path.clone(),
+/// What the command line, an alias and WP-CLI's configuration say about the site.
+fn request(global: &Global, place: &Place) -> Result<site::Request, Error> {
+    let aliased = place.aliased()?;
+    // A database that is named has nothing to do with the project in the working directory.
+    let is_named = global.db.is_some()
+        || global.sandbox
+        || (place.names_database()
+            && global.path.is_none()
+            && global.wp_config.is_none()
+            && aliased.is_none());
+    if !is_named
+        && aliased.is_none()
+        && let Some(remote) = place.wp_cli.remote()
+    {
+        return Err(remote.into());
+    }
+    let of_files = |name: &str| place.wp_cli.text(name).filter(|text| !text.is_empty() && !is_named);
+    let aliased_path = aliased.as_ref().and_then(|site| site.path.clone());
+    let aliased_url = aliased.as_ref().and_then(|site| site.url.clone());
+    Ok(site::Request {
+        path: global.path.clone().or(aliased_path),
         db: global.db.clone(),
         table_prefix: global.table_prefix.clone(),
-        url: global.url.clone(),
+        url: global.url.clone().or(aliased_url).or_else(|| of_files("url")),
         sandbox: global.sandbox,
         wp_config: global.wp_config.clone(),
         env_files: global.env_file.clone(),
         assume_env: global.assume_env,
-        alias: None,
-        default_path: None,
-        cwd: std::env::current_dir().unwrap_or_default(),
-        env: environment.clone(),
-    }
+        alias: place.alias.as_ref().map(|alias| format!("@{alias}")),
+        default_path: place.wp_cli.path(),
+        cwd: place.cwd.clone(),
+        env: place.environment.clone(),
+    })
 }
 
 /// `site`: what was found, also where it is not enough to work on.
@@ -300,11 +432,11 @@ fn show_site(
 /// Finds the site, opens its database, and does something there.
 fn with_site<T>(
     global: &Global,
-    environment: &Environment,
+    place: &Place,
     out: &mut Output<'static>,
     work: impl FnOnce(&mut Context<'_>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let request = request(global, environment);
+    let request = request(global, place)?;
     let mut site = site::resolve(&request)?;
     for note in &site.notes {
         out.note(note);
@@ -337,7 +469,8 @@ fn with_site<T>(
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
         ignore_cache: global.cache.is_some(),
         replace_unreadable: global.replace_unreadable,
-        force_login: environment
+        force_login: place
+            .environment
             .get("WP_CLI_FORCE_USER_LOGIN")
             .is_some_and(|value| !value.is_empty() && value != b"0"),
         stdout_closed: stdout_is_closed(),

@@ -21,6 +21,7 @@ mod process;
 mod readme;
 mod rig;
 mod site;
+mod site_verb;
 mod vectors;
 mod wordpress;
 

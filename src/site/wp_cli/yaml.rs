@@ -243,8 +243,9 @@ fn parse_line(line: &str, indent: usize) -> Result<Parsed, &'static str> {
     }
     if line.starts_with('[') && line.ends_with(']') {
         return Ok(match to_type(line, 0)? {
-            Yaml::Map(entries) => entries,
-            other => element(other),
+            Yaml::Map(entries) if !entries.is_empty() => entries,
+            // Spyc: an empty list on a line of its own is an element that is null.
+            _ => element(Yaml::Null),
         }
         .into());
     }

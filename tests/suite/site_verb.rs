@@ -1,0 +1,319 @@
+//! Finding the site as a user sees it: `site`, `--wp-config`, `--env-file`, and WP-CLI's own files.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::fixture::{Fixture, SqliteFixture};
+use crate::rig;
+
+const STOCK: &str = "<?php
+define( 'DB_NAME', 'blog' );
+define( 'DB_USER', 'blogger' );
+define( 'DB_PASSWORD', 'hunter2' );
+define( 'DB_HOST', 'db.example.com:3307' );
+define( 'DB_CHARSET', 'utf8mb4' );
+$table_prefix = 'x_';
+require_once ABSPATH . 'wp-settings.php';
+";
+
+/// Folders and files below a temporary one.
+struct Tree(tempfile::TempDir);
+
+impl Tree {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        for (path, text) in files {
+            tree.write(path, text.as_bytes());
+        }
+        tree
+    }
+
+    fn path(&self, path: &str) -> std::path::PathBuf {
+        self.0.path().canonicalize().unwrap().join(path)
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.path(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+
+    /// The program, started in one of the folders.
+    fn command(&self, folder: &str, arguments: &[&str]) -> Command {
+        let mut command = rig::binary();
+        command.args(arguments).current_dir(self.path(folder)).env("HOME", self.path("home"));
+        command
+    }
+
+    fn run(&self, folder: &str, arguments: &[&str]) -> Output {
+        self.command(folder, arguments).output().unwrap()
+    }
+
+    /// What `site --format=json` says.
+    fn site(&self, folder: &str, arguments: &[&str]) -> Value {
+        let output =
+            self.command(folder, &[&["site", "--format=json"], arguments].concat()).output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn setting<'j>(site: &'j Value, name: &str) -> (&'j Value, &'j str) {
+    let setting = &site["settings"][name];
+    (&setting["value"], setting["state"].as_str().unwrap_or_else(|| panic!("no {name}")))
+}
+
+#[test]
+fn a_lone_file_is_shown_without_a_database() {
+    let tree = Tree::new(&[("files/config.php", STOCK), ("home/x", "")]);
+    let site = tree.site("home", &["--wp-config", tree.path("files/config.php").to_str().unwrap()]);
+    assert_eq!(setting(&site, "DB_NAME"), (&"blog".into(), "known"));
+    assert_eq!(setting(&site, "table_prefix"), (&"x_".into(), "known"));
+    assert_eq!(setting(&site, "DB_PASSWORD"), (&"(hidden)".into(), "known"));
+    assert_eq!(setting(&site, "DB_COLLATE"), (&Value::Null, "undefined"));
+    assert_eq!(setting(&site, "memcached_servers"), (&Value::Null, "undefined"));
+    let source = site["settings"]["DB_HOST"]["source"].as_str().unwrap();
+    assert!(source.ends_with("files/config.php:5"), "{source}");
+    assert_eq!(site["database"], "mysql://blogger@db.example.com:3307/blog");
+    assert_eq!((&site["root"], &site["problem"]), (&Value::Null, &Value::Null));
+    let shown = tree.site("files", &["--wp-config=config.php", "--show-secrets"]);
+    assert_eq!(setting(&shown, "DB_PASSWORD").0, "hunter2");
+    for format in ["table", "yaml"] {
+        let output = tree.run("files", &["site", "--wp-config=config.php", &format!("--format={format}")]);
+        let text = stdout(&output);
+        assert!(text.contains("DB_NAME") && text.contains("blog") && !text.contains("hunter2"), "{text}");
+    }
+}
+
+#[test]
+fn what_only_the_web_server_knows_is_marked_and_refused() {
+    let code = STOCK
+        .replace("'blog'", "getenv('BLOG_DB') ?: 'fallback'")
+        .replace("'x_'", "$_SERVER['HTTP_HOST'] === 'a.example' ? 'a_' : 'b_'");
+    let tree = Tree::new(&[("root/wp-config.php", &code), ("root/wp-load.php", ""), ("home/x", "")]);
+    let site = tree.site("root", &[]);
+    assert_eq!(setting(&site, "DB_NAME"), (&"fallback".into(), "assumed"));
+    assert_eq!(setting(&site, "table_prefix"), (&Value::Null, "unknown"));
+    let reason = site["settings"]["table_prefix"]["reason"].as_str().unwrap();
+    assert!(reason.contains("wp-config.php line 7") && reason.contains("--url"), "{reason}");
+    assert!(site["problem"].as_str().unwrap().contains("BLOG_DB"), "{site}");
+    let refused = stderr(&tree.run("root", &["list", "1"]));
+    for way in ["BLOG_DB", "--env-file", "--assume-env", "--db"] {
+        assert!(refused.contains(way), "{refused}");
+    }
+    // With what the web server has, everything is certain.
+    tree.write("env", b"BLOG_DB='real'\n");
+    let site = tree.site("root", &["--env-file=../env", "--url=https://a.example/"]);
+    assert_eq!(setting(&site, "DB_NAME"), (&"real".into(), "known"));
+    assert_eq!(setting(&site, "table_prefix"), (&"a_".into(), "known"));
+    assert_eq!(site["database"], "mysql://blogger@db.example.com:3307/real");
+    // Later files win, and what none of them sets is not set.
+    tree.write("more", b"BLOG_DB=two\0HOME=/x\0");
+    let site = tree.site("root", &["--env-file=../env", "--env-file=../more", "--url=b.example"]);
+    assert_eq!(setting(&site, "DB_NAME").0, "two");
+    tree.write("none", b"# nothing\n");
+    let site = tree.site("root", &["--env-file=../none", "--url=b.example"]);
+    assert_eq!(setting(&site, "DB_NAME"), (&"fallback".into(), "known"));
+    assert_eq!(site["problem"], Value::Null);
+    // Accepting the fallback does not make it certain.
+    let site = tree.site("root", &["--assume-env", "--url=b.example"]);
+    assert_eq!(setting(&site, "DB_NAME"), (&"fallback".into(), "assumed"));
+    assert_eq!(site["database"], "mysql://blogger@db.example.com:3307/fallback");
+    tree.write("odd", b"A=1\nBLOG_DB=pa$word\n");
+    let refused = stderr(&tree.run("root", &["list", "1", "--env-file=../odd"]));
+    assert!(
+        refused.contains("odd (--env-file)") && refused.contains("line 2") && !refused.contains("pa$"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn the_caches_settings_are_shown_and_their_passwords_hidden() {
+    let extra = "define('WP_REDIS_CONFIG', ['host' => 'r', 'port' => 6380, 'password' => ['me', 's3cret']]);
+define('WP_REDIS_HOST', '10.0.0.1'); define('WP_REDIS_PASSWORD', 's3cret'); define('WP_REDIS_TIMEOUT', 2.5);
+define('WP_REDIS_SERVERS', ['tcp://10.0.0.1:6379?password=s3cret', 'tcp://10.0.0.2:6379']);
+$redis_server = ['host' => '127.0.0.1', 'auth' => 's3cret', 'database' => 3];
+$memcached_servers = ['default' => ['10.0.0.3:11211']];
+require_once";
+    let tree = Tree::new(&[("c.php", &STOCK.replace("require_once", extra))]);
+    let site = tree.site(".", &["--wp-config=c.php"]);
+    let value = |name: &str| site["settings"][name]["value"].to_string();
+    assert_eq!(value("WP_REDIS_CONFIG"), r#"{"host":"r","port":6380,"password":["(hidden)","(hidden)"]}"#);
+    assert_eq!(value("WP_REDIS_TIMEOUT"), "2.5");
+    assert_eq!(value("WP_REDIS_SERVERS"), r#"["(hidden)","tcp://10.0.0.2:6379"]"#);
+    assert_eq!(value("redis_server"), r#"{"host":"127.0.0.1","auth":"(hidden)","database":3}"#);
+    assert_eq!(value("memcached_servers"), r#"{"default":["10.0.0.3:11211"]}"#);
+    let table = tree.run(".", &["site", "--wp-config=c.php"]);
+    let debug = tree.run(".", &["list", "1", "--wp-config=c.php", "--debug"]);
+    for text in [stdout(&table), stderr(&debug)] {
+        assert!(
+            text.contains("WP_REDIS_HOST") && !text.contains("s3cret") && !text.contains("hunter2"),
+            "{text}"
+        );
+    }
+    let shown = tree.site(".", &["--wp-config=c.php", "--show-secrets"]);
+    assert_eq!(shown["settings"]["WP_REDIS_CONFIG"]["value"]["password"][1], "s3cret");
+}
+
+#[test]
+fn bytes_that_json_cannot_hold_are_not_replaced() {
+    let tree = Tree::new(&[]);
+    tree.write("c.php", b"<?php define('DB_PASSWORD', \"p\xe4ss\"); define('DB_NAME', 'n'); define('DB_HOST', 'h'); $table_prefix = 'p_';");
+    let site = tree.site(".", &["--wp-config=c.php", "--show-secrets"]);
+    assert_eq!(site["settings"]["DB_PASSWORD"]["value"]["base64"], "cORzcw==");
+}
+
+#[test]
+fn a_named_database_is_shown_too() {
+    let fixture = SqliteFixture::new();
+    let output = rig::binary().args(["site", "--format=json", "--db", &fixture.url()]).output().unwrap();
+    let site: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(site["database"], fixture.url());
+    assert_eq!(site["settings"]["table_prefix"]["source"], "default");
+    let password = rig::binary()
+        .args(["site", "--format=json", "--db=mysql://u:hunter2@127.0.0.1:1/d"])
+        .output()
+        .unwrap();
+    assert!(
+        stdout(&password).contains("mysql://u@127.0.0.1:1/d".replace('/', "\\/").as_str()),
+        "{password:?}"
+    );
+    assert!(!stdout(&password).contains("hunter2") && !stderr(&password).contains("hunter2"));
+    assert_eq!(password.status.code(), Some(0));
+}
+
+/// A WordPress on SQLite in `folder`, in the state of the golden fixture.
+fn sqlite_site(tree: &Tree, folder: &str) {
+    let fixture = SqliteFixture::new();
+    let file = fixture.url().trim_start_matches("sqlite:").to_owned();
+    tree.write(&format!("{folder}/wp-load.php"), b"");
+    tree.write(&format!("{folder}/wp-config.php"), STOCK.replace("x_", "wp_").as_bytes());
+    tree.write(
+        &format!("{folder}/wp-content/db.php"),
+        b"<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );",
+    );
+    tree.write(&format!("{folder}/wp-content/database/.ht.sqlite"), &fs::read(Path::new(&file)).unwrap());
+}
+
+#[test]
+fn wp_clis_files_name_the_site_and_the_defaults() {
+    let tree = Tree::new(&[
+        (
+            "project/wp-cli.yml",
+            "path: web/wp\nuser application-password list:\n  format: csv\n  fields: [name, app_id]\n  0: admin\nrequire:\n  - x.php\n",
+        ),
+        ("project/src/x", ""),
+        ("home/.wp-cli/config.yml", "quiet: true\npath: /nowhere\n"),
+    ]);
+    sqlite_site(&tree, "project/web/wp");
+    let from_below = tree.run("project/src", &["list", "4"]);
+    assert_eq!(stdout(&from_below), "name,app_id\nsolo,\n", "{from_below:?}");
+    // The command line wins.
+    let json = tree.run("project/src", &["list", "4", "--format=json", "--fields=name"]);
+    assert_eq!(stdout(&json), "[{\"name\":\"solo\"}]", "{json:?}");
+    // A setting of the user's file, unless the command line says otherwise.
+    let quiet = tree.run("project", &["revoke-all", "4"]);
+    assert_eq!((stdout(&quiet).as_str(), quiet.status.code()), ("", Some(0)), "{quiet:?}");
+    let loud = tree.run("project", &["delete", "5", "--all", "--no-quiet"]);
+    assert!(stdout(&loud).starts_with("Success: "), "{loud:?}");
+    let site = tree.site("project", &[]);
+    assert_eq!(site["root"], tree.path("project/web/wp").to_str().unwrap());
+    // One file of the project only, unless it inherits.
+    tree.write("project/wp-cli.local.yml", b"user: nobody-here\n");
+    let refused = tree.run("project", &["list", "4"]);
+    assert!(
+        stderr(&refused)
+            .contains("This does not seem to be a WordPress installation.\nThe used path is: /nowhere/")
+    );
+    tree.write("project/wp-cli.local.yml", b"_:\n  inherit: wp-cli.yml\nuser: nobody-here\n");
+    let refused = tree.run("project", &["list", "4"]);
+    assert_eq!(stderr(&refused), "Error: Invalid user ID, email or login: 'nobody-here'\n");
+    // A database that is named has nothing to do with the project.
+    let sandbox = tree.run("project", &["--sandbox", "list", "1", "--format=count", "--no-quiet"]);
+    assert_eq!(sandbox.status.code(), Some(0), "{sandbox:?}");
+}
+
+#[test]
+fn an_alias_names_a_site_and_the_command_line_beats_it() {
+    let tree = Tree::new(&[
+        (
+            "wp-cli.yml",
+            "path: /nowhere\nurl: http://file.example\n@prod:\n  path: sites/prod\n  url: https://${env.SHOP}.example\n@far:\n  ssh: me@host.example\n@both:\n  - @prod\n  - @far\n@names:\n  user: nobody-here\n  path: sites/prod\n",
+        ),
+        ("home/x", ""),
+    ]);
+    sqlite_site(&tree, "sites/prod");
+    sqlite_site(&tree, "sites/other");
+    let run = |arguments: &[&str]| tree.command("home", arguments).env("SHOP", "shop").output().unwrap();
+    assert_eq!(stdout(&run(&["@prod", "list", "4", "--field=name"])), "solo\n");
+    assert_eq!(stdout(&run(&["list", "4", "--field=name", "--alias=prod"])), "solo\n");
+    let root = |arguments: &[&str]| {
+        let output = run(&[arguments, &["site", "--format=json"]].concat());
+        let site: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+        site["root"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(root(&["@prod"]), tree.path("sites/prod").to_str().unwrap());
+    let other = tree.path("sites/other");
+    let flag = format!("--path={}", other.display());
+    assert_eq!(root(&["@prod", &flag]), other.to_str().unwrap());
+    // An alias is as good as a flag: it beats the variable, and clashes with --db.
+    let output = tree
+        .command("home", &["@prod", "list", "4", "--field=name"])
+        .env("WP_APP_PASSWORD_DB", "sqlite:/nowhere")
+        .output()
+        .unwrap();
+    assert_eq!(stdout(&output), "solo\n");
+    for (arguments, sentence) in [
+        (&["@prod", "--sandbox", "list", "1"][..], "--sandbox and @prod each name a site"),
+        (&["@prdo", "list", "1"], "Error: Alias 'prdo' not found.\nDid you mean 'prod'?\n"),
+        (&["@far", "list", "1"], "@far is reached over SSH (me@host.example). This program does not connect"),
+        (&["@both", "list", "1"], "@both is a group of aliases. Run this program once for each site"),
+        (&["@all", "list", "1"], "@all stands for every registered alias. Run this program once"),
+        (&["@names", "list", "1"], "Invalid user ID, email or login: 'nobody-here'"),
+    ] {
+        let output = run(arguments);
+        assert!(stderr(&output).contains(sentence) && output.status.code() == Some(1), "{output:?}");
+    }
+    let none = Tree::new(&[("home/x", "")]);
+    let output = none.run("home", &["@all", "list", "1"]);
+    assert_eq!(stderr(&output), "Error: Cannot use 'all' when no aliases are registered.\n");
+}
+
+#[test]
+fn files_that_send_commands_elsewhere_or_switch_them_off_are_obeyed() {
+    let tree = Tree::new(&[("far/wp-cli.yml", "ssh: me@host.example\n"), ("home/x", "")]);
+    let output = tree.run("far", &["list", "1"]);
+    assert!(
+        stderr(&output).contains("wp-cli.yml says ssh: me@host.example. This program does not connect"),
+        "{output:?}"
+    );
+    assert_eq!(tree.run("far", &["--sandbox", "list", "1"]).status.code(), Some(0));
+    tree.write("off/wp-cli.yml", b"disabled_commands:\n  - user application-password delete\n  - eval\n");
+    let output = tree.run("off", &["--sandbox", "delete", "1", "--all"]);
+    assert_eq!(
+        stderr(&output),
+        "Error: The 'user application-password delete' command has been disabled from the config file.\n"
+    );
+    assert_eq!(tree.run("off", &["--sandbox", "list", "1"]).status.code(), Some(0));
+}
+
+#[test]
+fn the_search_for_a_file_ends_at_the_second_wordpress() {
+    let tree = Tree::new(&[("outer/wp-cli.yml", "quiet: true\n"), ("home/x", "")]);
+    sqlite_site(&tree, "outer");
+    sqlite_site(&tree, "outer/inner");
+    let inner = tree.run("outer/inner", &["delete", "4", "--all"]);
+    assert!(stdout(&inner).starts_with("Success: "), "{inner:?}");
+    let outer = tree.run("outer", &["delete", "4", "--all"]);
+    assert_eq!((stdout(&outer).as_str(), outer.status.code()), ("", Some(0)), "{outer:?}");
+}
