@@ -547,7 +547,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__get)
-            opts="-h --field --fields --no-fields --unknown-format --format --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --alias --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --field --fields --format --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --alias --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -558,10 +558,6 @@ _wp__app__password() {
                     return 0
                     ;;
                 --fields)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unknown-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -658,7 +654,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__list)
-            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --field --fields --no-fields --unknown-format --format --orderby --order --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --alias --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
+            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --field --fields --format --orderby --order --path --db --wp-config --env-file --assume-env --table-prefix --sandbox --url --alias --expect-url --cache --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --context --assume-https --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -697,10 +693,6 @@ _wp__app__password() {
                     return 0
                     ;;
                 --fields)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --unknown-format)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

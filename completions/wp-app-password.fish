@@ -101,7 +101,6 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_ip -d 'Filter by the IP address it was last used from (--last-ip is accepted too)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l field -d 'Print the value of a single field' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l fields -d 'Limit the output to specific fields' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l unknown-format -d 'WP-CLI: several formats, each of which exists; it notices when it comes to print' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 csv\t''
 json\t''
@@ -131,7 +130,6 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l context -d 'Without effect: WordPress is never loaded' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-fields -d 'WP-CLI: `--no-fields`, an entry without any field'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
@@ -144,7 +142,6 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l field -d 'Print the value of a single field' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l fields -d 'Limit the output to specific fields' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l unknown-format -d 'WP-CLI: several formats, each of which exists; it notices when it comes to print' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 csv\t''
 json\t''
@@ -163,7 +160,6 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l context -d 'Without effect: WordPress is never loaded' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-fields -d 'WP-CLI: `--no-fields`, an entry without any field'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'

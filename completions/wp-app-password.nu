@@ -107,8 +107,6 @@ module completions {
     --last_ip: string         # Filter by the IP address it was last used from (--last-ip is accepted too)
     --field: string           # Print the value of a single field
     --fields: string          # Limit the output to specific fields
-    --no-fields               # WP-CLI: `--no-fields`, an entry without any field
-    --unknown-format: string  # WP-CLI: several formats, each of which exists; it notices when it comes to print
     --format: string@"nu-complete wp-app-password list format" # Render output in a particular format
     --orderby: string@"nu-complete wp-app-password list orderby" # Set orderby which field
     --order: string@"nu-complete wp-app-password list order" # Set ascending or descending order
@@ -151,8 +149,6 @@ module completions {
   export extern "wp-app-password get" [
     --field: string           # Print the value of a single field
     --fields: string          # Limit the output to specific fields
-    --no-fields               # WP-CLI: `--no-fields`, an entry without any field
-    --unknown-format: string  # WP-CLI: several formats, each of which exists; it notices when it comes to print
     --format: string@"nu-complete wp-app-password get format" # Render output in a particular format
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
