@@ -69,6 +69,14 @@ impl StoredList {
         document.into_iter().flat_map(Record::all).map(|(_, record)| record)
     }
 
+    /// How many items the list has, entries or not; none if the value cannot be read.
+    pub fn count(&self) -> usize {
+        match &self.contents {
+            Contents::List(document) => document.len(document.root()),
+            Contents::Absent | Contents::Unreadable { .. } => 0,
+        }
+    }
+
     /// What a careful person should be told about these rows: an unreadable value, several rows, entries
     /// that WordPress cannot work with. `user` is how messages name the user.
     pub fn concerns(&self, user: &User) -> Vec<String> {
@@ -402,6 +410,22 @@ impl<'s> ApplicationPasswords<'s> {
         })
     }
 
+    /// Stops before a list is written over that cannot be read, unless that was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`]
+    pub fn refuse_unreadable(&self, user: &User, list: &StoredList) -> Result<(), Error> {
+        match &list.contents {
+            Contents::Unreadable { offset, reason } if !self.replace_unreadable => Err(Error::Unreadable {
+                user: named(user),
+                umeta_id: list.rows.first().map_or(0, |row| row.umeta_id),
+                offset: *offset,
+                reason: reason.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Reads, edits, and saves if nobody else saved in between; else all over again.
     fn edit<T>(
         &mut self,
@@ -416,16 +440,9 @@ impl<'s> ApplicationPasswords<'s> {
             let (mut document, backup) = match &list.contents {
                 Contents::Absent => (Document::empty_array(), None),
                 Contents::List(document) => (document.clone(), None),
-                Contents::Unreadable { .. } if self.replace_unreadable => {
+                Contents::Unreadable { .. } => {
+                    self.refuse_unreadable(user, &list)?;
                     (Document::empty_array(), Some(BACKUP_KEY))
-                }
-                Contents::Unreadable { offset, reason } => {
-                    return Err(Error::Unreadable {
-                        user: named(user),
-                        umeta_id: list.rows.first().map_or(0, |row| row.umeta_id),
-                        offset: *offset,
-                        reason: reason.clone(),
-                    });
                 }
             };
             let answer = match change(&list, &mut document)? {

@@ -4,6 +4,7 @@
 //! SQL nor PHP's formats.
 
 use std::ffi::{OsStr, OsString};
+use std::io::BufRead;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
@@ -189,9 +190,10 @@ impl Context<'_> {
     /// A closed standard stream.
     pub fn confirm(&mut self, question: &str) -> Result<bool, Error> {
         self.out.ask(format!("{question} [y/n] "))?;
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer)?;
-        Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
+        // Bytes: what is no text is no, and no error.
+        let mut answer = Vec::new();
+        std::io::stdin().lock().read_until(b'\n', &mut answer)?;
+        Ok(matches!(answer.trim_ascii(), b"y" | b"Y" | b"yes" | b"Yes"))
     }
 
     /// Says what a careful person should know about a user's stored list.

@@ -121,6 +121,10 @@ fn revoke_all_counts_asks_and_can_be_tried_first() {
     assert_eq!(declined.exit_code, 1);
     assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
 
+    let neither = Terminal::run_with_input(site.command(&["revoke-all", "1"]), 80, b"\xff\n");
+    assert!(String::from_utf8_lossy(&neither.received).contains("Nothing was revoked."));
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
+
     let affirmed = Terminal::run_with_input(site.command(&["revoke-all", "1"]), 80, b"y\n");
     assert_eq!(affirmed.exit_code, 0, "{}", String::from_utf8_lossy(&affirmed.received));
     assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "0");
@@ -128,6 +132,13 @@ fn revoke_all_counts_asks_and_can_be_tried_first() {
     let nothing = site.run(&["revoke-all", "2", "--yes"]);
     assert_eq!(stdout(&nothing), "Success: Revoked 0 application passwords of user 2 (editor1).\n");
     assert_eq!(code(&site.run(&["revoke-all", "2", "--dry-run"])), 0);
+    let mut site = site;
+    site.0.set_meta(9, b"a:2:{i:0;s:1:\"x\";i:1;i:5;}");
+    let items = site.run(&["revoke-all", "9", "--dry-run"]);
+    assert_eq!(
+        (code(&items), stdout(&items).as_str()),
+        (2, "Would revoke 2 application passwords of user 9 (uni).\n")
+    );
     let one = site.run(&["revoke-all", "4"]);
     assert_eq!(stdout(&one), "Success: Revoked 1 application password of user 4 (subscriber1).\n");
 }
@@ -190,6 +201,7 @@ fn an_unreadable_list_is_reported_and_never_overwritten() {
             &["update", "3", "11111111-1111-4111-8111-111111111111", "--name=x"],
             &["record-usage", "3", "11111111-1111-4111-8111-111111111111"],
             &["revoke-all", "3", "--yes"],
+            &["revoke-all", "3", "--dry-run"],
         ] {
             let output = site.run(write);
             assert_eq!(code(&output), 1, "{write:?}");
@@ -376,6 +388,9 @@ fn behind_an_object_cache_nothing_is_added_and_a_revocation_is_no_success() {
     let rest = run(&["revoke-all", "1", "--yes"]);
     assert_eq!((code(&rest), stdout(&rest).as_str()), (1, ""), "{rest:?}");
     assert_eq!(stdout(&run(&["list", "1", "--format=count"])), "0");
+    // There is nothing left in the database, and maybe all of it in the cache.
+    let again = run(&["revoke-all", "1", "--yes"]);
+    assert_eq!((code(&again), stdout(&again).as_str()), (1, ""), "{again:?}");
     let all = run(&["delete", "8", "--all"]);
     assert_eq!((code(&all), stdout(&all).as_str()), (1, ""), "{all:?}");
 
