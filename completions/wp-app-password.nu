@@ -27,8 +27,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     --version(-V)             # Print version
   ]
@@ -73,8 +71,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     app_name: string          # Name of the application
@@ -131,8 +127,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user?: string             # User login, user email, or user ID; without it, every user of the site
   ]
@@ -171,8 +165,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
@@ -205,8 +197,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     app_name: string          # Name of the application
@@ -240,8 +230,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
@@ -274,8 +262,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
@@ -309,8 +295,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     ...uuids: string          # Universally unique IDs, separate arguments or separated by blanks
@@ -345,8 +329,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
   ]
@@ -384,8 +366,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
   ]
 
@@ -420,8 +400,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     shell: string@"nu-complete wp-app-password completions shell" # Shell to complete in
   ]
@@ -453,8 +431,6 @@ module completions {
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # Without effect: root may run this program
-    --context: string         # Without effect: WordPress is never loaded
-    --assume-https            # Without effect: WordPress is never loaded
     --help(-h)                # Print help (see more with '--help')
     command?: string          # Command whose page to print (default: the program's own page)
   ]

@@ -19,7 +19,7 @@ fn scripts() -> Vec<(PathBuf, Vec<u8>)> {
     let mut files = Vec::new();
     let mut add = |file: &str, render: &dyn Fn(&mut Command, &mut Vec<u8>)| {
         let mut bytes = Vec::new();
-        render(&mut Cli::command(), &mut bytes);
+        render(&mut without_hidden(&Cli::command()), &mut bytes);
         files.push((root().join("completions").join(file), bytes));
     };
     add("wp-app-password.bash", &|command, bytes| generate(Shell::Bash, command, NAME, bytes));
@@ -31,6 +31,21 @@ fn scripts() -> Vec<(PathBuf, Vec<u8>)> {
         generate(clap_complete_nushell::Nushell, command, NAME, bytes)
     });
     files
+}
+
+/// The definition as a user should meet it: clap_complete offers hidden parameters too.
+fn without_hidden(command: &Command) -> Command {
+    let mut visible = Command::new(&*command.get_name().to_owned().leak())
+        .args(command.get_arguments().filter(|arg| !arg.is_hide_set()).cloned())
+        .subcommands(command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(without_hidden))
+        .disable_help_subcommand(true);
+    if let Some(about) = command.get_about() {
+        visible = visible.about(about.clone());
+    }
+    if let Some(version) = command.get_version() {
+        visible = visible.version(&*version.to_owned().leak());
+    }
+    visible
 }
 
 fn pages() -> Vec<(PathBuf, Vec<u8>)> {
