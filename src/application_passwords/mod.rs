@@ -261,7 +261,8 @@ impl<'s> ApplicationPasswords<'s> {
         let Err(error) = outcome.and_then(|()| self.set_in_use(rules.autoload)) else { return Ok(()) };
         if saved && self.delete(user, &[entry.uuid.as_bytes()]).is_err() {
             return Err(Error::LeftBehind {
-                cause: error.to_string(),
+                // True of the step that failed, false of the whole.
+                cause: error.to_string().replace("; nothing was changed. Try again.", "."),
                 user: user.id.0,
                 uuid: entry.uuid.clone(),
             });
