@@ -173,6 +173,24 @@ impl Rig {
         serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{}: {code}\n{stdout}\n{stderr}", site.name))
     }
 
+    /// Runs PHP code in the WordPress of any folder, asked for by `url`, with more in its environment.
+    pub fn wp_eval_in(&self, root: &Path, url: &str, env: &[(&str, &str)], code: &str) -> Value {
+        let output = Command::new(&self.php)
+            .args(["-d", "variables_order=EGPCS"])
+            .arg(&self.wp_eval)
+            .arg(format!("--url={url}"))
+            .arg(root)
+            .arg(code)
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .expect("php");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {code}\n{stdout}\n{stderr}", root.display());
+        serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{code}\n{stdout}\n{stderr}"))
+    }
+
     /// A MariaDB database of the caller's own with the tables of `template`; dropped with the value.
     pub fn fresh_mariadb_database(&'static self, template: Template) -> Database {
         Database::new(self, &self.mariadb, template)

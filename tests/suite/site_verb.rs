@@ -317,3 +317,252 @@ fn the_search_for_a_file_ends_at_the_second_wordpress() {
     let outer = tree.run("outer", &["delete", "4", "--all"]);
     assert_eq!((stdout(&outer).as_str(), outer.status.code()), ("", Some(0)), "{outer:?}");
 }
+
+/// A folder that WordPress runs from, with the files of a site of the rig and a configuration of its own.
+fn real_root(tree: &Tree, folder: &str) -> Option<(&'static rig::Rig, &'static rig::Site)> {
+    let rig = rig::require()?;
+    let site = rig.site("wp71");
+    tree.write(&format!("{folder}/x"), b"");
+    for entry in fs::read_dir(&site.path).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let target = tree.path(folder).join(&name);
+        if entry.path().is_dir() {
+            std::os::unix::fs::symlink(entry.path(), target).unwrap();
+        } else if name != "wp-config.php" {
+            // Copied, so that PHP finds the root where the copy lies.
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+    Some((rig, site))
+}
+
+/// From `--path` to a password that WordPress, loaded with the same configuration, accepts.
+fn authenticates(
+    tree: &Tree,
+    root: &str,
+    (rig, site): (&rig::Rig, &rig::Site),
+    env: &[(&str, &str)],
+    arguments: &[&str],
+) {
+    let path = format!("--path={}", tree.path(root).display());
+    let run = |verb: &[&str]| tree.run("home", &[&[path.as_str()], arguments, verb].concat());
+    let _in_use = site.in_use.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let name = format!("{root} {}", std::process::id());
+    let output = run(&["create", "admin", &name, "--porcelain"]);
+    assert!(output.status.success(), "{output:?}");
+    let password = stdout(&output).trim().to_owned();
+    let code = format!(
+        "add_filter( 'application_password_is_api_request', '__return_true' );
+         $user = wp_authenticate_application_password( null, 'admin', '{password}' );
+         return is_wp_error( $user ) ? $user : array( $user->ID, DB_NAME );"
+    );
+    let answer = rig.wp_eval_in(&tree.path(root), &site.url, env, &code);
+    assert_eq!(answer, serde_json::json!([1, "wp71"]), "{root}");
+    let uuid = stdout(&run(&["list", "admin", "--field=uuid", &format!("--name={name}")]));
+    let deleted = run(&["delete", "admin", uuid.trim()]);
+    assert!(deleted.status.success(), "{deleted:?}");
+    let answer = rig.wp_eval_in(&tree.path(root), &site.url, env, &code);
+    assert_eq!(answer["error"], "incorrect_password", "{root}");
+}
+
+/// The `wp-config.php` of a case in `tests/wp-config/`.
+fn of_case(name: &str) -> String {
+    let file = format!("{}/tests/wp-config/{name}.case", env!("CARGO_MANIFEST_DIR"));
+    fs::read_to_string(file).unwrap().split("=== file wp-config.php\n").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn the_installers_own_file_leads_to_a_password_that_works() {
+    let tree = Tree::new(&[("home/x", "")]);
+    let Some(real) = real_root(&tree, "root") else { return };
+    // As the installer fills it in.
+    let sample = fs::read_to_string(tree.path("root/wp-config-sample.php")).unwrap();
+    let host = format!("{}:{}", real.0.mariadb.host, real.0.mariadb.port);
+    let config = sample
+        .replace("database_name_here", "wp71")
+        .replace("username_here", "wp")
+        .replace("password_here", &real.0.mariadb.users["wp"])
+        .replace("'localhost'", &format!("'{host}'"))
+        .replace("require_once ABSPATH", "define( 'WP_ENVIRONMENT_TYPE', 'local' );\nrequire_once ABSPATH");
+    // WordPress looks one folder above, too.
+    tree.write("wp-config.php", config.as_bytes());
+    authenticates(&tree, "root", real, &[], &[]);
+    fs::rename(tree.path("wp-config.php"), tree.path("root/wp-config.php")).unwrap();
+    authenticates(&tree, "root", real, &[], &[]);
+}
+
+#[test]
+fn debians_layout_leads_to_a_password_that_works() {
+    let tree = Tree::new(&[("home/x", "")]);
+    let Some(real) = real_root(&tree, "share/wordpress") else { return };
+    let config = of_case("debian").replace("/etc/", "/../../etc/");
+    tree.write("share/wordpress/wp-config.php", config.as_bytes());
+    let of_site = format!(
+        "<?php\ndefine('DB_NAME', 'wp71');\ndefine('DB_USER', 'wp');\ndefine('DB_PASSWORD', '{}');\n\
+         define('DB_HOST', 'localhost:{}');\ndefine('WP_ENVIRONMENT_TYPE', 'local');\n",
+        real.0.mariadb.users["wp"],
+        real.0.mariadb.socket.display()
+    );
+    tree.write("etc/config-127.0.0.1.php", of_site.as_bytes());
+    tree.write("etc/config-default.php", b"<?php define('DB_NAME', 'another');");
+    let refused = tree.run("share/wordpress", &["list", "1"]);
+    assert!(stderr(&refused).contains("--url"), "{refused:?}");
+    authenticates(&tree, "share/wordpress", real, &[], &[&format!("--url={}", real.1.url)]);
+}
+
+#[test]
+fn dockers_file_leads_to_a_password_that_works() {
+    let tree = Tree::new(&[("home/x", "")]);
+    let Some(real) = real_root(&tree, "root") else { return };
+    tree.write("root/wp-config.php", of_case("docker").as_bytes());
+    tree.write("secret", format!("{}\n", real.0.mariadb.users["wp"]).as_bytes());
+    let host = format!("{}:{}", real.0.mariadb.host, real.0.mariadb.port);
+    let secret = tree.path("secret").display().to_string();
+    let env = [
+        ("WORDPRESS_DB_HOST", host.as_str()),
+        ("WORDPRESS_DB_NAME", "wp71"),
+        ("WORDPRESS_DB_USER", "wp"),
+        ("WORDPRESS_DB_PASSWORD_FILE", secret.as_str()),
+        ("WORDPRESS_CONFIG_EXTRA", "define( 'WP_ENVIRONMENT_TYPE', 'local' );"),
+    ];
+    // Without the container's environment nothing is certain.
+    let refused = stderr(&tree.run("root", &["list", "1"]));
+    assert!(refused.contains("WORDPRESS_DB_") && refused.contains("--env-file"), "{refused}");
+    // As `env -0` or /proc/PID/environ hold it.
+    let block: String = env.iter().map(|(name, value)| format!("{name}={value}\0")).collect();
+    tree.write("environ", block.as_bytes());
+    authenticates(&tree, "root", real, &env, &["--env-file=../environ"]);
+}
+
+#[test]
+fn bedrocks_layout_leads_to_a_password_that_works() {
+    let tree = Tree::new(&[("home/x", "")]);
+    let Some(real) = real_root(&tree, "site/web/wp") else { return };
+    let place = format!("{}:{}", real.0.mariadb.host, real.0.mariadb.port);
+    let password = &real.0.mariadb.users["wp"];
+    let env = format!(
+        "# local\nDB_NAME='wp71'\nDB_USER=wp\nDB_PASSWORD=\"{password}\"\nDB_HOST='{place}'\nWP_ENV=development\n\
+         WP_HOME=http://127.0.0.1\nWP_SITEURL=\"${{WP_HOME}}/wp\"\n"
+    );
+    let local = format!(
+        "DATABASE_URL='mysql://wp:{password}@{place}/wp71'\nDB_NAME=nothing\nDB_HOST=nowhere.invalid\n"
+    );
+    for (file, text) in [
+        ("site/.env", env.as_str()),
+        ("site/vendor/autoload.php", BEDROCK_LIBRARIES),
+        ("site/config/application.php", BEDROCK_APPLICATION),
+        (
+            "site/config/environments/development.php",
+            "<?php\nuse Roots\\WPConfig\\Config;\nConfig::define('WP_DEBUG_DISPLAY', false);\n",
+        ),
+        (
+            "site/web/wp-config.php",
+            "<?php\nrequire_once dirname(__DIR__) . '/vendor/autoload.php';\nrequire_once dirname(__DIR__) . '/config/application.php';\nrequire_once ABSPATH . 'wp-settings.php';\n",
+        ),
+        (
+            "site/web/index.php",
+            "<?php\ndefine('WP_USE_THEMES', true);\nrequire __DIR__ . '/wp/wp-blog-header.php';\n",
+        ),
+        ("site/wp-cli.yml", "path: web/wp\nserver:\n  docroot: web\n"),
+    ] {
+        tree.write(file, text.as_bytes());
+    }
+    std::os::unix::fs::symlink(real.1.path.join("wp-content"), tree.path("site/web/app")).unwrap();
+    authenticates(&tree, "site/web/wp", real, &[], &[]);
+    // The root is found from anywhere in the project.
+    for folder in ["site", "site/web", "site/config/environments"] {
+        assert_eq!(tree.site(folder, &[])["settings"]["DB_NAME"]["value"], "wp71", "{folder}");
+    }
+    tree.write("site/.env.local", local.as_bytes());
+    authenticates(&tree, "site/web/wp", real, &[], &[]);
+}
+
+/// As much of phpdotenv, oscarotero/env and Roots' `Config` as this configuration needs, for PHP to run.
+const BEDROCK_LIBRARIES: &str = r#"<?php
+namespace Env {
+    function env($name) {
+        $value = $_ENV[$name] ?? null;
+        return $value === 'true' ? true : ($value === 'false' ? false : $value);
+    }
+}
+namespace Dotenv {
+    class Dotenv {
+        private $folder; private $names;
+        public static function createImmutable($folder, $names, $stop) {
+            $made = new self; $made->folder = $folder; $made->names = $names;
+            return $made;
+        }
+        public function load() {
+            $own = [];
+            foreach ((array) $this->names as $name) {
+                foreach (file("$this->folder/$name") as $line) {
+                    if (!preg_match('/^([A-Z_]+)=(.*)$/', trim($line), $m)) continue;
+                    if (isset($_ENV[$m[1]]) && !isset($own[$m[1]])) continue;
+                    $own[$m[1]] = true;
+                    $_ENV[$m[1]] = preg_replace_callback(
+                        '/\$\{([A-Z_]+)\}/', fn($v) => $_ENV[$v[1]], trim($m[2], "'\""));
+                }
+            }
+        }
+        public function required($names) { return $this; }
+    }
+}
+namespace Roots\WPConfig {
+    class Config {
+        private static $map = [];
+        public static function define($name, $value) { self::$map[$name] = $value; }
+        public static function get($name) { return self::$map[$name]; }
+        public static function apply() {
+            foreach (self::$map as $name => $value) { if (!defined($name)) define($name, $value); }
+        }
+    }
+}
+"#;
+
+/// A configuration in the layout of Bedrock, as far as databases go.
+const BEDROCK_APPLICATION: &str = r#"<?php
+use Roots\WPConfig\Config;
+use function Env\env;
+$root_dir = dirname(__DIR__);
+$webroot_dir = $root_dir . '/web';
+if (file_exists($root_dir . '/.env')) {
+    $env_files = file_exists($root_dir . '/.env.local') ? ['.env', '.env.local'] : ['.env'];
+    $dotenv = Dotenv\Dotenv::createImmutable($root_dir, $env_files, false);
+    $dotenv->load();
+    if (!env('DATABASE_URL')) {
+        $dotenv->required(['DB_NAME', 'DB_USER', 'DB_PASSWORD']);
+    }
+}
+define('WP_ENV', env('WP_ENV') ?: 'production');
+Config::define('WP_HOME', env('WP_HOME'));
+Config::define('CONTENT_DIR', '/app');
+Config::define('WP_CONTENT_DIR', $webroot_dir . Config::get('CONTENT_DIR'));
+Config::define('WP_CONTENT_URL', Config::get('WP_HOME') . Config::get('CONTENT_DIR'));
+if (env('DB_SSL')) {
+    Config::define('MYSQL_CLIENT_FLAGS', MYSQLI_CLIENT_SSL);
+}
+Config::define('DB_NAME', env('DB_NAME'));
+Config::define('DB_USER', env('DB_USER'));
+Config::define('DB_PASSWORD', env('DB_PASSWORD'));
+Config::define('DB_HOST', env('DB_HOST') ?: 'localhost');
+Config::define('DB_CHARSET', 'utf8mb4');
+Config::define('DB_COLLATE', '');
+$table_prefix = env('DB_PREFIX') ?: 'wp_';
+if (env('DATABASE_URL')) {
+    $dsn = (object) parse_url(env('DATABASE_URL'));
+    Config::define('DB_NAME', substr($dsn->path, 1));
+    Config::define('DB_USER', $dsn->user);
+    Config::define('DB_PASSWORD', isset($dsn->pass) ? $dsn->pass : null);
+    Config::define('DB_HOST', isset($dsn->port) ? "{$dsn->host}:{$dsn->port}" : $dsn->host);
+}
+Config::define('WP_ENVIRONMENT_TYPE', 'local');
+$env_config = __DIR__ . '/environments/' . WP_ENV . '.php';
+if (file_exists($env_config)) {
+    require_once $env_config;
+}
+Config::apply();
+if (!defined('ABSPATH')) {
+    define('ABSPATH', $webroot_dir . '/wp/');
+}
+"#;
