@@ -119,6 +119,7 @@ fn set(
         }
     }
     own.push(name.to_vec());
+    evaluator.from_dotenv.insert(name.to_vec());
     let value = match assigned {
         Assigned::Unclear => evaluator
             .unknown(span, format!("the .env value of {} is not followed", String::from_utf8_lossy(name))),

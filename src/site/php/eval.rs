@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -145,6 +145,8 @@ pub struct Evaluator<'a> {
     control: Option<Rc<Variables>>,
     /// Every environment variable that was read.
     pub variables_read: Variables,
+    /// Names that `.env` files set: reading one shows that the environment is the site's.
+    pub from_dotenv: BTreeSet<Vec<u8>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -166,6 +168,7 @@ impl<'a> Evaluator<'a> {
             source_bytes: 0,
             control: None,
             variables_read: Variables::new(),
+            from_dotenv: BTreeSet::new(),
         }
     }
 

@@ -604,6 +604,9 @@ impl<'a> Evaluator<'a> {
     /// An environment variable as `getenv()` (`through_putenv`) or `$_ENV` and `$_SERVER` show it.
     pub fn environment(&mut self, name: &[u8], through_putenv: bool, span: Span) -> Value {
         let text = String::from_utf8_lossy(name).into_owned();
+        if self.from_dotenv.contains(name) {
+            self.variables_read.insert(text.clone(), true);
+        }
         if through_putenv && let Some(changed) = self.state.putenv.get(name).cloned() {
             return changed.unwrap_or_else(|| Value::bool(false));
         }
@@ -629,6 +632,10 @@ impl<'a> Evaluator<'a> {
         };
         if let Some(array) = self.state.superglobals.get(name) {
             if let Some(value) = array.get(&key) {
+                if self.from_dotenv.contains(&*key.to_bytes()) {
+                    let text = String::from_utf8_lossy(&key.to_bytes()).into_owned();
+                    self.variables_read.insert(text, true);
+                }
                 return value.clone();
             }
             if let Some(why) = &array.open {
