@@ -399,10 +399,11 @@ impl<'s> ApplicationPasswords<'s> {
     /// # Errors
     /// An unreadable list, a failing database: then nothing was deleted.
     pub fn delete_all(&mut self, user: &User) -> Result<usize, Error> {
-        self.edit(user, |_, document| {
+        self.edit(user, |list, document| {
             let root = document.root();
             let count = document.len(root);
-            if count == 0 {
+            // What cannot be read is replaced, where that was asked for.
+            if count == 0 && !matches!(list.contents, Contents::Unreadable { .. }) {
                 return Ok(Edit::Keep(0));
             }
             // A fresh empty list, not an emptied one: nothing can refer into it.

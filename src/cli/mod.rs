@@ -8,6 +8,8 @@ use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::error::ErrorKind;
@@ -40,9 +42,17 @@ const REFUSED: [(&str, &str); 5] = [
     ("prompt", "give the arguments on the command line"),
 ];
 
+/// A file that may grow no further (`ulimit -f`) must be an error of the write, as a full disk is: the signal
+/// would end the program between a password that is saved and one that is seen.
+fn let_writes_fail() {
+    // Without the handler the program behaves as every other does.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
 /// Runs the program: `arguments` as the system gave them, program name first.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     keep_secrets_out_of_dumps();
+    let_writes_fail();
     let environment = Environment::of_process();
     let mut arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
     let definition = Cli::command();
@@ -67,7 +77,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let code = match end.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {
         Ok(outcome) => outcome.exit_code(),
         Err(error) => {
-            out.error(error.message());
+            out.error(without_passwords(error.message()));
             error.exit_code()
         }
     };
@@ -86,6 +96,32 @@ fn keep_secrets_out_of_dumps() {
              shown here because it could hold a secret.\n"
         ));
     }));
+}
+
+/// Hides the password of a database's address that was given in a wrong place, such as behind no `--db`:
+/// messages repeat what they do not understand, and end up in logs.
+fn without_passwords(message: Vec<u8>) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(message.len());
+    let mut rest = message.as_slice();
+    while let Some(at) = rest.windows(3).position(|three| three == b"://") {
+        let (before, after) = rest.split_at(at + 3);
+        shown.extend_from_slice(before);
+        let end = after.iter().position(|byte| matches!(byte, b' ' | b'\'' | b'"' | b'\n'));
+        let authority = after.get(..end.unwrap_or(after.len())).unwrap_or_default();
+        rest = match (
+            authority.iter().position(|byte| *byte == b':'),
+            authority.iter().rposition(|byte| *byte == b'@'),
+        ) {
+            (Some(colon), Some(host)) if colon < host => {
+                shown.extend_from_slice(after.get(..=colon).unwrap_or_default());
+                shown.extend_from_slice(b"(hidden)");
+                after.get(host..).unwrap_or_default()
+            }
+            _ => after,
+        };
+    }
+    shown.extend_from_slice(rest);
+    shown
 }
 
 /// What a command line turned out to be.

@@ -38,7 +38,14 @@ pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error
         .map(|record| {
             let mut line = record.text("uuid").unwrap_or_default().into_owned();
             line.extend_from_slice(b"  ");
-            line.extend_from_slice(&record.text("name").unwrap_or_default());
+            // A line each: a name with a line end in it must not look like two entries.
+            for byte in record.text("name").unwrap_or_default().iter() {
+                match byte {
+                    b'\n' => line.extend_from_slice(b"\\n"),
+                    b'\t' => line.extend_from_slice(b"\\t"),
+                    other => line.push(*other),
+                }
+            }
             line
         })
         .collect();

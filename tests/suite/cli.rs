@@ -477,3 +477,50 @@ fn a_list_that_contains_itself_is_shown_to_its_end() {
         assert_eq!(code(&output), 0, "{format}");
     }
 }
+
+#[test]
+fn a_file_that_may_not_grow_takes_the_password_back() {
+    // SQLite could not write its journal under such a limit: the sandbox's server is not asked for.
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(rig::Template::InnoDb);
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -f 0; {} create 1 full > password", env!("CARGO_BIN_EXE_wp-app-password")))
+        .env("WP_APP_PASSWORD_DB", database.socket_url("wp"))
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 1, "{output:?}");
+    assert!(stderr(&output).contains("taken back"), "{output:?}");
+    assert_eq!(
+        database.sql("SELECT meta_value FROM wp_usermeta WHERE meta_key = '_application_passwords'").trim(),
+        "a:0:{}"
+    );
+}
+
+#[test]
+fn a_misplaced_address_does_not_show_its_password() {
+    let site = Site::new();
+    for arguments in [
+        &["mysql://wp:hunter2@db.example/wp"][..],
+        &["list", "mysql://wp:hun/ter2@db.example/wp"],
+        &["revoke-all", "1", "mysql://wp:hunter2@db.example/wp"],
+        &["completions", "mysql://wp:hunter2@db.example/wp"],
+        &["get", "1", "x", "mariadb://wp:hunter2@db.example/wp"],
+    ] {
+        let output = site.run(arguments);
+        assert_eq!(code(&output), 1, "{arguments:?}");
+        assert!(!stderr(&output).contains("ter2"), "{output:?}");
+        assert!(stderr(&output).contains("db.example"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_damaged_list_can_be_replaced_by_an_empty_one() {
+    let mut site = Site::new();
+    site.0.set_meta(3, b"damaged");
+    let output = site.run(&["revoke-all", "3", "--yes", "--replace-unreadable"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert_eq!(site.0.metas()[&3], [b"a:0:{}"]);
+}

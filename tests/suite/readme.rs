@@ -26,6 +26,24 @@ impl Home {
         Self { folder }
     }
 
+    /// What the examples speak of: a WordPress with the SQLite integration, a copy of its settings, and an
+    /// environment.
+    fn add_a_site(&self) {
+        let home = self.folder.path();
+        let content = home.join("www/wp-content");
+        for folder in [content.join("database"), home.join("backup"), home.join("completions")] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let config = "<?php\n$table_prefix = 'wp_';\nrequire_once ABSPATH . 'wp-settings.php';\n";
+        std::fs::write(home.join("www/wp-load.php"), "<?php\n").unwrap();
+        std::fs::write(home.join("www/wp-config.php"), config).unwrap();
+        std::fs::write(home.join("backup/wp-config.php"), config).unwrap();
+        std::fs::write(home.join("web.env"), "WP_ENVIRONMENT_TYPE=production\n").unwrap();
+        std::fs::write(content.join("db.php"), "<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );")
+            .unwrap();
+        wp_app_password::store::sandbox::create(&content.join("database/.ht.sqlite")).unwrap();
+    }
+
     #[allow(clippy::disallowed_methods, reason = "the search path is all that a shell needs of it")]
     fn shell(&self, line: &str) -> std::process::Output {
         let path = std::env::var("PATH").unwrap_or_default();
@@ -91,15 +109,19 @@ fn every_console_example_prints_what_the_readme_says() {
 fn every_shell_example_that_starts_the_program_succeeds() {
     let text = readme();
     let home = Home::new();
-    std::fs::create_dir_all(home.folder.path().join("completions")).unwrap();
+    home.add_a_site();
     let mut commands = 0;
     for line in blocks(&text, "sh").into_iter().flat_map(str::lines) {
         let line = line.replace("cargo run --release --", "wp-app-password");
         if !line.starts_with("wp-app-password ") {
             continue;
         }
-        // Where an example writes to a system's folder, the test has its own; a pager shows nothing here.
-        let line = line.replace("/etc/bash_completion.d/", "completions/").replace("man -l -", "cat");
+        // Where an example reads or writes a system's folder, the test has its own; a pager shows nothing here.
+        let line = line
+            .replace("/etc/bash_completion.d/", "completions/")
+            .replace("/srv/www", "www")
+            .replace("/proc/$(pgrep -o php-fpm)/environ", "web.env")
+            .replace("man -l -", "cat");
         let output = home.shell(&line);
         assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
         commands += 1;
