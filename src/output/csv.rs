@@ -3,15 +3,15 @@
 //! Mirrors `WP_CLI\Utils\write_csv()` and `escape_csv_value()` (`php/utils.php`). No crate does this:
 //! PHP quotes on blanks and backslashes, and its escape character suppresses the doubling of a quote.
 
-use super::scalar::ByteSet;
+use super::scalar::{any, zero_if_in};
 
 /// PHP: a field is quoted when it holds a separator, a quote, a line end, a blank or a backslash.
-const QUOTED: ByteSet = ByteSet::new(b",\"\\\n\r\t ");
+const QUOTED: &[u8; 7] = b",\"\\\n\r\t ";
 
 /// Appends one field, guarded: a spreadsheet would run what starts like a formula.
 pub(super) fn append_field(text: &[u8], into: &mut Vec<u8>) {
     let guarded = is_formula(text);
-    let quoted = QUOTED.in_text(text);
+    let quoted = any(text, |byte| zero_if_in(byte, QUOTED));
     if quoted {
         into.push(b'"');
     }
@@ -20,6 +20,11 @@ pub(super) fn append_field(text: &[u8], into: &mut Vec<u8>) {
     }
     if !quoted {
         into.extend_from_slice(text);
+        return;
+    }
+    if !any(text, |byte| zero_if_in(byte, b"\"")) {
+        into.extend_from_slice(text);
+        into.push(b'"');
         return;
     }
     let mut escaped = false;

@@ -10,6 +10,9 @@ use super::json::Invalid;
 use super::table::Frame;
 use super::{Item, Key, Output, Value, csv, json, scalar, table, terminal, yaml};
 
+/// How many blanks the fields of a row stand deep in YAML.
+const ROW_INDENT: usize = 2;
+
 /// WP-CLI: `Formatter::MAX_CELL_WIDTH`, in bytes.
 const LONGEST_CELL: usize = 2048;
 
@@ -196,10 +199,12 @@ struct Field {
     name: Vec<u8>,
     /// The same where items can be asked for it: a name that is not UTF-8 is in no item.
     key: Option<String>,
-    /// Its [`Item::place`], once an item was asked.
-    place: Option<usize>,
-    /// `"name":`, or nothing where the row is a JSON list.
+    /// Its [`Item::place`], once the first item was asked.
+    place: usize,
+    /// `,"name":`, or `,` where the row is a JSON list; what begins the row instead of the first comma.
     json: Vec<u8>,
+    /// What stands before its value in YAML.
+    yaml: Vec<u8>,
     /// It was asked for more than once.
     repeated: bool,
     /// Whether some item had it. Only streams look: a list was looked through before.
@@ -227,16 +232,23 @@ impl Columns {
                 fields.push(Field {
                     name: name.clone(),
                     key: String::from_utf8(name.clone()).ok(),
-                    place: None,
+                    place: usize::MAX,
                     json: Vec::new(),
+                    yaml: Vec::new(),
                     repeated: header.iter().filter(|other| *other == name).count() > 1,
                     found: false,
                 });
             }
         }
         let list = fields.iter().zip(0u64..).all(|(field, at)| field.name == at.to_string().as_bytes());
-        if !list {
-            for field in &mut fields {
+        for (index, field) in fields.iter_mut().enumerate() {
+            field.json.push(match (index, list) {
+                (0, true) => b'[',
+                (0, false) => b'{',
+                _ => b',',
+            });
+            yaml::append_key((!list).then_some(&field.name), ROW_INDENT, &mut field.yaml);
+            if !list {
                 match &field.key {
                     Some(key) => json::append_text(key, &mut field.json),
                     // PHP: a key that is not UTF-8 becomes empty.
@@ -362,6 +374,11 @@ impl RowStream {
             }
             Rows::Columns(columns) => columns,
         };
+        if first {
+            for field in &mut columns.fields {
+                field.place = field.key.as_deref().map_or(usize::MAX, |key| item.place(key));
+            }
+        }
         match format {
             Format::Count => Ok(()),
             Format::Ids => out.emit(|into| {
@@ -374,11 +391,10 @@ impl RowStream {
                 if !first {
                     into.push(b',');
                 }
-                into.push(if columns.list { b'[' } else { b'{' });
-                for (index, field) in columns.fields.iter_mut().enumerate() {
-                    if index > 0 {
-                        into.push(b',');
-                    }
+                if columns.fields.is_empty() {
+                    into.push(b'[');
+                }
+                for field in &mut columns.fields {
                     into.extend_from_slice(&field.json);
                     json::append(&field.value(item), Invalid::IsReplaced, 2, into);
                 }
@@ -388,9 +404,9 @@ impl RowStream {
                 // WP-CLI: Spyc's form of an empty list.
                 into.extend_from_slice(if columns.fields.is_empty() { b"- [ ]\n" } else { b"- \n" });
                 for field in &mut columns.fields {
-                    let value = field.value(item);
-                    let key = (!columns.list).then_some(field.name.as_slice());
-                    yaml::append_node(key, &value, 2, into);
+                    let start = into.len();
+                    into.extend_from_slice(&field.yaml);
+                    yaml::append_value(start, !columns.list, &field.value(item), ROW_INDENT, into);
                 }
             }),
             Format::Csv => out.emit(|into| {
@@ -399,7 +415,12 @@ impl RowStream {
                         into.push(b',');
                     }
                     if let Some(field) = at.and_then(|at| columns.fields.get_mut(at)) {
-                        csv::append_field(cell_text(&field.value(item), field.repeated, cell), into);
+                        match field.value(item) {
+                            Value::Null => {}
+                            // No digit needs quotes, and no number without a sign is a formula.
+                            Value::Int(number @ 0..) => scalar::append_integer(number, into),
+                            value => csv::append_field(cell_text(&value, field.repeated, cell), into),
+                        }
                     }
                 }
                 into.push(b'\n');
@@ -412,6 +433,9 @@ impl RowStream {
                         visible(terminal, text)
                     });
                     frame.push(texts.collect());
+                    return Ok(());
+                }
+                if out.emit_if(|into| append_plain_line(&mut columns.fields, item, into))? {
                     return Ok(());
                 }
                 // One buffer for all cells of the row, and where each ends.
@@ -465,11 +489,35 @@ impl RowStream {
 impl Field {
     fn value<'i>(&mut self, item: &'i impl Item) -> Value<'i> {
         let Some(key) = self.key.as_deref() else { return Value::Null };
-        let place = *self.place.get_or_insert_with(|| item.place(key));
-        let value = item.field_at(place, key);
+        let value = item.field_at(self.place, key);
         self.found |= value.is_some();
         value.unwrap_or(Value::Null)
     }
+}
+
+/// A line of a table in a pipe, if no cell takes a closer look; says so, and appends it only then.
+fn append_plain_line(fields: &mut [Field], item: &impl Item, into: &mut Vec<u8>) -> bool {
+    let start = into.len();
+    for (index, field) in fields.iter_mut().enumerate() {
+        if index > 0 {
+            into.push(b'\t');
+        }
+        match field.value(item) {
+            Value::Null => {}
+            Value::Int(number) => scalar::append_integer(number, into),
+            Value::Text(text)
+                if text.len() <= LONGEST_CELL && !scalar::any(&text, scalar::zero_if_control) =>
+            {
+                into.extend_from_slice(&text);
+            }
+            _ => {
+                into.truncate(start);
+                return false;
+            }
+        }
+    }
+    into.push(b'\n');
+    true
 }
 
 fn append_json(first: bool, value: &Value<'_>, into: &mut Vec<u8>) {

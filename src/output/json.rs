@@ -1,6 +1,6 @@
 //! JSON as PHP's `json_encode()` writes it: compact, `\/`, everything beyond ASCII as `\uXXXX`.
 
-use super::scalar::{ByteSet, append_integer, float_exact};
+use super::scalar::{any, append_integer, float_exact, zero_if_control, zero_if_in};
 use super::{Key, Value};
 
 /// What happens to a value that JSON cannot hold: text that is not UTF-8, a float that is no number,
@@ -35,6 +35,12 @@ pub(super) fn append(value: &Value<'_>, invalid: Invalid, depth: usize, into: &m
         }
         Value::Float(_) if invalid == Invalid::Fails => return false,
         Value::Float(_) => into.push(b'0'),
+        // Most text is plain ASCII: it is copied as it is.
+        Value::Text(text) if !any(text, zero_if_escaped) => {
+            into.push(b'"');
+            into.extend_from_slice(text);
+            into.push(b'"');
+        }
         Value::Text(text) => match std::str::from_utf8(text) {
             Ok(text) => append_text(text, into),
             Err(_) if invalid == Invalid::Fails => return false,
@@ -100,8 +106,8 @@ pub(super) fn append_text(text: &str, into: &mut Vec<u8>) {
     into.push(b'"');
     let mut rest = text;
     while !rest.is_empty() {
-        // Most text is plain: copy up to the next byte that is not.
-        let plain = rest.bytes().position(|byte| ESCAPED.has(byte)).unwrap_or(rest.len());
+        // Copy up to the next byte that is not plain.
+        let plain = rest.bytes().position(|byte| zero_if_escaped(byte) == 0).unwrap_or(rest.len());
         let (head, tail) = rest.split_at_checked(plain).unwrap_or((rest, ""));
         into.extend_from_slice(head.as_bytes());
         let mut characters = tail.chars();
@@ -114,17 +120,10 @@ pub(super) fn append_text(text: &str, into: &mut Vec<u8>) {
 }
 
 /// Control characters, `"`, `/`, `\\`, and all that begins a character beyond ASCII.
-const ESCAPED: ByteSet = {
-    let mut bytes = [b'"'; 256];
-    let mut byte = 0;
-    while byte < bytes.len() {
-        if byte < 0x20 || byte >= 0x80 || matches!(byte as u8, b'/' | b'\\') {
-            bytes[byte] = byte as u8;
-        }
-        byte += 1;
-    }
-    ByteSet::new(&bytes)
-};
+#[inline(always)]
+fn zero_if_escaped(byte: u8) -> u8 {
+    zero_if_in(byte, b"\"/\\").min(zero_if_control(byte)).min(!byte & 0x80)
+}
 
 fn append_escaped(character: char, into: &mut Vec<u8>) {
     match character {

@@ -278,15 +278,27 @@ impl<'w> Output<'w> {
 
     /// Lets `write` append whole characters to stdout's buffer.
     fn emit(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        self.emit_if(|buffer| {
+            write(buffer);
+            true
+        })?;
+        Ok(())
+    }
+
+    /// The same for what may find that there is nothing to append, and says so.
+    fn emit_if(&mut self, write: impl FnOnce(&mut Vec<u8>) -> bool) -> io::Result<bool> {
         let start = self.buffer.len();
-        write(&mut self.buffer);
+        let written = write(&mut self.buffer);
         if self.terminal.stdout_is_terminal
             && terminal::needs_escape(self.buffer.get(start..).unwrap_or_default())
         {
             let raw = self.buffer.split_off(start);
             terminal::escape(&raw, &mut self.buffer);
         }
-        if self.buffer.len() >= BUFFERED { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= BUFFERED {
+            self.flush()?;
+        }
+        Ok(written)
     }
 
     /// `label message\n` on stdout. The label is ours: its colour is not escaped.

@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 
 use super::json::is_list;
-use super::scalar::{ByteSet, append_integer, append_string, float_string, is_numeric, trim, trim_end};
+use super::scalar::{
+    any, append_integer, append_string, float_string, is_numeric, trim, trim_end, zero_if_control, zero_if_in,
+};
 use super::{Key, Value};
 
 /// WP-CLI: Spyc marks "has children" by this string; a value that happens to be the same shows as nothing.
@@ -52,7 +54,13 @@ pub(super) fn append_entries(entries: &[(Key<'_>, Value<'_>)], indent: usize, in
 /// Appends one entry: `key: value`, or `- value` in a list, and what is below it.
 pub(super) fn append_node(key: Option<&[u8]>, value: &Value<'_>, indent: usize, into: &mut Vec<u8>) {
     let start = into.len();
-    into.resize(start + indent, b' ');
+    append_key(key, indent, into);
+    append_value(start, key.is_some(), value, indent, into);
+}
+
+/// Appends what stands before the value of an entry: see [`append_node`].
+pub(super) fn append_key(key: Option<&[u8]>, indent: usize, into: &mut Vec<u8>) {
+    into.resize(into.len() + indent, b' ');
     match key {
         None => into.extend_from_slice(b"- "),
         Some(key) => {
@@ -67,12 +75,16 @@ pub(super) fn append_node(key: Option<&[u8]>, value: &Value<'_>, indent: usize, 
             into.extend_from_slice(b": ");
         }
     }
+}
+
+/// Appends the value of an entry whose key was appended at `start`, and what is below it.
+pub(super) fn append_value(start: usize, keyed: bool, value: &Value<'_>, indent: usize, into: &mut Vec<u8>) {
     match value {
         Value::Map(entries) if entries.is_empty() => into.extend_from_slice(b"[ ]"),
         Value::Map(_) => {}
         _ => append_scalar(value, indent, into),
     }
-    if key.is_some() {
+    if keyed {
         // WP-CLI: Spyc strips the end of a line that has a key, line breaks of the value included.
         let end = start + trim_end(into.get(start..).unwrap_or_default()).len();
         into.truncate(end);
@@ -101,7 +113,11 @@ fn append_scalar(value: &Value<'_>, indent: usize, into: &mut Vec<u8>) {
 }
 
 fn append_text(text: &[u8], indent: usize, into: &mut Vec<u8>) {
-    if is_plain_word(text) {
+    if text.is_empty() {
+        into.extend_from_slice(b"\"\"");
+        return;
+    }
+    if is_plain(text) {
         into.extend_from_slice(text);
         return;
     }
@@ -110,9 +126,6 @@ fn append_text(text: &[u8], indent: usize, into: &mut Vec<u8>) {
         value = Cow::Owned(literal_block(text, indent));
     } else if is_numeric(text) {
         value = Cow::Owned([b"\"", text, b"\""].concat());
-    }
-    if value.is_empty() {
-        value = Cow::Borrowed(b"\"\"");
     }
     if is_reserved_word(&value) {
         value = Cow::Owned(literal_block(&value, indent));
@@ -126,19 +139,25 @@ fn append_text(text: &[u8], indent: usize, into: &mut Vec<u8>) {
 }
 
 /// What makes Spyc hand a text to its literal block wherever it stands.
-const BLOCK: ByteSet = ByteSet::new(b"\n*#<>%[]{}&'");
-/// What takes a text out of the common case.
-const NOT_PLAIN: ByteSet = ByteSet::new(b"\n*#<>%[]{}&' \t\r\0\x0b:!");
+const BLOCK: &[u8; 12] = b"\n*#<>%[]{}&'";
+
+/// What takes a text out of the common case: this, and all control characters.
+const ODD: &[u8; 13] = b"*#<>%[]{}&':!";
 
 /// The common case, told cheaply: nothing special in it, too long for a reserved word, and no number.
-fn is_plain_word(text: &[u8]) -> bool {
-    // A dash only matters before a blank.
-    text.len() > 5 && !NOT_PLAIN.in_text(text) && !is_numeric(text)
+fn is_plain(text: &[u8]) -> bool {
+    let blank_at_end = text.first() == Some(&b' ') || text.last() == Some(&b' ');
+    text.len() > 5
+        && !any(text, |byte| zero_if_in(byte, ODD).min(zero_if_control(byte)))
+        && !blank_at_end
+        && !is_numeric(text)
+        // A dash, and a blank, only matter before a blank.
+        && !(text.contains(&b' ') && text.windows(2).any(|pair| matches!(pair, b"- " | b"  ")))
 }
 
 /// Whether Spyc hands the text to its literal block.
 fn needs_block(text: &[u8]) -> bool {
-    BLOCK.in_text(text)
+    any(text, |byte| zero_if_in(byte, BLOCK))
         || text.first() == Some(&b'!')
         || text.last() == Some(&b':')
         || text.windows(2).any(|pair| matches!(pair, b": " | b"- " | b"  "))

@@ -12,8 +12,7 @@ const MOST_CELLS: usize = 1 << 16;
 
 /// A reader for lists of arrays with these keys.
 pub struct PlainList {
-    /// The keys as they are written: `s:4:"uuid";`.
-    tokens: Vec<Vec<u8>>,
+    tokens: Vec<Token>,
     /// As many for each row as there are keys.
     cells: Vec<Cell>,
 }
@@ -68,8 +67,7 @@ pub struct Row<'a> {
 impl PlainList {
     /// For arrays whose keys are some of these, in this order. None may look like a number.
     pub fn new(keys: &[&str]) -> Self {
-        let token = |key: &&str| format!("s:{}:\"{key}\";", key.len()).into_bytes();
-        Self { tokens: keys.iter().map(token).collect(), cells: Vec::new() }
+        Self { tokens: keys.iter().map(|key| Token::new(key)).collect(), cells: Vec::new() }
     }
 
     /// Reads a value; `None` if it is anything but such a list, or if that would take a closer look.
@@ -86,19 +84,17 @@ impl PlainList {
         let mut highest = None;
         for _ in 0..count {
             let (key, fields);
-            (key, rest) = number(rest.strip_prefix(b"i:")?)?;
+            (key, fields, rest) = open(rest)?;
             // Ascending keys are distinct.
             if highest.is_some_and(|highest| key <= highest) || self.cells.len() > MOST_CELLS {
                 return None;
             }
             highest = Some(key);
-            (fields, rest) = number(rest.strip_prefix(b";a:")?)?;
-            rest = rest.strip_prefix(b":{")?;
             let mut fields_left = fields;
             for token in &self.tokens {
                 let mut cell = Cell::Absent;
                 if fields_left > 0
-                    && let Some(behind) = rest.strip_prefix(token.as_slice())
+                    && let Some(behind) = token.strip_from(rest)
                 {
                     fields_left -= 1;
                     (cell, rest) = scalar(value.len(), behind)?;
@@ -136,29 +132,102 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A number without a sign that certainly fits, and what is behind it.
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0;
-    let mut rest = text;
-    while let [digit @ b'0'..=b'9', others @ ..] = rest {
-        number = number * 10 + u64::from(digit - b'0');
-        rest = others;
-        if text.len() - rest.len() > 18 {
-            return None;
+/// A key as it is written, `s:4:"uuid";`, and its first bytes as numbers to compare with.
+struct Token {
+    text: Vec<u8>,
+    words: [u64; 3],
+    masks: [u64; 3],
+}
+
+impl Token {
+    const BYTES: usize = 24;
+
+    fn new(key: &str) -> Self {
+        let text = format!("s:{}:\"{key}\";", key.len()).into_bytes();
+        let (mut start, mut mask) = ([0; Self::BYTES], [0; Self::BYTES]);
+        for ((from, to), mask) in text.iter().zip(&mut start).zip(&mut mask) {
+            (*to, *mask) = (*from, 0xff);
+        }
+        Self { text, words: words(&start), masks: words(&mask) }
+    }
+
+    /// What is behind this key, if `text` begins with it.
+    #[inline]
+    fn strip_from<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        match text.first_chunk() {
+            Some(start) if self.text.len() <= Self::BYTES => {
+                let found = words(start);
+                let same = |at: usize| found[at] & self.masks[at] == self.words[at];
+                if same(0) && same(1) && same(2) { text.get(self.text.len()..) } else { None }
+            }
+            _ => text.strip_prefix(self.text.as_slice()),
         }
     }
-    (rest.len() < text.len()).then_some((number, rest))
+}
+
+#[inline]
+fn words(bytes: &[u8; Token::BYTES]) -> [u64; 3] {
+    let mut words = [0; 3];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    words
+}
+
+/// `i:0;a:7:{`: the key, the number of fields, and what is behind that.
+#[inline]
+fn open(text: &[u8]) -> Option<(u64, u64, &[u8])> {
+    // Nearly always there are less than ten of either.
+    if let [b'i', b':', key @ b'0'..=b'9', b';', b'a', b':', fields @ b'0'..=b'9', b':', b'{', rest @ ..] =
+        text
+    {
+        return Some((u64::from(key - b'0'), u64::from(fields - b'0'), rest));
+    }
+    let (key, rest) = number(text.strip_prefix(b"i:")?)?;
+    let (fields, rest) = number(rest.strip_prefix(b";a:")?)?;
+    Some((key, fields, rest.strip_prefix(b":{")?))
+}
+
+/// A number without a sign that certainly fits, and what is behind it.
+#[inline]
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let mut number = 0;
+    let mut length = 0;
+    for byte in text.iter().take(19) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number * 10 + u64::from(digit);
+        length += 1;
+    }
+    if length == 0 || length > 18 { None } else { Some((number, text.get(length..)?)) }
+}
+
+/// `36:"`: a length and what is behind it.
+#[inline]
+fn length(text: &[u8]) -> Option<(usize, &[u8])> {
+    match text {
+        [ones @ b'0'..=b'9', b':', b'"', rest @ ..] => Some((usize::from(ones - b'0'), rest)),
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9', b':', b'"', rest @ ..] => {
+            Some((usize::from(tens - b'0') * 10 + usize::from(ones - b'0'), rest))
+        }
+        _ => {
+            let (length, rest) = number(text)?;
+            Some((usize::try_from(length).ok()?, rest.strip_prefix(b":\"")?))
+        }
+    }
 }
 
 /// A string, integer or null, and what is behind it. `total` is the length of the whole value, whose end `text`
 /// is.
+#[inline]
 fn scalar(total: usize, text: &[u8]) -> Option<(Cell, &[u8])> {
     match text {
         [b's', b':', rest @ ..] => {
-            let (length, rest) = number(rest)?;
-            let rest = rest.strip_prefix(b":\"")?;
+            let (length, rest) = length(rest)?;
             let start = total - rest.len();
-            let (text, rest) = rest.split_at_checked(usize::try_from(length).ok()?)?;
+            let (text, rest) = rest.split_at_checked(length)?;
             let rest = rest.strip_prefix(b"\";")?;
             Some((Cell::Text(start as u32, (start + text.len()) as u32), rest))
         }
