@@ -417,6 +417,7 @@ impl RowStream {
                     if let Some(field) = at.and_then(|at| columns.fields.get_mut(at)) {
                         match field.value(item) {
                             Value::Null => {}
+                            Value::Text(text) if text.len() <= LONGEST_CELL => csv::append_field(&text, into),
                             // No digit needs quotes, and no number without a sign is a formula.
                             Value::Int(number @ 0..) => scalar::append_integer(number, into),
                             value => csv::append_field(cell_text(&value, field.repeated, cell), into),

@@ -152,7 +152,7 @@ fn is_plain(text: &[u8]) -> bool {
         && !blank_at_end
         && !is_numeric(text)
         // A dash, and a blank, only matter before a blank.
-        && !(text.contains(&b' ') && text.windows(2).any(|pair| matches!(pair, b"- " | b"  ")))
+        && !(any(text, |byte| zero_if_in(byte, b" ")) && text.windows(2).any(|pair| matches!(pair, b"- " | b"  ")))
 }
 
 /// Whether Spyc hands the text to its literal block.

@@ -429,10 +429,11 @@ impl SqliteStore {
         visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
     ) -> Result<Walked, StoreError> {
         let select = format!(
-            "SELECT m.user_id, m.umeta_id, \
-             CASE WHEN m.meta_key = ?1 COLLATE BINARY THEN coalesce(octet_length(m.meta_value), 0) END, \
-             CASE WHEN m.meta_key = ?1 COLLATE BINARY AND octet_length(m.meta_value) <= {LONGEST_VALUE} \
-             THEN CAST(m.meta_value AS TEXT) END, CAST(u.user_login AS TEXT) \
+            // The third column says by its type what it is: text or NULL the value, an integer the length of one
+            // that is too long, a float nothing, because the row is another key's.
+            "SELECT m.user_id, m.umeta_id, CASE WHEN m.meta_key = ?1 COLLATE BINARY THEN \
+             CASE WHEN octet_length(m.meta_value) > {LONGEST_VALUE} THEN octet_length(m.meta_value) \
+             ELSE CAST(m.meta_value AS TEXT) END ELSE 0.5 END, CAST(u.user_login AS TEXT) \
              FROM {} m INDEXED BY {index} LEFT JOIN {} u ON u.ID = m.user_id",
             self.usermeta, self.users
         );
@@ -619,26 +620,32 @@ impl Part {
             self.read += 1;
             let (user, umeta_id) = (unsigned(row, 0)?, unsigned(row, 1)?);
             progress.behind = Some((user, umeta_id));
-            let Some(length) = row.get_ref(2)?.as_i64_or_null()? else {
-                progress.passed += 1;
-                continue;
-            };
-            progress.wanted += 1;
-            if length.cast_unsigned() > LONGEST_VALUE as u64 {
-                progress.first_too_long.get_or_insert((user, umeta_id, length.cast_unsigned()));
-                continue;
-            }
-            let mut span = [NULL; 4];
-            for (column, ends) in [3, 4].into_iter().zip(span.chunks_exact_mut(2)) {
-                if let (Some(text), [start, end]) = (row.get_ref(column)?.as_bytes_or_null()?, ends) {
-                    *start = self.texts.len();
-                    self.texts.extend_from_slice(text);
-                    *end = self.texts.len();
+            let value = row.get_ref(2)?;
+            match value {
+                ValueRef::Real(_) => {
+                    progress.passed += 1;
+                    continue;
                 }
+                ValueRef::Integer(length) => {
+                    progress.wanted += 1;
+                    progress.first_too_long.get_or_insert((user, umeta_id, length.cast_unsigned()));
+                    continue;
+                }
+                _ => progress.wanted += 1,
             }
-            self.rows.push((user, umeta_id, span));
+            let [value, value_end] = self.keep(value.as_bytes_or_null()?);
+            let [login, login_end] = self.keep(row.get_ref(3)?.as_bytes_or_null()?);
+            self.rows.push((user, umeta_id, [value, value_end, login, login_end]));
         }
         Ok(())
+    }
+
+    /// Copies a text: where it begins and ends.
+    fn keep(&mut self, text: Option<&[u8]>) -> [usize; 2] {
+        let Some(text) = text else { return [NULL; 2] };
+        let start = self.texts.len();
+        self.texts.extend_from_slice(text);
+        [start, self.texts.len()]
     }
 
     fn rows(&self) -> impl Iterator<Item = UserMeta<'_>> {

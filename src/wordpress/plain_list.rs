@@ -191,9 +191,11 @@ fn open(text: &[u8]) -> Option<(u64, u64, &[u8])> {
 /// A number without a sign that certainly fits, and what is behind it.
 #[inline]
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0;
-    let mut length = 0;
-    for byte in text.iter().take(19) {
+    let (mut number, mut length) = match text.first_chunk().and_then(eight_digits) {
+        Some(number) => (number, 8),
+        None => (0, 0),
+    };
+    for byte in text.iter().skip(length).take(19 - length) {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
@@ -202,6 +204,22 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
         length += 1;
     }
     if length == 0 || length > 18 { None } else { Some((number, text.get(length..)?)) }
+}
+
+/// The number that eight digits are, computed for all at once: times such as `created` have ten.
+#[inline]
+fn eight_digits(digits: &[u8; 8]) -> Option<u64> {
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    let word = u64::from_le_bytes(*digits);
+    // A digit is 0x30 to 0x39: its high half is 3, and still is when 6 is added. No carry can hide another
+    // byte, because then the first condition fails already.
+    if word & HIGH != ZEROS || word.wrapping_add(0x0606_0606_0606_0606) & HIGH != ZEROS {
+        return None;
+    }
+    let pairs = (word & !HIGH).wrapping_mul(1 + (10 << 8)) >> 8 & 0x00ff_00ff_00ff_00ff;
+    let fours = pairs.wrapping_mul(1 + (100 << 16)) >> 16 & 0x0000_ffff_0000_ffff;
+    Some(fours.wrapping_mul(1 + (10_000 << 32)) >> 32)
 }
 
 /// `36:"`: a length and what is behind it.
@@ -316,6 +334,26 @@ mod tests {
             "O:8:\"stdClass\":0:{}",
         ] {
             assert!(!same_as_document(value.as_bytes()), "{value}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_rust_reads_them() {
+        for digits in 1..=18 {
+            for number in ["1", "9", "123456789012345678", "987654321098765432", "000000000000000007"] {
+                let text = number.repeat(18).get(..digits).unwrap_or_default().to_owned();
+                let read = super::number(text.as_bytes());
+                assert_eq!(read, Some((text.parse().unwrap(), &b""[..])), "{text}");
+                assert_eq!(super::number(format!("{text};x").as_bytes()).unwrap().1, b";x");
+            }
+        }
+        assert_eq!(super::number(b"1234567890123456789"), None);
+        for odd in *b"\0/:;?az\xb0\xff" {
+            for at in 0..8 {
+                let mut digits = *b"12345678";
+                digits[at] = odd;
+                assert_eq!(eight_digits(&digits), None, "{odd} at {at}");
+            }
         }
     }
 
