@@ -5,43 +5,15 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use proptest::prelude::*;
 use wp_app_password::wordpress::php_serialize::{Document, EditError, Key, NodeId, Reason, Scalar, View};
 
-const ORACLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/php/serialize_oracle.php");
+use crate::oracle;
 
-/// Whether this machine was prepared to run everything, so that nothing may be skipped.
-#[allow(clippy::disallowed_methods, reason = "the rig announces itself in the environment")]
-fn in_test_rig() -> bool {
-    std::env::var_os("WP_APP_PASSWORD_TEST_RIG").is_some()
-}
-
-/// What the oracle prints for `arguments` with `input` on its standard input.
 fn oracle(arguments: &[&str], input: String) -> Option<String> {
-    let spawned = Command::new("php")
-        .args(["-n", ORACLE])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = match spawned {
-        Ok(child) => child,
-        Err(error) => {
-            assert!(!in_test_rig(), "php is needed here: {error}");
-            eprintln!("SKIPPED: php is not on PATH, serialized values were NOT compared with PHP ({error})");
-            return None;
-        }
-    };
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    assert!(output.status.success(), "the oracle failed: {}", output.status);
-    Some(String::from_utf8(output.stdout).unwrap())
+    oracle::ask("serialize_oracle.php", "serialized values were", arguments, input)
 }
 
 fn decode(text: &str) -> Vec<u8> {

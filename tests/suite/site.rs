@@ -12,6 +12,8 @@ use base64::Engine;
 use wp_app_password::site::Environment;
 use wp_app_password::site::php::{self, Input, Outcome, Plain, Url};
 
+use crate::oracle;
+
 /// A case: sections that begin with `=== `.
 #[derive(Default)]
 struct Case {
@@ -52,17 +54,8 @@ fn read_case(path: &Path) -> Case {
     case
 }
 
-/// Whether PHP is there. Without it the comparison is skipped aloud, or fails where it must not be missing.
 fn php_is_here() -> bool {
-    if Command::new("php").arg("--version").output().is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    assert!(
-        std::env::vars_os().all(|(name, _)| name != "WP_APP_PASSWORD_TEST_RIG"),
-        "php is missing, but the test rig promised it"
-    );
-    eprintln!("SKIPPED: php is missing, so wp-config.php was not compared with PHP's own evaluation");
-    false
+    oracle::is_here("wp-config.php was")
 }
 
 type Values = BTreeMap<String, serde_json::Value>;

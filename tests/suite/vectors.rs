@@ -3,9 +3,6 @@
 //! `tests/vectors/text.json` was recorded from WordPress 7.1, `tests/vectors/password_hashes.json` from 6.1
 //! (`before_68`) and 7.1 (`since_68`). Inputs that are not UTF-8 stand in hexadecimal.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde_json::Value;
@@ -14,7 +11,7 @@ use wp_app_password::wordpress::password_hash::{self, Era, Kind, Scheme, Verdict
 use wp_app_password::wordpress::sanitize;
 use wp_app_password::wordpress::version::version_compare;
 
-const ORACLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/php/text_and_hashes_oracle.php");
+use crate::oracle;
 
 fn rows(json: &str) -> Vec<Value> {
     serde_json::from_str(json).unwrap()
@@ -87,33 +84,8 @@ fn hashes_are_accepted_by_the_wordpress_that_accepts_them() {
     assert!(matches > 60, "{matches} of {} match", rows.len());
 }
 
-/// Whether this machine was prepared to run everything, so that nothing may be skipped.
-#[allow(clippy::disallowed_methods, reason = "the rig announces itself in the environment")]
-fn in_test_rig() -> bool {
-    std::env::var_os("WP_APP_PASSWORD_TEST_RIG").is_some()
-}
-
 fn oracle(arguments: &[&str], input: String) -> Option<String> {
-    let spawned = Command::new("php")
-        .args(["-n", ORACLE])
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn();
-    let mut child = match spawned {
-        Ok(child) => child,
-        Err(error) => {
-            assert!(!in_test_rig(), "php is needed here: {error}");
-            eprintln!("SKIPPED: php is not on PATH, text and hashes were NOT compared with PHP ({error})");
-            return None;
-        }
-    };
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    assert!(output.status.success(), "the oracle failed: {}", output.status);
-    Some(String::from_utf8(output.stdout).unwrap())
+    oracle::ask("text_and_hashes_oracle.php", "text and hashes were", arguments, input)
 }
 
 #[test]
