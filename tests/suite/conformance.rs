@@ -730,6 +730,47 @@ fn a_long_walk_is_complete_and_sorted() {
 }
 
 #[test]
+fn a_walk_passes_over_rows_of_other_keys() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let usermeta = bed.table("usermeta");
+        let fill = |key: &str, users: std::ops::Range<u64>| {
+            let values: Vec<String> = users.map(|user| format!("({user}, '{key}', 'v{user}')")).collect();
+            bed.sql(&format!(
+                "INSERT INTO {usermeta} (user_id, meta_key, meta_value) VALUES {}",
+                values.join(", ")
+            ));
+        };
+        // Dense at first, then ever sparser, so that SQLite changes its way in the middle; one user has more
+        // rows of another key than a part holds.
+        let dense = 7_000_000..7_003_000;
+        let sparse: Vec<u64> = (0..40).map(|n| 7_100_000 + 500 * n).collect();
+        fill("_wanted", dense.clone());
+        fill("_foreign", 7_100_000..7_120_000);
+        for user in &sparse {
+            fill("_wanted", *user..user + 1);
+        }
+        for _ in 0..5 {
+            bed.sql(&format!(
+                "INSERT INTO {usermeta} (user_id, meta_key, meta_value) SELECT 7001000, '_foreign', 'x' \
+                 FROM {usermeta} WHERE meta_key = '_wanted' AND user_id < 7002000"
+            ));
+        }
+        let mut users = Vec::new();
+        store
+            .each_user_meta("_wanted", &mut |meta| {
+                assert_eq!(meta.value, Some(format!("v{}", meta.user).as_bytes()));
+                users.push(meta.user.0);
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let expected: Vec<u64> = dense.chain(sparse).collect();
+        assert_eq!(users, expected);
+        bed.sql(&format!("DELETE FROM {usermeta} WHERE meta_key IN ('_wanted', '_foreign')"));
+    });
+}
+
+#[test]
 fn a_value_of_two_hundred_megabytes_is_reported_not_loaded() {
     on_every_back_end_with_files_of_its_own(|bed| {
         let mut store = bed.store();
