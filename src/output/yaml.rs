@@ -147,12 +147,13 @@ const ODD: &[u8; 13] = b"*#<>%[]{}&':!";
 /// The common case, told cheaply: nothing special in it, too long for a reserved word, and no number.
 fn is_plain(text: &[u8]) -> bool {
     let blank_at_end = text.first() == Some(&b' ') || text.last() == Some(&b' ');
+    // A blank inside matters only behind a dash or another blank.
+    let pairs = || text.windows(2).any(|pair| matches!(pair, b"- " | b"  "));
     text.len() > 5
         && !any(text, |byte| zero_if_in(byte, ODD).min(zero_if_control(byte)))
         && !blank_at_end
         && !is_numeric(text)
-        // A dash, and a blank, only matter before a blank.
-        && !(any(text, |byte| zero_if_in(byte, b" ")) && text.windows(2).any(|pair| matches!(pair, b"- " | b"  ")))
+        && (!any(text, |byte| zero_if_in(byte, b" ")) || !pairs())
 }
 
 /// Whether Spyc hands the text to its literal block.

@@ -560,7 +560,7 @@ impl SqliteStore {
 type ChunkRow = (u64, u64, Option<Vec<u8>>, Option<Vec<u8>>);
 
 /// A walk along the users goes on while at most this many rows are passed over for each one that is wanted,
-/// after a start of some. Passing over a row costs about a quarter of what looking one up does.
+/// after a start of some: passing over a row is a step, looking one up is a search.
 const SPARSE: u64 = 4;
 const SPARSE_START: u64 = 2_000;
 
