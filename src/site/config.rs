@@ -93,15 +93,23 @@ pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Resul
         env: &env,
         url,
         limited_to_owner: owner_if_root(file),
+        databases: None,
     };
     let outcome = php::evaluate(&input).map_err(SiteError::Config)?;
-    Ok(Config {
+    let mut config = Config {
+        databases: None,
         outcome,
         file: file.to_path_buf(),
         root,
         is_whole_environment: !request.env_files.is_empty(),
         accepts_assumed: request.assume_env,
-    })
+    };
+    // HyperDB and LudicrousDB learn of their servers from a file of their own, which sees these constants.
+    if let Some(databases) = config.databases_file() {
+        let again = php::evaluate(&Input { databases: Some(databases.clone()), ..input });
+        config.databases = Some((databases, again.map(|outcome| outcome.databases())));
+    }
+    Ok(config)
 }
 
 /// The owner of the configuration, if this process is root's and so may read more than that user.
@@ -120,6 +128,8 @@ pub(super) struct Config {
     is_whole_environment: bool,
     /// `--assume-env`.
     accepts_assumed: bool,
+    /// The servers' own configuration, and what it told, where there is one.
+    databases: Option<(PathBuf, Result<Option<Setting>, String>)>,
 }
 
 impl Config {
@@ -151,7 +161,11 @@ impl Config {
                 ));
                 Address::Sqlite(file)
             }
-            _ => Address::Mysql(self.mysql(&mut origins, &mut notes)?),
+            (Dropin::Several, _) => Address::Mysql(self.writable(request, &mut origins, &mut notes)?),
+            _ => {
+                let login = self.login()?;
+                Address::Mysql(self.mysql(login, &mut origins, &mut notes)?)
+            }
         };
         let tables = self.tables(request, &mut origins)?;
         Ok(Site {
@@ -318,8 +332,24 @@ impl Config {
         }
     }
 
-    fn mysql(&self, origins: &mut Vec<Origin>, notes: &mut Vec<String>) -> Result<MysqlAddress, SiteError> {
-        let database = self.text("DB_NAME")?;
+    /// What `DB_NAME` and its like say.
+    fn login(&self) -> Result<Login, SiteError> {
+        Ok(Login {
+            database: self.text("DB_NAME")?,
+            host: self.text("DB_HOST")?,
+            user: self.text("DB_USER")?,
+            password: self.bytes("DB_PASSWORD")?,
+            charset: self.charset()?,
+        })
+    }
+
+    fn mysql(
+        &self,
+        login: Login,
+        origins: &mut Vec<Origin>,
+        notes: &mut Vec<String>,
+    ) -> Result<MysqlAddress, SiteError> {
+        let Login { database, host: written, user, password, charset } = login;
         if database.is_empty() {
             let cause = match &self.outcome.end {
                 End::Error(reason) => format!(" PHP would fail there: {reason}."),
@@ -331,7 +361,6 @@ impl Config {
                 self.file.display()
             )));
         }
-        let written = self.text("DB_HOST")?;
         let flags = match self.decided("MYSQL_CLIENT_FLAGS")?.map(|setting| setting.value) {
             Some(Plain::Int(flags)) => flags,
             None | Some(Plain::Null | Plain::Bool(_)) => 0,
@@ -356,10 +385,10 @@ impl Config {
             host: place.host,
             port: place.port.unwrap_or(3306),
             socket: None,
-            user: self.text("DB_USER")?,
-            password: DatabasePassword::new(self.bytes("DB_PASSWORD")?),
+            user,
+            password: DatabasePassword::new(password),
             database,
-            charset: self.charset()?,
+            charset,
             ssl_mode: ssl_mode(flags),
             ssl_ca: None,
             connect_timeout: CONNECT_TIMEOUT,
@@ -491,11 +520,9 @@ impl Config {
                 Dropin::None
             });
         }
-        if lower.contains("hyperdb") || lower.contains("ludicrousdb") {
-            return Err(SiteError::Unclear(format!(
-                "{} spreads the data over several databases, which is not read. Name the writable one that holds the users with --db.",
-                file.display()
-            )));
+        if has_several(&lower) {
+            // Without a file of their own, both take what wp-config.php says.
+            return Ok(if self.databases.is_some() { Dropin::Several } else { Dropin::None });
         }
         if lower.contains("query monitor") || lower.contains("qm_db") {
             // It only watches the queries.
@@ -505,6 +532,134 @@ impl Config {
             "{} may choose another database than wp-config.php names. {WAY_OUT}",
             file.display()
         )))
+    }
+
+    /// The file that tells HyperDB or LudicrousDB its servers, if the drop-in is there.
+    ///
+    /// HyperDB: `DB_CONFIG_FILE`, else the root, else the folder above unless it is a WordPress of its own.
+    /// LudicrousDB: the content folder, too, after the root.
+    fn databases_file(&self) -> Option<PathBuf> {
+        let content_dir = self.path("WP_CONTENT_DIR").ok()?;
+        let content_dir = content_dir.or_else(|| Some(self.root.as_ref()?.join("wp-content")))?;
+        let lower = root::read_text(&content_dir.join("db.php"))?.to_ascii_lowercase();
+        if !has_several(&lower) || lower.contains("sqlite_db_dropin_version") {
+            return None;
+        }
+        if let Some(file) = self.path("DB_CONFIG_FILE").ok()?.filter(|file| file.exists()) {
+            return Some(file);
+        }
+        let root = self.root.as_deref()?;
+        let above = root.parent().filter(|above| !above.join("wp-settings.php").exists());
+        let of_content = lower.contains("ludicrousdb").then_some(content_dir.as_path());
+        [Some(root), of_content, above]
+            .into_iter()
+            .flatten()
+            .map(|folder| folder.join("db-config.php"))
+            .find(|file| file.exists())
+    }
+
+    /// The server that WordPress writes users to, by HyperDB's rules: the lowest number of `write` in the
+    /// dataset that holds the table.
+    fn writable(
+        &self,
+        request: &Request,
+        origins: &mut Vec<Origin>,
+        notes: &mut Vec<String>,
+    ) -> Result<MysqlAddress, SiteError> {
+        let Some((file, told)) = &self.databases else {
+            return Err(SiteError::Config(format!("No servers are configured. {WAY_OUT}")));
+        };
+        let shown = file.display();
+        let unclear = |what: String| SiteError::Unclear(format!("{shown}: {what}. {WAY_OUT}"));
+        let told = told.clone().map_err(unclear)?;
+        let calls = match self.check("The list of servers", told)?.map(|setting| setting.value) {
+            Some(Plain::Array(calls)) => calls,
+            _ => return Err(unclear("no server is added there".into())),
+        };
+        let tables = self.tables(request, &mut Vec::new())?;
+        let named = |custom: &Option<String>, name: &str| match custom {
+            Some(table) => table.clone(),
+            None => format!("{}{name}", tables.prefix),
+        };
+        let ours = [
+            named(&tables.users, "users"),
+            named(&tables.usermeta, "usermeta"),
+            named(&None, if tables.multisite == Some(true) { "sitemeta" } else { "options" }),
+        ];
+        let mut datasets = vec!["global".to_owned(); ours.len()];
+        let mut servers: Vec<(String, i64, &Plain)> = Vec::new();
+        for (_, call) in &calls {
+            let Plain::Array(parts) = call else { continue };
+            let part = |index: usize| parts.get(index).map(|(_, value)| value);
+            let text = |index: usize| part(index).and_then(as_text);
+            match text(0).as_deref() {
+                Some("add_database") => {
+                    let Some(entry @ Plain::Array(_)) = part(2) else {
+                        return Err(unclear("a server is not an array that can be known".into()));
+                    };
+                    let dataset = match field(entry, "dataset") {
+                        None | Some(Plain::Null) => "global".to_owned(),
+                        Some(name) => {
+                            as_text(name).ok_or_else(|| unclear("a dataset cannot be known".into()))?
+                        }
+                    };
+                    let write =
+                        match field(entry, "write") {
+                            None | Some(Plain::Null) => 1,
+                            Some(Plain::Int(number)) => *number,
+                            Some(other) => match (other, truth(other)) {
+                                (Plain::Bool(_), Some(on)) => i64::from(on),
+                                _ => as_text(other).and_then(|text| text.trim().parse().ok()).ok_or_else(
+                                    || unclear("which server is written to cannot be known".into()),
+                                )?,
+                            },
+                        };
+                    if write != 0 {
+                        servers.push((dataset, write, entry));
+                    }
+                }
+                Some("add_table") => {
+                    let (Some(dataset), Some(table)) = (text(2), text(3)) else {
+                        return Err(unclear("the dataset of a table cannot be known".into()));
+                    };
+                    for (known, ours) in datasets.iter_mut().zip(&ours) {
+                        if *ours == table {
+                            known.clone_from(&dataset);
+                        }
+                    }
+                }
+                // A callback of another group only measures how far the readers lag behind.
+                _ if part(3).is_some() && text(3).as_deref() != Some("dataset") => {}
+                _ => return Err(unclear("a function decides which server holds a table".into())),
+            }
+        }
+        if datasets.iter().any(|dataset| *dataset != datasets[0]) {
+            return Err(unclear("users, their meta and the options lie in different datasets".into()));
+        }
+        servers.retain(|(dataset, _, _)| *dataset == datasets[0]);
+        let lowest = servers.iter().map(|(_, write, _)| *write).min();
+        let Some((_, _, entry)) = servers.iter().find(|(_, write, _)| Some(*write) == lowest) else {
+            return Err(unclear(format!("no server of the dataset {} is written to", datasets[0])));
+        };
+        let text = |name: &str| {
+            field(entry, name)
+                .and_then(as_text)
+                .ok_or_else(|| unclear(format!("{name} of the server that is written to cannot be known")))
+        };
+        let charset = field(entry, "charset").and_then(as_text).filter(|charset| !charset.is_empty());
+        let login = Login {
+            database: text("name")?,
+            host: text("host")?,
+            user: text("user")?,
+            password: match field(entry, "password") {
+                Some(Plain::Bytes(password)) => password.clone(),
+                _ => return Err(unclear("password of the server that is written to cannot be known".into())),
+            },
+            charset: charset.map_or_else(|| self.charset(), Ok)?,
+        };
+        let what = format!("database {} on {}", login.database, login.host);
+        origins.push(Origin::known("address", what, file.display().to_string()));
+        self.mysql(login, origins, notes)
     }
 
     /// The file of the SQLite integration, by its `constants.php`.
@@ -528,6 +683,35 @@ impl Config {
 enum Dropin {
     None,
     Sqlite,
+    /// HyperDB or LudicrousDB, with a configuration of their own.
+    Several,
+}
+
+/// How to log in to a server.
+struct Login {
+    database: String,
+    host: String,
+    user: String,
+    password: Vec<u8>,
+    charset: String,
+}
+
+/// Whether a drop-in, in lower case, spreads the data over several servers.
+fn has_several(dropin: &str) -> bool {
+    dropin.contains("hyperdb") || dropin.contains("ludicrousdb")
+}
+
+fn field<'p>(entry: &'p Plain, name: &str) -> Option<&'p Plain> {
+    let Plain::Array(entries) = entry else { return None };
+    entries.iter().find(|(key, _)| key == name.as_bytes()).map(|(_, value)| value)
+}
+
+fn as_text(value: &Plain) -> Option<String> {
+    match value {
+        Plain::Bytes(bytes) => String::from_utf8(bytes.clone()).ok(),
+        Plain::Int(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// The drop-in names its plugin's folder, and looks in the usual place otherwise.
@@ -732,13 +916,69 @@ mod tests {
 
     #[test]
     fn dropins_that_choose_databases_are_refused() {
-        for code in ["<?php // HyperDB", "<?php class my_db extends wpdb {}"] {
-            let refused =
-                message(resolved(&STOCK.replace("EXTRA", ""), &[("wp-content/db.php", code)], |_| {}));
-            assert!(refused.contains("db.php") && refused.contains("--db"), "{refused}");
-        }
+        let code = "<?php class my_db extends wpdb {}";
+        let refused = message(resolved(&STOCK.replace("EXTRA", ""), &[("wp-content/db.php", code)], |_| {}));
+        assert!(refused.contains("db.php") && refused.contains("--db"), "{refused}");
         let watched = ("wp-content/db.php", "<?php /* Plugin Name: Query Monitor Database Class */");
         assert!(resolved(&STOCK.replace("EXTRA", ""), &[watched], |_| {}).is_ok());
+    }
+
+    /// What HyperDB's configuration leads to: the database and its host, or the refusal.
+    fn of_servers(config: &str, place: &str, dropin: &str) -> Result<String, String> {
+        let code = format!("<?php\n{config}");
+        let files = [("wp-content/db.php", dropin), (place, code.as_str())];
+        match resolved(&STOCK.replace("EXTRA", ""), &files, |_| {}) {
+            Ok(site) => Ok(format!("{}@{}:{}", mysql(&site).database, mysql(&site).host, mysql(&site).port)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_server_that_is_written_to_is_found() {
+        const MAIN: &str = "$wpdb->add_database(array('host' => '10.0.0.1:3308', 'user' => DB_USER, \
+             'password' => DB_PASSWORD, 'name' => DB_NAME));";
+        const READER: &str = "$wpdb->add_database(array('host' => '10.0.0.2', 'user' => 'r', 'password' => 'x', \
+             'name' => 'db', 'write' => 0, 'read' => 1));";
+        let hyper = |config: &str| of_servers(config, "db-config.php", "<?php // HyperDB");
+        assert_eq!(hyper(&format!("{READER}{MAIN}")), Ok("db@10.0.0.1:3308".into()));
+        assert_eq!(
+            hyper(
+                &MAIN.replace("=> DB_NAME", "=> 'second', 'write' => 2").repeat(2).replacen("second", "b", 1)
+            ),
+            Ok("b@10.0.0.1:3308".into())
+        );
+        let first = MAIN.replace("=> DB_NAME", "=> 'main', 'write' => 1");
+        let second = MAIN.replace("=> DB_NAME", "=> 'spare', 'write' => 2");
+        assert_eq!(hyper(&format!("{second}{first}")), Ok("main@10.0.0.1:3308".into()));
+        // A dataset of its own for other tables changes nothing, one for the users does.
+        let other = MAIN.replace("=> DB_NAME", "=> 'blogs', 'dataset' => 'blogs'");
+        assert_eq!(
+            hyper(&format!("{MAIN}{other}$wpdb->add_table('blogs', 'x_7_posts');")),
+            Ok("db@10.0.0.1:3308".into())
+        );
+        let all =
+            "foreach (['users', 'usermeta', 'options'] as $t) { $wpdb->add_table('blogs', 'x_' . $t); }";
+        assert_eq!(hyper(&format!("{MAIN}{other}{all}")), Ok("blogs@10.0.0.1:3308".into()));
+        let lag = "$wpdb->add_callback('lag', 'get_lag_cache');";
+        assert_eq!(hyper(&format!("{MAIN}{lag}")), Ok("db@10.0.0.1:3308".into()));
+        for (config, reason) in [
+            (format!("{MAIN}{other}$wpdb->add_table('blogs', 'x_users');"), "different datasets"),
+            (format!("{MAIN}$wpdb->add_callback('my_function');"), "a function decides"),
+            (READER.to_owned(), "no server of the dataset global is written to"),
+            (String::new(), "no server is added"),
+            (format!("if ($_SERVER['HTTP_HOST'] == 'a') {{ {MAIN} }} else {{ {READER} }}"), "cannot be determined"),
+            (MAIN.replace("DB_NAME", "$_SERVER['HTTP_HOST']"), "name of the server"),
+            (MAIN.replace("DB_NAME", "getenv('SHARD') ?: 'db'"), "SHARD"),
+            (MAIN.replace("array(", "array(("), "syntax error"),
+        ] {
+            let refused = hyper(&config).unwrap_err();
+            assert!(refused.contains(reason) && refused.contains("--db"), "{reason}: {refused}");
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+        // Without a file of its own, a drop-in takes what wp-config.php says; LudicrousDB knows one more place.
+        let of_content = "wp-content/db-config.php";
+        assert_eq!(of_servers(MAIN, of_content, "<?php // HyperDB"), Ok("db@127.0.0.1:3307".into()));
+        assert_eq!(of_servers(MAIN, of_content, "<?php // LudicrousDB"), Ok("db@10.0.0.1:3308".into()));
     }
 
     #[test]

@@ -171,6 +171,7 @@ fn evaluate(root: &Path, config: &Path, case: &Case) -> Result<Outcome, String> 
         env: &env,
         url: case.url.as_deref().and_then(Url::parse),
         limited_to_owner: None,
+        databases: None,
     })
 }
 
@@ -531,6 +532,7 @@ fn no_bytes_make_the_evaluator_panic_or_hang() {
         env: &env,
         url: None,
         limited_to_owner: None,
+        databases: None,
     };
     let try_with = |code: &[u8]| {
         fs::write(&file, code).unwrap();

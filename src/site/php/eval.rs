@@ -418,6 +418,38 @@ impl<'a> Evaluator<'a> {
         self.arrive(0, flow, |flow| matches!(flow, Flow::Return(_)), span)
     }
 
+    /// Evaluates the file that tells a database layer its servers, in the scope of `require_wp_db()`.
+    pub fn run_databases(&mut self, file: &Path) -> Result<(), Stop> {
+        let span = self.here.source.program.span;
+        let content = match self.read_file(file) {
+            Ok(content) => content,
+            Err(_) => return Err(self.throw(span, format!("{} cannot be read", file.display()))),
+        };
+        self.state.locals.push(HashMap::new());
+        let shown: Rc<str> = file.display().to_string().into();
+        self.run_source(&content, Rc::from(file), shown, span)?;
+        Ok(())
+    }
+
+    /// `$wpdb->add_database( … )` and its like: kept in order, as a variable that no program can name.
+    fn add_database(&mut self, method: &str, arguments: Vec<Value>, span: Span) -> Value {
+        let line = i64::from(self.here.source.line(span));
+        let call = [Value::text(method), Value::int(line)].into_iter().chain(arguments);
+        let call = Value::array(Array::from_list(call));
+        let calls = self.state.globals.get(super::DATABASES).map(|calls| calls.value.clone());
+        let calls = match calls {
+            None => Value::array(Array::from_list([call])),
+            Some(Value { data: Data::Array(calls), env, .. }) => {
+                let mut calls = Rc::unwrap_or_clone(calls);
+                calls.push(call);
+                Value::array(calls).with(&env)
+            }
+            Some(unknown) => unknown,
+        };
+        self.set_global(super::DATABASES, calls, span);
+        Value::null()
+    }
+
     fn file_body(&mut self) -> Exec {
         let program = self.here.source.program;
         self.hoist(&program.stmts);
@@ -1726,8 +1758,13 @@ impl<'a> Evaluator<'a> {
             }
             ExprKind::New(new) => return self.new_object(new, span),
             ExprKind::MethodCall(call) | ExprKind::NullsafeMethodCall(call) => {
-                let object = self.expr(call.object)?;
                 let method = call.method.name_str().unwrap_or("").to_ascii_lowercase();
+                if self.input.databases.is_some() && is_wpdb(call.object) && ADDING.contains(&method.as_str())
+                {
+                    let arguments = self.arguments(&call.args)?;
+                    return Ok(self.add_database(&method, arguments, span));
+                }
+                let object = self.expr(call.object)?;
                 let arguments = self.arguments(&call.args)?;
                 return self.method(object, &method, &arguments, span);
             }
@@ -2464,4 +2501,11 @@ fn ends_with_settings(expr: &Expr<'_, '_>) -> bool {
 fn is_autoloader(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "autoload.php")
         && path.parent().and_then(Path::file_name).is_some_and(|name| name == "vendor")
+}
+
+/// The methods of HyperDB and LudicrousDB that a configuration calls.
+const ADDING: [&str; 3] = ["add_database", "add_table", "add_callback"];
+
+fn is_wpdb(object: &Expr<'_, '_>) -> bool {
+    matches!(&object.kind, ExprKind::Variable(name) if name.as_str() == "wpdb")
 }

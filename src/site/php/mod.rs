@@ -44,7 +44,12 @@ pub struct Input<'e> {
     pub url: Option<Url>,
     /// The owner of the file when this process may read more than that one can.
     pub limited_to_owner: Option<u32>,
+    /// A second file, of HyperDB or LudicrousDB, that is evaluated after the first: [`Outcome::databases`].
+    pub databases: Option<PathBuf>,
 }
+
+/// The variable that holds what a second file told `$wpdb`.
+const DATABASES: &str = "\0databases";
 
 /// The parts of `--url` that a request shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +182,11 @@ impl Outcome {
         found.filter(|setting| setting.value != Plain::Null).or_else(|| self.doubtful())
     }
 
+    /// What the second file told `$wpdb`: a list of calls, each the method's name, the line and the arguments.
+    pub fn databases(&self) -> Option<Setting> {
+        self.variable(DATABASES)
+    }
+
     fn doubtful(&self) -> Option<Setting> {
         let reason = self.doubt.clone()?;
         Some(Setting {
@@ -194,7 +204,7 @@ impl Outcome {
 
     /// The names of all global variables.
     pub fn variable_names(&self) -> impl Iterator<Item = &str> {
-        self.variables.iter().map(|(name, _)| name.as_str())
+        self.variables.iter().map(|(name, _)| name.as_str()).filter(|name| *name != DATABASES)
     }
 }
 
@@ -258,6 +268,17 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
         // A way that loads WordPress counts more than one that ended in `exit`.
         state = if std::mem::take(&mut is_first) { other } else { state.join(other, &why) };
         end = End::Complete;
+    }
+    if let Some(file) = &input.databases {
+        evaluator.state = state;
+        let ended = evaluator.run_databases(file);
+        if let Err(Stop::Throw(why) | Stop::Limit(why)) = &ended {
+            return Err(sentence(why));
+        }
+        if ended.is_err() || !evaluator.finished.is_empty() {
+            return Err(format!("{} ends before it has told everything", file.display()));
+        }
+        state = std::mem::take(&mut evaluator.state);
     }
     let has_environment = evaluator.variables_read.values().any(|set| *set);
     let setting = |value: &Value, file: &str, line: u32, maybe: Option<&Rc<Why>>| {
