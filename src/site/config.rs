@@ -966,7 +966,10 @@ mod tests {
             (format!("{MAIN}$wpdb->add_callback('my_function');"), "a function decides"),
             (READER.to_owned(), "no server of the dataset global is written to"),
             (String::new(), "no server is added"),
-            (format!("if ($_SERVER['HTTP_HOST'] == 'a') {{ {MAIN} }} else {{ {READER} }}"), "cannot be determined"),
+            (
+                format!("if ($_SERVER['HTTP_HOST'] == 'a') {{ {MAIN} }} else {{ {READER} }}"),
+                "cannot be determined",
+            ),
             (MAIN.replace("DB_NAME", "$_SERVER['HTTP_HOST']"), "name of the server"),
             (MAIN.replace("DB_NAME", "getenv('SHARD') ?: 'db'"), "SHARD"),
             (MAIN.replace("array(", "array(("), "syntax error"),

@@ -436,6 +436,8 @@ impl<'a> Evaluator<'a> {
         let line = i64::from(self.here.source.line(span));
         let call = [Value::text(method), Value::int(line)].into_iter().chain(arguments);
         let call = Value::array(Array::from_list(call));
+        // An element that is only a fallback makes the whole list one.
+        let read = call.variables_inside();
         let calls = self.state.globals.get(super::DATABASES).map(|calls| calls.value.clone());
         let calls = match calls {
             None => Value::array(Array::from_list([call])),
@@ -446,6 +448,7 @@ impl<'a> Evaluator<'a> {
             }
             Some(unknown) => unknown,
         };
+        let calls = calls.with(&read);
         self.set_global(super::DATABASES, calls, span);
         Value::null()
     }

@@ -282,7 +282,8 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
     }
     let has_environment = evaluator.variables_read.values().any(|set| *set);
     let setting = |value: &Value, file: &str, line: u32, maybe: Option<&Rc<Why>>| {
-        let unset = value.env.iter().any(|env| env.values().any(|set| !set));
+        let read = value.variables_inside();
+        let unset = read.iter().any(|read| read.values().any(|set| !set));
         let plain = match maybe {
             Some(why) => Plain::Unknown(sentence(why)),
             None => plain(value),
@@ -292,7 +293,7 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
             _ if unset && !has_environment => State::Assumed,
             _ => State::Known,
         };
-        let variables = value.env.iter().flat_map(|env| env.keys().cloned()).collect();
+        let variables = read.iter().flat_map(|read| read.keys().cloned()).collect();
         Setting { value: plain, state, source: format!("{file}:{line}"), variables }
     };
     Ok(Outcome {

@@ -148,6 +148,17 @@ pub fn merge(left: &Option<Rc<Variables>>, right: &Option<Rc<Variables>>) -> Opt
 }
 
 impl Value {
+    /// The environment variables that this value, or an element at any depth, was made of.
+    pub fn variables_inside(&self) -> Option<Rc<Variables>> {
+        match &self.data {
+            Data::Array(array) | Data::Object(array) => array
+                .entries
+                .iter()
+                .fold(self.env.clone(), |all, (_, element)| merge(&all, &element.variables_inside())),
+            _ => self.env.clone(),
+        }
+    }
+
     pub fn new(data: Data) -> Self {
         Self { data, env: None }
     }
