@@ -124,7 +124,7 @@ pub const MIRRORED: [&str; 7] = ["create", "list", "get", "exists", "update", "r
 ///
 /// One addition: a global parameter that needs a value takes the next argument when it is written without
 /// `=`, because `--db URL` is what everybody types; WP-CLI has no meaning for that spelling, except where
-/// [`takes_next`] says so.
+/// `takes_next` says so.
 pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command) -> Split {
     let mut split = Split::default();
     let mut arguments = arguments.into_iter().peekable();

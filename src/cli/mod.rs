@@ -478,7 +478,14 @@ fn with_site<T>(
         out.note(note);
     }
     explain(&site, out);
-    let mut store = store::open(&site.address, &site.tables)?;
+    let mut store = store::open(&site.address, &site.tables).map_err(|error| match &site.address {
+        // It holds nothing that anybody else needs.
+        store::Address::Sqlite(file) if global.sandbox => Error::Usage(format!(
+            "The sandbox cannot be used: {error}\nRemove {} and a new one is made.",
+            file.display()
+        )),
+        _ => error.into(),
+    })?;
     if let Some(blog_id) = find_blog(&site, store.as_mut())? {
         site.tables.blog_id = blog_id;
         store = store::open(&site.address, &site.tables)?;

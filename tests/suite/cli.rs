@@ -524,3 +524,17 @@ fn a_damaged_list_can_be_replaced_by_an_empty_one() {
     assert_eq!(code(&output), 0, "{output:?}");
     assert_eq!(site.0.metas()[&3], [b"a:0:{}"]);
 }
+
+#[test]
+fn a_broken_sandbox_says_how_to_get_a_new_one() {
+    let home = tempfile::tempdir().unwrap();
+    let run = || rig::binary().args(["--sandbox", "list"]).env("HOME", home.path()).output().unwrap();
+    assert_eq!(code(&run()), 0);
+    let file = home.path().join(".local/share/wp-app-password/sandbox.sqlite");
+    std::fs::write(&file, "broken").unwrap();
+    let broken = run();
+    assert_eq!(code(&broken), 1);
+    assert!(stderr(&broken).contains(&format!("Remove {}", file.display())), "{broken:?}");
+    std::fs::remove_file(&file).unwrap();
+    assert_eq!(code(&run()), 0);
+}
