@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_wp_app_password_global_optspecs
-    string join \n path= db= wp-config= env-file= assume-env table-prefix= sandbox url= alias= expect-url= cache= replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root h/help V/version
+    string join \n path= db= wp-config= env-file= assume-env php table-prefix= sandbox url= alias= expect-url= cache= replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root h/help V/version
 end
 
 function __fish_wp_app_password_needs_command
@@ -38,13 +38,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l user -d
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -s V -l version -d 'Print version'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "create" -d 'Create a new application password'
@@ -80,13 +81,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l porcelain -d 'Output just the new password'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l uuid -d 'Filter by the universally unique ID' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l app_id -d 'Filter by the application ID (--app-id is accepted too)' -r
@@ -126,13 +128,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l field -d 'Print the value of a single field' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l fields -d 'Limit the output to specific fields' -r
@@ -154,13 +157,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -176,13 +180,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l name -d 'The new name of the application password' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
@@ -199,13 +204,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -221,13 +227,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -244,13 +251,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l all -d 'Revoke all of the user\'s application passwords'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -268,13 +276,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s y -l yes -d 'Don\'t ask'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l dry-run -d 'Show what would be revoked and change nothing (exit code 2 if anything would)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 json\t''
@@ -294,13 +303,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l show-secrets -d 'Show passwords and salts too'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -316,13 +326,14 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completi
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -338,11 +349,12 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l color -d 'Colorize labels also where stdout is not a terminal'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l no-color -d 'Never colorize'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-packages -d 'Without effect: packages are never loaded'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l allow-root -d 'Without effect: root may run this program'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

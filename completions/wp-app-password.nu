@@ -11,6 +11,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -26,7 +27,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     --version(-V)             # Print version
   ]
@@ -55,6 +56,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -70,7 +72,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     app_name: string          # Name of the application
@@ -111,6 +113,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -126,7 +129,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user?: string             # User login, user email, or user ID; without it, every user of the site
   ]
@@ -149,6 +152,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -164,7 +168,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
@@ -181,6 +185,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -196,7 +201,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     app_name: string          # Name of the application
@@ -214,6 +219,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -229,7 +235,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
@@ -246,6 +252,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -261,7 +268,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
@@ -279,6 +286,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -294,7 +302,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
     ...uuids: string          # Universally unique IDs, separate arguments or separated by blanks
@@ -313,6 +321,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -328,7 +337,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
   ]
@@ -350,6 +359,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -365,7 +375,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
   ]
 
@@ -384,6 +394,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -399,7 +410,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     shell: string@"nu-complete wp-app-password completions shell" # Shell to complete in
   ]
@@ -415,6 +426,7 @@ module completions {
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
     --table-prefix: string    # Prefix of the tables with --db (default: wp_)
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
@@ -430,7 +442,7 @@ module completions {
     --skip-plugins: string    # Without effect: plugins are never loaded
     --skip-themes: string     # Without effect: themes are never loaded
     --skip-packages           # Without effect: packages are never loaded
-    --allow-root              # Without effect: root may run this program
+    --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     command?: string          # Command whose page to print (default: the program's own page)
   ]

@@ -75,6 +75,13 @@ pub struct Global {
     #[arg(long, global = true)]
     pub assume_env: bool,
 
+    /// Evaluate the configuration with this machine's PHP, which runs the site's code
+    ///
+    /// For the few configurations that stay unknown. wp-settings.php is left out. Root's process runs it as
+    /// the owner of the file.
+    #[arg(long, global = true)]
+    pub php: bool,
+
     /// Prefix of the tables with --db (default: wp_)
     #[arg(long, global = true, value_name = "prefix")]
     pub table_prefix: Option<String>,
@@ -145,7 +152,7 @@ pub struct Global {
     #[arg(long, global = true, help_heading = "Accepted for WP-CLI's sake")]
     pub skip_packages: bool,
 
-    /// Without effect: root may run this program
+    /// With --php, run code of root's own files as root; else without effect
     #[arg(long, global = true, help_heading = "Accepted for WP-CLI's sake")]
     pub allow_root: bool,
 

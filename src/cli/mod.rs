@@ -445,6 +445,8 @@ fn request(global: &Global, place: &Place) -> Result<site::Request, Error> {
         wp_config: global.wp_config.clone(),
         env_files: global.env_file.clone(),
         assume_env: global.assume_env,
+        php: global.php,
+        allow_root: global.allow_root,
         alias: place.alias.as_ref().map(|alias| format!("@{alias}")),
         default_path: place.wp_cli.path(),
         cwd: place.cwd.clone(),

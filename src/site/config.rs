@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::address::{CONNECT_TIMEOUT, READ_TIMEOUT};
+use super::php::subprocess::RunAs;
 use super::php::{self, End, Input, Outcome, Plain, Setting, Url};
 use super::{
     Finding, Origin, Request, Site, SiteError, State, Survey, check_prefix, db_host, env_file, given_prefix,
@@ -68,7 +69,8 @@ const OF_CACHES: [&str; 17] = [
 const VARIABLES: [&str; 3] = ["table_prefix", "redis_server", "memcached_servers"];
 
 /// What to do when a setting cannot be had from the files.
-const WAY_OUT: &str = "Name the database with --db or WP_APP_PASSWORD_DB instead.";
+const WAY_OUT: &str =
+    "Name the database with --db or WP_APP_PASSWORD_DB instead, or let PHP evaluate the file with --php.";
 
 /// Evaluates the configuration of a root, or a configuration on its own.
 pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Result<Config, SiteError> {
@@ -95,7 +97,13 @@ pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Resul
         limited_to_owner: owner_if_root(file),
         databases: None,
     };
-    let outcome = php::evaluate(&input).map_err(SiteError::Config)?;
+    let outcome = match php::evaluate(&input) {
+        ours if request.php => {
+            let run_as = php_user(file, request.allow_root)?;
+            php::subprocess::evaluate(&input, ours.as_ref().ok(), run_as).map_err(SiteError::Config)?
+        }
+        ours => ours.map_err(SiteError::Config)?,
+    };
     let mut config = Config {
         databases: None,
         outcome,
@@ -117,6 +125,26 @@ fn owner_if_root(file: &Path) -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     let owner = std::fs::metadata(file).ok()?.uid();
     (rustix::process::geteuid().is_root() && owner != 0).then_some(owner)
+}
+
+/// Whom the site's code runs as: for root the owner of the configuration, whose code it is.
+fn php_user(file: &Path, allow_root: bool) -> Result<Option<RunAs>, SiteError> {
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(None);
+    }
+    let of_file = std::fs::metadata(file)
+        .map_err(|error| SiteError::Config(format!("{} cannot be read: {error}.", file.display())))?;
+    if of_file.uid() != 0 {
+        return Ok(Some(RunAs { user: of_file.uid(), group: of_file.gid() }));
+    }
+    if allow_root {
+        return Ok(None);
+    }
+    Err(SiteError::Usage(format!(
+        "--php would run {}, and what it includes, as root. Run this program as the site's user, or add --allow-root.",
+        file.display()
+    )))
 }
 
 /// An evaluated configuration.

@@ -92,6 +92,10 @@ pub struct Request {
     pub env_files: Vec<PathBuf>,
     /// `--assume-env`: what falls back because a variable is not set here counts.
     pub assume_env: bool,
+    /// `--php`: the machine's PHP evaluates the configuration.
+    pub php: bool,
+    /// `--allow-root`: with `--php`, code of root's files may run as root.
+    pub allow_root: bool,
     /// `@prod`: the alias that [`Request::path`] is from, or that names the site in the working directory.
     pub alias: Option<String>,
     /// The root that WP-CLI's configuration names, and the file that does. Counts where no flag, alias or

@@ -566,3 +566,78 @@ if (!defined('ABSPATH')) {
     define('ABSPATH', $webroot_dir . '/wp/');
 }
 "#;
+
+#[test]
+fn php_evaluates_what_stays_unknown_and_the_request_stays_so() {
+    if !Command::new("php").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: php is missing, so --php was not tried");
+        return;
+    }
+    let code = STOCK
+        .replace("<?php", "<?php echo 'noise'; class Names { static $of = ['db' => 'from-class']; }")
+        .replace("'blog'", "Names::$of['db']")
+        .replace("'hunter2'", "\"p\\xe4ss\"")
+        .replace("'x_'", "isset($_SERVER['HTTP_HOST']) ? 'web_' : 'cli_'")
+        .replace("'utf8mb4'", "getenv('BLOG_CHARSET') ?: 'utf8'")
+        .replace("require_once", "require __DIR__ . '/more.php';\nrequire_once");
+    let tree = Tree::new(&[
+        ("root/wp-config.php", &code),
+        ("root/wp-load.php", ""),
+        (
+            "root/more.php",
+            "<?php @file_put_contents(__DIR__ . '/written', 'x'); define('MULTISITE', is_dir(__DIR__) && !is_file(__DIR__ . '/none'));",
+        ),
+        ("root/wp-settings.php", "<?php file_put_contents(__DIR__ . '/loaded', 'x');"),
+        ("home/x", ""),
+    ]);
+    let plain = tree.site("root", &["--url=a.example"]);
+    assert_eq!(setting(&plain, "DB_NAME"), (&Value::Null, "unknown"));
+    assert!(plain["problem"].as_str().unwrap().contains("--php"), "{plain}");
+    let site = tree.site("root", &["--php", "--allow-root", "--show-secrets", "--url=a.example"]);
+    assert_eq!(setting(&site, "DB_NAME"), (&"from-class".into(), "known"));
+    assert_eq!(site["settings"]["DB_PASSWORD"]["value"]["base64"], "cORzcw==");
+    assert_eq!(setting(&site, "table_prefix"), (&"web_".into(), "known"));
+    assert_eq!(setting(&site, "MULTISITE"), (&true.into(), "known"));
+    // What the web server's environment may change, PHP knows no better.
+    assert_eq!(setting(&site, "DB_CHARSET"), (&"utf8".into(), "assumed"));
+    // On the command line PHP sees no host; that is not an answer.
+    let site = tree.site("root", &["--php", "--allow-root"]);
+    assert_eq!(setting(&site, "table_prefix"), (&Value::Null, "unknown"));
+    assert!(!tree.path("root/loaded").exists() && !tree.path("root/written").exists());
+    if rustix::process::geteuid().is_root() {
+        let refused = tree.run("root", &["list", "1", "--php"]);
+        assert!(
+            stderr(&refused).contains("as root") && stderr(&refused).contains("--allow-root"),
+            "{refused:?}"
+        );
+    }
+    tree.write("root/wp-config.php", b"<?php die('no');");
+    let output = tree.run("root", &["list", "1", "--php", "--allow-root"]);
+    assert!(stderr(&output).contains("names no database"), "{output:?}");
+}
+
+#[test]
+fn a_stock_configuration_is_evaluated_in_less_than_a_millisecond() {
+    use wp_app_password::site::php::{Input, evaluate};
+    let tree = Tree::new(&[("wp-config.php", of_case("stock").as_str())]);
+    let env = wp_app_password::site::Environment::default();
+    let input = Input {
+        file: tree.path("wp-config.php"),
+        root: Some(tree.path("")),
+        working_dir: tree.path(""),
+        env: &env,
+        url: None,
+        limited_to_owner: None,
+        databases: None,
+    };
+    let best = (0..200)
+        .map(|_| {
+            let start = std::time::Instant::now();
+            evaluate(&input).unwrap();
+            start.elapsed()
+        })
+        .min()
+        .unwrap();
+    eprintln!("a stock wp-config.php is evaluated in {best:?}");
+    assert!(best < std::time::Duration::from_millis(1), "{best:?}");
+}

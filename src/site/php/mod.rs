@@ -20,6 +20,7 @@ mod names;
 mod regex;
 mod source;
 mod state;
+pub mod subprocess;
 mod value;
 
 use eval::{Evaluator, Stop};
