@@ -1529,7 +1529,14 @@ fn as_user(uid: u32, gid: u32, test: &str, file: &Path) -> std::process::Output 
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     let program = folder.path().join("suite");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // Not copied by this process: a child that another test starts meanwhile would inherit the open copy, and
+    // a program that is open for writing cannot be executed ("Text file busy").
+    let copied = std::process::Command::new("cp")
+        .arg(std::env::current_exe().unwrap())
+        .arg(&program)
+        .status()
+        .unwrap();
+    assert!(copied.success());
     std::process::Command::new(program)
         .args(["--exact", "--nocapture", test])
         .env("WP_APP_PASSWORD_TEST_AS", file)
