@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -396,10 +396,17 @@ fn every_hash_that_is_written_is_accepted(rig: &Rig, site: &Site) {
 }
 
 fn requests_overlap(_rig: &Rig, site: &Site) {
-    // Which worker takes a connection is up to the system: of four requests, two at the same time prove it.
+    // A worker of PHP's server takes every connection that waits when it looks, and then serves them one after
+    // another. So the requests come one by one, each while the worker before is busy and does not look: of four,
+    // two at the same time prove it.
     let answers: Vec<Value> = std::thread::scope(|scope| {
-        let slow = || scope.spawn(|| site.get("/?rig_sleep=700", "nobody", "").json());
-        [slow(), slow(), slow(), slow()].map(|thread| thread.join().unwrap()).into()
+        let slow = |after: u64| {
+            scope.spawn(move || {
+                std::thread::sleep(Duration::from_millis(after));
+                site.get("/?rig_sleep=1500", "nobody", "").json()
+            })
+        };
+        [slow(0), slow(250), slow(500), slow(750)].map(|thread| thread.join().unwrap()).into()
     });
     let overlapping = answers.iter().enumerate().any(|(index, one)| {
         answers[..index].iter().any(|other| {
