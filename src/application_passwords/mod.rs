@@ -156,19 +156,20 @@ impl Contents {
 }
 
 /// The fields of an entry, in the order in which WordPress writes them.
-pub const FIELDS: [&str; 7] = ["uuid", "app_id", "name", "password", "created", "last_used", "last_ip"];
+pub use crate::wordpress::schema::item::ALL as FIELDS;
 
 /// Reads the values of many users, one after another, when they are as WordPress writes them: without a
 /// [`StoredList`] for each.
 pub struct PlainReader(PlainList);
 
-impl PlainReader {
+impl Default for PlainReader {
     /// A reader; its memory is used again for each value.
-    #[allow(clippy::new_without_default, reason = "there is no default value of a reader")]
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self(PlainList::new(&FIELDS))
     }
+}
 
+impl PlainReader {
     /// The entries, their fields in the order of [`FIELDS`]. `None`: make a [`StoredList`] of this value, there
     /// is something about it.
     pub fn read<'a>(&'a mut self, value: Option<&'a [u8]>) -> Option<Rows<'a>> {
@@ -213,6 +214,8 @@ pub struct ApplicationPasswords<'s> {
     store: &'s mut dyn Store,
     /// Replace a value that cannot be read, keeping its bytes in a second meta row.
     replace_unreadable: bool,
+    /// What was to be told of the list that a change found first.
+    concerns: Option<Vec<String>>,
 }
 
 /// What an edit wants to happen to the list.
@@ -226,7 +229,12 @@ enum Edit<T> {
 impl<'s> ApplicationPasswords<'s> {
     /// Operations on this store.
     pub fn new(store: &'s mut dyn Store, replace_unreadable: bool) -> Self {
-        Self { store, replace_unreadable }
+        Self { store, replace_unreadable, concerns: None }
+    }
+
+    /// [`StoredList::concerns`] of the list as the first change found it, once.
+    pub fn take_concerns(&mut self) -> Vec<String> {
+        self.concerns.take().unwrap_or_default()
     }
 
     /// `get_user_application_passwords()`, without its habit of writing during a read.
@@ -439,6 +447,7 @@ impl<'s> ApplicationPasswords<'s> {
                 std::thread::sleep(pause(attempt));
             }
             let list = self.read(user.id)?;
+            self.concerns.get_or_insert_with(|| list.concerns(user));
             let (mut document, backup) = match &list.contents {
                 Contents::Absent => (Document::empty_array(), None),
                 Contents::List(document) => (document.clone(), None),

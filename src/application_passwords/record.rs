@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::wordpress::php_serialize::{Document, Key, NodeId, View};
+use crate::wordpress::sanitize;
 
 /// A view of one entry inside its document.
 #[derive(Clone, Copy)]
@@ -49,7 +50,7 @@ impl<'d> Record<'d> {
     /// WordPress: `application_name_exists_for_user()` compares by PHP's `strtolower()`, ASCII letters only.
     pub fn is_named(&self, name: &[u8]) -> bool {
         match self.get("name") {
-            Some(View::Str(own)) => own.eq_ignore_ascii_case(name),
+            Some(View::Str(own)) => sanitize::same_name(&own, name),
             Some(View::Int(number)) => number.to_string().as_bytes() == name,
             // PHP: a missing or null name is the empty string.
             None | Some(View::Null) => name.is_empty(),

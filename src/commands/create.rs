@@ -126,8 +126,9 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         uuid: generate::uuid4(&mut rng),
         created: context.now,
     };
-    let concerns = context.passwords().read(user.id)?.concerns(&user);
-    context.passwords().create(&user, &entry, rules)?;
+    let mut passwords = context.passwords();
+    passwords.create(&user, &entry, rules)?;
+    let concerns = passwords.take_concerns();
     context.warn_of(concerns);
     if let Err(reason) = deliver(args, context, &user, &entry, &password) {
         let reason = reason.to_string();

@@ -35,14 +35,16 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     if uuids.is_empty() != args.all {
         return Err(Error::UuidsOrAll);
     }
-    let concerns = context.passwords().read(user.id)?.concerns(&user);
+    let mut passwords = context.passwords();
     if args.all {
-        context.passwords().delete_all(&user)?;
+        passwords.delete_all(&user)?;
+        let concerns = passwords.take_concerns();
         context.warn_of(concerns);
         context.revoked("Deleted all application passwords")?;
         return Ok(Outcome::Done);
     }
-    let found = context.passwords().delete(&user, &uuids)?;
+    let found = passwords.delete(&user, &uuids)?;
+    let concerns = passwords.take_concerns();
     context.warn_of(concerns);
     for (uuid, _) in uuids.iter().zip(&found).filter(|(_, found)| !**found) {
         let mut message = b"Failed to delete UUID ".to_vec();

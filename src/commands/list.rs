@@ -246,7 +246,7 @@ fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
     }
     let mut stream = RowStream::begin(context.out, &request, &ALL_FIELDS)?;
     let unfiltered = args.filters.accept_all();
-    let mut reader = PlainReader::new();
+    let mut reader = PlainReader::default();
     let mut order = Vec::new();
     each_user(context, |out, user, row| {
         if let Some(rows) = reader.read(row.value).filter(|_| unfiltered) {

@@ -10,8 +10,7 @@
 
 use std::borrow::Cow;
 
-/// Bytes that `trim()` removes.
-const TRIM: &[u8] = b" \t\n\r\0\x0B";
+use super::php_serialize::trim;
 
 /// The `\s` of PCRE without `/u`.
 const REGEX_SPACE: &[u8] = b" \t\n\x0B\x0C\r";
@@ -157,23 +156,9 @@ pub fn php_is_numeric(text: &[u8]) -> Option<i64> {
     number.parse::<f64>().ok().map(|float| if float.is_finite() { float as i64 } else { 0 })
 }
 
-/// ASCII letters in lower case, other bytes as they are: PHP 8's `strtolower()`.
-pub fn ascii_lowercase(text: &[u8]) -> Vec<u8> {
-    text.to_ascii_lowercase()
-}
-
 /// Whether two names are one to `WP_Application_Passwords::application_name_exists_for_user()`.
 pub fn same_name(left: &[u8], right: &[u8]) -> bool {
     left.eq_ignore_ascii_case(right)
-}
-
-/// PHP's `trim()`.
-pub fn trim(text: &[u8]) -> &[u8] {
-    let Some(start) = text.iter().position(|byte| !TRIM.contains(byte)) else {
-        return &[];
-    };
-    let end = text.iter().rposition(|byte| !TRIM.contains(byte)).map_or(start, |last| last + 1);
-    text.get(start..end).unwrap_or_default()
 }
 
 fn is_percent_triplet(bytes: &[u8]) -> bool {

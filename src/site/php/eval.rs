@@ -459,21 +459,29 @@ impl<'a> Evaluator<'a> {
         self.statements(&program.stmts)
     }
 
+    /// Remembers a function, the first of its name, or that there is a class.
+    fn declare(&mut self, statement: &'a Stmt<'a, 'a>) {
+        match &statement.kind {
+            StmtKind::Function(declaration) => {
+                if let Some(name) = declaration.name.as_str() {
+                    let function = Function { declaration, here: self.here.clone() };
+                    self.state.functions.entry(name.to_ascii_lowercase()).or_insert(function);
+                }
+            }
+            StmtKind::Class(class) => {
+                if let Some(name) = class.name.and_then(|name| name.as_str()) {
+                    self.state.classes.insert(name.to_ascii_lowercase());
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// PHP declares the functions of a file before its first statement runs.
     fn hoist(&mut self, statements: &'a [Stmt<'a, 'a>]) {
         for statement in statements {
             match &statement.kind {
-                StmtKind::Function(declaration) => {
-                    if let Some(name) = declaration.name.as_str() {
-                        let function = Function { declaration, here: self.here.clone() };
-                        self.state.functions.entry(name.to_ascii_lowercase()).or_insert(function);
-                    }
-                }
-                StmtKind::Class(class) => {
-                    if let Some(name) = class.name.and_then(|name| name.as_str()) {
-                        self.state.classes.insert(name.to_ascii_lowercase());
-                    }
-                }
+                StmtKind::Function(_) | StmtKind::Class(_) => self.declare(statement),
                 StmtKind::Namespace(namespace) => {
                     if let NamespaceBody::Braced(block) = &namespace.body {
                         self.hoist(&block.stmts);
@@ -707,17 +715,7 @@ impl<'a> Evaluator<'a> {
                     }
                 }
             }
-            StmtKind::Function(declaration) => {
-                if let Some(name) = declaration.name.as_str() {
-                    let function = Function { declaration, here: self.here.clone() };
-                    self.state.functions.entry(name.to_ascii_lowercase()).or_insert(function);
-                }
-            }
-            StmtKind::Class(class) => {
-                if let Some(name) = class.name.and_then(|name| name.as_str()) {
-                    self.state.classes.insert(name.to_ascii_lowercase());
-                }
-            }
+            StmtKind::Function(_) | StmtKind::Class(_) => self.declare(statement),
             StmtKind::Namespace(namespace) => {
                 if let NamespaceBody::Braced(block) = &namespace.body {
                     return self.block(block);
