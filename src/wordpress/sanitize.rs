@@ -44,7 +44,7 @@ pub fn sanitize_text_field(text: &[u8]) -> Vec<u8> {
 ///
 /// Mirrors `sanitize_user( $username, false )` in `wp-includes/formatting.php` for locales without rules
 /// of their own, on a PHP without the `intl` extension (with it, decomposed accents are composed
-/// first). On a network WordPress also lower-cases ASCII letters, which the caller does.
+/// first). On a network WordPress also lower-cases ASCII letters, which makes no difference to a lookup by the column's collation.
 pub fn sanitize_user(login: &[u8]) -> Vec<u8> {
     let stripped = strip_all_tags(login);
     let plain = remove_accents(&stripped);
