@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_wp_app_password_global_optspecs
-    string join \n path= db= wp-config= env-file= assume-env php table-prefix= sandbox url= alias= expect-url= cache= replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root h/help V/version
+    string join \n path= db= wp-config= env-file= assume-env php table-prefix= sandbox url= alias= expect-url= cache= no-cache after-write= confirm= no-confirm replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root h/help V/version
 end
 
 function __fish_wp_app_password_needs_command
@@ -32,7 +32,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l table-p
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -40,6 +42,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-th
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -74,7 +78,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -83,6 +89,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -122,7 +130,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -130,6 +140,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -151,7 +163,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -159,6 +173,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -174,7 +190,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -182,6 +200,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -198,7 +218,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -206,6 +228,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -221,7 +245,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -229,6 +255,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -244,7 +272,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -253,6 +283,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -268,7 +300,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -278,6 +312,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -296,7 +332,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -305,6 +343,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -320,7 +360,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completi
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -328,6 +370,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completi
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -343,7 +387,9 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l cache -d 'What to do about a persistent object cache: `ignore` it and write anyway' -r -f -a "ignore\t'Write to the database as if there were no object cache; flush it yourself'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -351,6 +397,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l no-confirm -d 'Don\'t look again at what was written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l color -d 'Colorize labels also where stdout is not a terminal'

@@ -1,9 +1,5 @@
 module completions {
 
-  def "nu-complete wp-app-password cache" [] {
-    [ "ignore" ]
-  }
-
   # Manage WordPress application passwords straight on the site's database
   export extern wp-app-password [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
@@ -17,7 +13,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -40,10 +40,6 @@ module completions {
     [ "auto" "bcrypt" "generic" "phpass" ]
   }
 
-  def "nu-complete wp-app-password create cache" [] {
-    [ "ignore" ]
-  }
-
   # Create a new application password
   export extern "wp-app-password create" [
     --app-id: string          # Application ID to attribute to the application password
@@ -62,7 +58,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password create cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -90,10 +90,6 @@ module completions {
     [ "asc" "desc" ]
   }
 
-  def "nu-complete wp-app-password list cache" [] {
-    [ "ignore" ]
-  }
-
   # List a user's application passwords, or those of all users
   export extern "wp-app-password list" [
     --uuid: string            # Filter by the universally unique ID
@@ -119,7 +115,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password list cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -138,10 +138,6 @@ module completions {
     [ "table" "csv" "json" "yaml" ]
   }
 
-  def "nu-complete wp-app-password get cache" [] {
-    [ "ignore" ]
-  }
-
   # Get one application password
   export extern "wp-app-password get" [
     --field: string           # Print the value of a single field
@@ -158,7 +154,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password get cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -174,10 +174,6 @@ module completions {
     uuid: string              # Universally unique ID of the application password
   ]
 
-  def "nu-complete wp-app-password exists cache" [] {
-    [ "ignore" ]
-  }
-
   # Check whether an application password for a given application exists
   export extern "wp-app-password exists" [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
@@ -191,7 +187,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password exists cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -207,10 +207,6 @@ module completions {
     app_name: string          # Name of the application
   ]
 
-  def "nu-complete wp-app-password update cache" [] {
-    [ "ignore" ]
-  }
-
   # Rename an application password
   export extern "wp-app-password update" [
     --name: string            # The new name of the application password
@@ -225,7 +221,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password update cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -240,10 +240,6 @@ module completions {
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
   ]
-
-  def "nu-complete wp-app-password record-usage cache" [] {
-    [ "ignore" ]
-  }
 
   # Record usage of an application password
   export extern "wp-app-password record-usage" [
@@ -258,7 +254,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password record-usage cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -273,10 +273,6 @@ module completions {
     user: string              # User login, user email, or user ID
     uuid: string              # Universally unique ID of the application password
   ]
-
-  def "nu-complete wp-app-password delete cache" [] {
-    [ "ignore" ]
-  }
 
   # Revoke some or all of a user's application passwords
   export extern "wp-app-password delete" [
@@ -292,7 +288,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password delete cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -307,10 +307,6 @@ module completions {
     user: string              # User login, user email, or user ID
     ...uuids: string          # Universally unique IDs, separate arguments or separated by blanks
   ]
-
-  def "nu-complete wp-app-password revoke-all cache" [] {
-    [ "ignore" ]
-  }
 
   # Revoke all application passwords of a user, and say how many
   export extern "wp-app-password revoke-all" [
@@ -327,7 +323,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password revoke-all cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -346,10 +346,6 @@ module completions {
     [ "table" "json" "yaml" ]
   }
 
-  def "nu-complete wp-app-password site cache" [] {
-    [ "ignore" ]
-  }
-
   # Show which site, database and version were found, and where each setting came from
   export extern "wp-app-password site" [
     --format: string@"nu-complete wp-app-password site format" # Render output in a particular format
@@ -365,7 +361,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password site cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -383,10 +383,6 @@ module completions {
     [ "bash" "zsh" "fish" "powershell" "elvish" "nushell" ]
   }
 
-  def "nu-complete wp-app-password completions cache" [] {
-    [ "ignore" ]
-  }
-
   # Print the completion script of a shell
   export extern "wp-app-password completions" [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
@@ -400,7 +396,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password completions cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -415,10 +415,6 @@ module completions {
     shell: string@"nu-complete wp-app-password completions shell" # Shell to complete in
   ]
 
-  def "nu-complete wp-app-password man cache" [] {
-    [ "ignore" ]
-  }
-
   # Print a manual page
   export extern "wp-app-password man" [
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
@@ -432,7 +428,11 @@ module completions {
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
     --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
-    --cache: string@"nu-complete wp-app-password man cache" # What to do about a persistent object cache: `ignore` it and write anyway
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal

@@ -124,25 +124,81 @@ pub enum Error {
     StdoutClosed,
     /// A persistent object cache keeps WordPress from seeing what would be added.
     #[error(
-        "This site has a persistent object cache ({drop_in}). WordPress would not see the change, and could \
-         undo it by writing back its cached list. Nothing was changed. Use `wp user application-password` \
-         here, or --cache=ignore and flush the cache yourself (`wp cache flush`)."
+        "This site has a persistent object cache: {cache}. Its entries can't be removed from here: {reason}. WordPress \
+         would not see the change, and could undo it by writing back its cached list. Nothing was changed. Give a \
+         command that flushes the cache with --after-write='{flush}', name its server with --cache=redis://… or \
+         memcached://…, or use --cache=ignore and flush it yourself."
     )]
     CachedAddition {
-        /// `wp-content/object-cache.php`.
-        drop_in: String,
+        /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
+        cache: String,
+        /// Why its entries stay.
+        reason: String,
+        /// `wp cache flush`
+        flush: String,
     },
     /// Removed from the database, but WordPress may go on using its cached list.
     #[error(
-        "{done} in the database, but this site has a persistent object cache ({drop_in}): what was revoked may \
-         still work, and WordPress may write it back. Flush the cache now (`wp cache flush`), then check with \
-         `list`."
+        "{done} in the database, but this site has a persistent object cache ({cache}), and its entries could not be \
+         removed: {reason}. What was revoked may still work until the cache is flushed, and WordPress may write it \
+         back. Flush the cache now (`{flush}`), then run this command again."
     )]
     CachedRevocation {
         /// `Deleted 1 of 1 application password`.
         done: String,
-        /// `wp-content/object-cache.php`.
-        drop_in: String,
+        /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
+        cache: String,
+        /// Why its entries stay.
+        reason: String,
+        /// `wp cache flush`
+        flush: String,
+    },
+    /// Changed in the database, but WordPress may go on using its cached list.
+    #[error(
+        "The change was saved in the database, but WordPress may not see it and may undo it: {reason}. Flush the object \
+         cache (`wp cache flush`), then look with `list`."
+    )]
+    StaleCache {
+        /// What failed.
+        reason: String,
+    },
+    /// Added, but WordPress would not see it; taken back.
+    #[error(
+        "The new password was saved, but WordPress could not be made to see it ({reason}), so it was taken back. Nobody \
+         has seen it. Try again when the object cache is reachable."
+    )]
+    NotInvalidated {
+        /// What failed.
+        reason: String,
+    },
+    /// Somebody writes an older list back, again and again.
+    #[error(
+        "The application passwords of user {user} were changed, but something kept writing an older list back: it was put \
+         right {repairs} times. WordPress or a plugin is saving this user's list all the time; stop that, then try \
+         again and check with `list`."
+    )]
+    Overwritten {
+        /// `5 (login)`.
+        user: String,
+        /// How often it was put right.
+        repairs: u32,
+    },
+    /// The new entry was removed by somebody else before it was shown.
+    #[error(
+        "Somebody else revoked this user's application passwords in the same moment, the new one included. Nothing was \
+         created. Try again if that was not meant for you."
+    )]
+    RevokedMeanwhile,
+    /// Saved, and then the database could not be read.
+    #[error(
+        "The application passwords of user {user} were changed and saved, but it could not be confirmed that the change \
+         stays: {reason} Check with `list` when the database answers again."
+    )]
+    Unconfirmed {
+        /// `5 (login)`.
+        user: String,
+        /// The database's sentence.
+        reason: String,
     },
     /// `--expect-url`.
     #[error(
@@ -212,6 +268,11 @@ impl Error {
             | Self::StdoutClosed
             | Self::CachedAddition { .. }
             | Self::CachedRevocation { .. }
+            | Self::StaleCache { .. }
+            | Self::NotInvalidated { .. }
+            | Self::Overwritten { .. }
+            | Self::RevokedMeanwhile
+            | Self::Unconfirmed { .. }
             | Self::OtherSite { .. }
             | Self::Declined
             | Self::Site(_)

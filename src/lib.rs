@@ -7,6 +7,7 @@
 //! - [`site`] finds which database, prefix and version are meant. It never opens one.
 //! - [`application_passwords`] is WordPress's class of that name over any store. It never prints.
 //! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
+//! - [`object_cache`] forgets what WordPress's persistent object cache holds of what was written.
 //! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
 //! - [`output`] writes to the standard streams. It knows no verb and no WordPress.
 //! - [`error`] is what the user reads when something fails, [`secret`] what nobody reads by accident.
@@ -15,6 +16,7 @@ pub mod application_passwords;
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod object_cache;
 pub mod output;
 pub mod secret;
 pub mod site;

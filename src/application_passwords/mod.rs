@@ -5,16 +5,20 @@
 //! still holds the bytes that were read; if it does not, the change is made again on what is there now.
 //! Mirrors `wp-includes/class-wp-application-passwords.php`. Knows no terminal and no SQL.
 
+mod aftercare;
 mod record;
 
-use std::time::Duration;
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
+pub use aftercare::{Aftercare, Watch};
 pub use record::Record;
 
 use crate::error::Error;
-use crate::store::{Autoload, MetaRow, MetaRows, Store, Swap, User, UserId};
+use crate::store::{Autoload, MetaRow, MetaRows, Store, StoreError, Swap, User, UserId};
+use crate::wordpress::object_cache;
 use crate::wordpress::php_serialize::{self, Document, Key, NodeId, Scalar, View};
 use crate::wordpress::plain_list::{Cell, PlainList, Rows};
 use crate::wordpress::schema::{APPLICATION_PASSWORDS, IN_USE, USING_APPLICATION_PASSWORDS};
@@ -120,6 +124,21 @@ impl StoredList {
         concerns
     }
 
+    /// How many entries have this uuid: copied rows exist.
+    fn count_of(&self, uuid: &[u8]) -> usize {
+        self.records().filter(|record| record.has_uuid(uuid)).count()
+    }
+
+    fn uuids(&self) -> Vec<Vec<u8>> {
+        self.records().filter_map(|record| Some(record.text("uuid")?.into_owned())).collect()
+    }
+
+    /// A field of the first entry with this uuid; empty if there is none.
+    fn text_of(&self, uuid: &[u8], field: &str) -> Vec<u8> {
+        let record = self.records().find(|record| record.has_uuid(uuid));
+        record.and_then(|record| Some(record.text(field)?.into_owned())).unwrap_or_default()
+    }
+
     fn position(&self, uuid: &[u8]) -> Option<Key<'_>> {
         let Contents::List(document) = &self.contents else { return None };
         Record::all(document).find(|(_, record)| record.has_uuid(uuid)).map(|(key, _)| key)
@@ -214,8 +233,12 @@ pub struct ApplicationPasswords<'s> {
     store: &'s mut dyn Store,
     /// Replace a value that cannot be read, keeping its bytes in a second meta row.
     replace_unreadable: bool,
+    /// What makes WordPress agree with what was saved.
+    aftercare: Aftercare<'s>,
     /// What was to be told of the list that a change found first.
     concerns: Option<Vec<String>>,
+    /// Why WordPress may not see yet what was saved: a clause.
+    trouble: Option<String>,
 }
 
 /// What an edit wants to happen to the list.
@@ -226,15 +249,46 @@ enum Edit<T> {
     Save(T),
 }
 
+/// What became of an edit.
+struct Edited<T> {
+    answer: T,
+    /// Whether this call wrote.
+    saved: bool,
+    /// Whether somebody else wrote the same list meanwhile, or the connection was lost.
+    contended: bool,
+}
+
+/// How one attempt at an edit failed.
+struct Failure<T> {
+    error: Error,
+    /// The answer, when what it is about may have been saved all the same.
+    pending: Option<T>,
+}
+
+impl<T> From<Error> for Failure<T> {
+    fn from(error: Error) -> Self {
+        Self { error, pending: None }
+    }
+}
+
+/// How long a server that went away in the middle is waited for: a restart takes that long.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 impl<'s> ApplicationPasswords<'s> {
     /// Operations on this store.
-    pub fn new(store: &'s mut dyn Store, replace_unreadable: bool) -> Self {
-        Self { store, replace_unreadable, concerns: None }
+    pub fn new(store: &'s mut dyn Store, replace_unreadable: bool, aftercare: Aftercare<'s>) -> Self {
+        Self { store, replace_unreadable, aftercare, concerns: None, trouble: None }
     }
 
-    /// [`StoredList::concerns`] of the list as the first change found it, once.
+    /// [`StoredList::concerns`] of the list as the first change found it, once, and what happened to the list
+    /// after it was saved.
     pub fn take_concerns(&mut self) -> Vec<String> {
         self.concerns.take().unwrap_or_default()
+    }
+
+    /// Why WordPress may not see yet what was saved, if that is so: a clause.
+    pub fn take_trouble(&mut self) -> Option<String> {
+        self.trouble.take()
     }
 
     /// `get_user_application_passwords()`, without its habit of writing during a read.
@@ -242,7 +296,42 @@ impl<'s> ApplicationPasswords<'s> {
     /// # Errors
     /// When the database fails.
     pub fn read(&mut self, user: UserId) -> Result<StoredList, Error> {
-        Ok(StoredList::from_rows(self.store.user_meta(user, APPLICATION_PASSWORDS)?))
+        let rows = self.persist(|store| store.user_meta(user, APPLICATION_PASSWORDS))?;
+        Ok(StoredList::from_rows(rows))
+    }
+
+    /// Does something that may be done twice, again if the connection is lost meanwhile.
+    fn persist<T>(
+        &mut self,
+        mut work: impl FnMut(&mut dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut reconnected = 0;
+        loop {
+            match work(self.store) {
+                Err(error) if is_lost_connection(&error) && reconnected < MOST_RECONNECTS => {
+                    reconnected += 1;
+                    if !self.reconnect() {
+                        return Err(error);
+                    }
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Waits for a server that went away, up to [`PATIENCE`]. Whether it is back.
+    fn reconnect(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(20);
+        loop {
+            match self.store.reconnect() {
+                Ok(()) => return true,
+                // What a restarting server says at first passes; what does not is told by the deadline.
+                Err(_) if Instant::now() + pause < deadline => std::thread::sleep(pause),
+                Err(_) => return false,
+            }
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
     }
 
     /// The name under which WordPress of these rules would store what was given.
@@ -259,15 +348,16 @@ impl<'s> ApplicationPasswords<'s> {
 
     /// `create_new_application_password()`: appends the entry and sets the in-use flag.
     ///
+    /// The entry gets another uuid when WordPress overwrote the first one while it was being confirmed.
+    ///
     /// # Errors
-    /// A duplicate name where WordPress refuses it, an unreadable list, a failing database. Nothing is
-    /// left behind then, or the error is [`Error::LeftBehind`] and says what.
-    pub fn create(&mut self, user: &User, entry: &NewEntry, rules: Rules) -> Result<(), Error> {
+    /// A duplicate name where WordPress refuses it, an unreadable list, a failing database, an object cache that
+    /// could not be told. Nothing is left behind then, or the error is [`Error::LeftBehind`] and says what.
+    pub fn create(&mut self, user: &User, entry: &mut NewEntry, rules: Rules) -> Result<(), Error> {
         let mut saved = false;
-        let outcome = self.save_new(user, entry, rules, &mut saved);
-        // Without the flag WordPress ignores the credential: better no entry than a dead one.
-        let Err(error) = outcome.and_then(|()| self.set_in_use(rules.autoload)) else { return Ok(()) };
-        if saved && self.delete(user, &[entry.uuid.as_bytes()]).is_err() {
+        let outcome = self.create_and_settle(user, entry, rules, &mut saved);
+        let Err(error) = outcome else { return Ok(()) };
+        if saved && self.erase(user, entry.uuid.as_bytes()).is_err() {
             return Err(Error::LeftBehind {
                 // True of the step that failed, false of the whole.
                 cause: error.to_string().replace("; nothing was changed. Try again.", "."),
@@ -278,17 +368,66 @@ impl<'s> ApplicationPasswords<'s> {
         Err(error)
     }
 
-    /// Appends the entry. `saved` tells, also after an error, whether the database holds it.
+    fn create_and_settle(
+        &mut self,
+        user: &User,
+        entry: &mut NewEntry,
+        rules: Rules,
+        saved: &mut bool,
+    ) -> Result<(), Error> {
+        let (others, contended) = self.save_new(user, entry, rules, saved)?;
+        // Without the flag WordPress ignores the credential: better no entry than a dead one.
+        self.set_in_use(rules.autoload)?;
+        let network = self.store.description().network.as_ref().map(|(_, id)| *id);
+        let mut stale = object_cache::of_user_meta(user.id.0);
+        stale.extend(object_cache::of_in_use_flag(network));
+        self.settle(user, contended, &stale, &mut |this, list| {
+            if list.position(entry.uuid.as_bytes()).is_some() {
+                return Ok(false);
+            }
+            *saved = false;
+            // Gone together with others: somebody revokes. Gone alone: WordPress wrote back the list that it had
+            // read before. Nobody knows the password yet, so the entry comes back as a new one: what somebody
+            // may have revoked by its uuid stays revoked.
+            let overwritten =
+                list.records().next().is_some() && others.iter().all(|uuid| list.count_of(uuid) > 0);
+            if !overwritten {
+                return Err(Error::RevokedMeanwhile);
+            }
+            entry.uuid = generate::uuid4(&mut rand::rng());
+            this.save_new(user, entry, rules, saved)?;
+            Ok(true)
+        })?;
+        match self.trouble.take() {
+            Some(reason) => Err(Error::NotInvalidated { reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes back an entry that nobody knows.
+    fn erase(&mut self, user: &User, uuid: &[u8]) -> Result<(), Error> {
+        self.edit(user, |_, document| {
+            Ok(if remove(user, document, uuid)? { Edit::Save(()) } else { Edit::Keep(()) })
+        })?;
+        self.forget(&object_cache::of_user_meta(user.id.0));
+        Ok(())
+    }
+
+    /// Appends the entry. `saved` tells, also after an error, whether the database holds it. Returns the uuids
+    /// that were there before, and whether somebody else wrote meanwhile.
     fn save_new(
         &mut self,
         user: &User,
         entry: &NewEntry,
         rules: Rules,
         saved: &mut bool,
-    ) -> Result<(), Error> {
+    ) -> Result<(Vec<Vec<u8>>, bool), Error> {
+        let mut others = Vec::new();
+        let mut contended = false;
         loop {
             let mut first_row = false;
-            self.edit(user, |list, document| {
+            let edited = self.edit(user, |list, document| {
+                others = list.uuids();
                 if list.position(entry.uuid.as_bytes()).is_some() {
                     return Ok(Edit::Keep(()));
                 }
@@ -304,25 +443,30 @@ impl<'s> ApplicationPasswords<'s> {
                 Ok(Edit::Save(()))
             })?;
             *saved = true;
+            contended |= edited.contended;
+            others.retain(|uuid| uuid.as_slice() != entry.uuid.as_bytes());
             if !first_row {
-                return Ok(());
+                return Ok((others, contended));
             }
             // WordPress: its first write of a list is an INSERT without a lock. If it came between our read
             // and ours, its row has the lower id and hides this entry: look, and add the entry there too.
             if self.read(user.id)?.position(entry.uuid.as_bytes()).is_some() {
-                return Ok(());
+                return Ok((others, contended));
             }
+            contended = true;
         }
     }
 
     /// Sets `using_application_passwords` when it is not set: without it WordPress skips authentication by
     /// application password silently.
     fn set_in_use(&mut self, autoload: Autoload) -> Result<(), Error> {
-        let current = self.store.network_option(USING_APPLICATION_PASSWORDS)?;
-        if !current.is_some_and(|value| is_truthy_option(&value)) {
-            self.store.set_network_option(USING_APPLICATION_PASSWORDS, IN_USE, autoload)?;
-        }
-        Ok(())
+        Ok(self.persist(|store| {
+            let current = store.network_option(USING_APPLICATION_PASSWORDS)?;
+            if !current.is_some_and(|value| is_truthy_option(&value)) {
+                store.set_network_option(USING_APPLICATION_PASSWORDS, IN_USE, autoload)?;
+            }
+            Ok(())
+        })?)
     }
 
     /// `update_application_password()`: renames the first entry with this uuid. An empty or unchanged name
@@ -340,7 +484,8 @@ impl<'s> ApplicationPasswords<'s> {
         let name = name.map(|given| {
             if rules.sanitize_names { sanitize::sanitize_text_field(given) } else { given.to_vec() }
         });
-        self.edit(user, |list, document| {
+        let old_name = RefCell::new(Vec::new());
+        let mut change = |list: &StoredList, document: &mut Document| {
             let node = find(list, document, uuid)?;
             let Some(name) = name.as_deref().filter(|name| !is_empty(name)) else {
                 return Ok(Edit::Keep(()));
@@ -353,10 +498,23 @@ impl<'s> ApplicationPasswords<'s> {
             if std::str::from_utf8(&stored).is_err() {
                 return Err(Error::NotSaved);
             }
+            old_name.replace(list.text_of(uuid, "name"));
             document
                 .set(node, Key::Str(b"name".into()), Scalar::Str(&stored))
                 .map_err(|reason| uneditable(user, reason))?;
             Ok(Edit::Save(()))
+        };
+        let edited = self.edit(user, &mut change)?;
+        if !edited.saved {
+            return Ok(());
+        }
+        let stale = object_cache::of_user_meta(user.id.0);
+        self.settle(user, edited.contended, &stale, &mut |this, list| {
+            // Another name than the old one is somebody's later change, and stands.
+            if list.count_of(uuid) == 0 || list.text_of(uuid, "name") != *old_name.borrow() {
+                return Ok(false);
+            }
+            Ok(this.edit(user, &mut change)?.saved)
         })
     }
 
@@ -365,7 +523,7 @@ impl<'s> ApplicationPasswords<'s> {
     /// # Errors
     /// [`Error::NotFound`], an unreadable list, a failing database.
     pub fn record_usage(&mut self, user: &User, uuid: &[u8], now: i64, ip: &[u8]) -> Result<(), Error> {
-        self.edit(user, |list, document| {
+        let mut change = |list: &StoredList, document: &mut Document| {
             let node = find(list, document, uuid)?;
             let last_used =
                 list.records().find(|record| record.has_uuid(uuid)).map_or(0, |record| record.last_used());
@@ -377,6 +535,18 @@ impl<'s> ApplicationPasswords<'s> {
                 .and_then(|()| document.set(node, Key::Str(b"last_ip".into()), Scalar::Str(ip)))
                 .map_err(|reason| uneditable(user, reason))?;
             Ok(Edit::Save(()))
+        };
+        let edited = self.edit(user, &mut change)?;
+        if !edited.saved {
+            return Ok(());
+        }
+        let stale = object_cache::of_user_meta(user.id.0);
+        self.settle(user, edited.contended, &stale, &mut |this, list| {
+            // Recorded within the day, or gone: fine. Else this changes it once more.
+            if list.count_of(uuid) == 0 {
+                return Ok(false);
+            }
+            Ok(this.edit(user, &mut change)?.saved)
         })
     }
 
@@ -386,20 +556,43 @@ impl<'s> ApplicationPasswords<'s> {
     /// # Errors
     /// An unreadable list, a failing database: then nothing was deleted.
     pub fn delete(&mut self, user: &User, uuids: &[&[u8]]) -> Result<Vec<bool>, Error> {
-        self.edit(user, |_, document| {
+        // How many entries of each uuid stay: rows that were copied hold one twice, and only the first goes.
+        let mut stay: Vec<usize> = Vec::new();
+        let edited = self.edit(user, |list, document| {
             let mut found = Vec::with_capacity(uuids.len());
             for uuid in uuids {
-                let key = Record::all(document)
-                    .find(|(_, record)| record.has_uuid(uuid))
-                    .map(|(key, _)| owned(key));
-                found.push(key.is_some());
-                if let Some(key) = key {
-                    let root = document.root();
-                    document.remove(root, key).map_err(|reason| uneditable(user, reason))?;
-                }
+                found.push(remove(user, document, uuid)?);
             }
+            stay = uuids
+                .iter()
+                .map(|uuid| {
+                    let gone = uuids.iter().zip(&found).filter(|(other, found)| **found && other == &uuid);
+                    list.count_of(uuid) - gone.count()
+                })
+                .collect();
             Ok(if found.contains(&true) { Edit::Save(found) } else { Edit::Keep(found) })
-        })
+        })?;
+        // Also when nothing was there to remove: what an earlier command removed may live on in a cache.
+        if !edited.saved && !self.aftercare.has_cache() {
+            return Ok(edited.answer);
+        }
+        let stale = object_cache::of_user_meta(user.id.0);
+        self.settle(user, edited.contended, &stale, &mut |this, list| {
+            if uuids.iter().zip(&stay).all(|(uuid, stay)| list.count_of(uuid) <= *stay) {
+                return Ok(false);
+            }
+            let again = this.edit(user, |list, document| {
+                let mut removed = false;
+                for (uuid, stay) in uuids.iter().zip(&stay) {
+                    for _ in *stay..list.count_of(uuid) {
+                        removed |= remove(user, document, uuid)?;
+                    }
+                }
+                Ok(if removed { Edit::Save(()) } else { Edit::Keep(()) })
+            })?;
+            Ok(again.saved)
+        })?;
+        Ok(edited.answer)
     }
 
     /// `delete_all_application_passwords()`: the row stays and holds an empty list. Returns how many went.
@@ -407,17 +600,43 @@ impl<'s> ApplicationPasswords<'s> {
     /// # Errors
     /// An unreadable list, a failing database: then nothing was deleted.
     pub fn delete_all(&mut self, user: &User) -> Result<usize, Error> {
-        self.edit(user, |list, document| {
+        let mut gone = Vec::new();
+        let edited = self.edit(user, |list, document| {
             let root = document.root();
             let count = document.len(root);
             // What cannot be read is replaced, where that was asked for.
             if count == 0 && !matches!(list.contents, Contents::Unreadable { .. }) {
                 return Ok(Edit::Keep(0));
             }
+            // After a lost connection this may be the second look: what went at the first counts too.
+            gone.extend(list.records().map(|record| Identity::of(&record)));
             // A fresh empty list, not an emptied one: nothing can refer into it.
             *document = Document::empty_array();
             Ok(Edit::Save(count))
-        })
+        })?;
+        if !edited.saved && !self.aftercare.has_cache() {
+            return Ok(edited.answer);
+        }
+        let stale = object_cache::of_user_meta(user.id.0);
+        self.settle(user, edited.contended, &stale, &mut |this, list| {
+            // What was added since is somebody's new credential, and stays.
+            if !list.records().any(|record| gone.contains(&Identity::of(&record))) {
+                return Ok(false);
+            }
+            let again = this.edit(user, |_, document| {
+                let keys: Vec<Key<'static>> = Record::all(document)
+                    .filter(|(_, record)| gone.contains(&Identity::of(record)))
+                    .map(|(key, _)| owned(key))
+                    .collect();
+                for key in &keys {
+                    let root = document.root();
+                    document.remove(root, key.clone()).map_err(|reason| uneditable(user, reason))?;
+                }
+                Ok(if keys.is_empty() { Edit::Keep(()) } else { Edit::Save(()) })
+            })?;
+            Ok(again.saved)
+        })?;
+        Ok(edited.answer)
     }
 
     /// Stops before a list is written over that cannot be read, unless that was asked for.
@@ -436,39 +655,111 @@ impl<'s> ApplicationPasswords<'s> {
         }
     }
 
-    /// Reads, edits, and saves if nobody else saved in between; else all over again.
+    /// Reads, edits, and saves if nobody else saved in between; else all over again. A connection that is lost
+    /// in the middle is made anew, and the change made again on what is there then: whether it had been saved
+    /// shows in the list.
     fn edit<T>(
         &mut self,
         user: &User,
         mut change: impl FnMut(&StoredList, &mut Document) -> Result<Edit<T>, Error>,
-    ) -> Result<T, Error> {
+    ) -> Result<Edited<T>, Error> {
+        // The answer of a change that may have been saved.
+        let mut pending: Option<T> = None;
+        let (mut contended, mut reconnected) = (false, 0);
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
                 std::thread::sleep(pause(attempt));
             }
-            let list = self.read(user.id)?;
-            self.concerns.get_or_insert_with(|| list.concerns(user));
-            let (mut document, backup) = match &list.contents {
-                Contents::Absent => (Document::empty_array(), None),
-                Contents::List(document) => (document.clone(), None),
-                Contents::Unreadable { .. } => {
-                    self.refuse_unreadable(user, &list)?;
-                    (Document::empty_array(), Some(BACKUP_KEY))
+            match self.attempt(user, &mut change) {
+                Ok(Some(Edit::Save(answer))) => return Ok(Edited { answer, saved: true, contended }),
+                Ok(Some(Edit::Keep(answer))) => {
+                    let saved = pending.is_some();
+                    return Ok(Edited { answer: pending.unwrap_or(answer), saved, contended });
                 }
-            };
-            let answer = match change(&list, &mut document)? {
-                Edit::Keep(answer) => return Ok(answer),
-                Edit::Save(answer) => answer,
-            };
-            give_uuids(&mut document).map_err(|reason| uneditable(user, reason))?;
-            let bytes = document.to_bytes();
-            match self.store.replace_user_meta(user.id, APPLICATION_PASSWORDS, &list.rows, &bytes, backup)? {
-                Swap::Done => return Ok(answer),
-                Swap::Lost => {}
+                Ok(None) => {}
+                Err(failure) => {
+                    let lost = matches!(&failure.error, Error::Store(error) if is_lost_connection(error));
+                    if !lost || reconnected == MOST_RECONNECTS || !self.reconnect() {
+                        return Err(failure.error);
+                    }
+                    reconnected += 1;
+                    pending = failure.pending.or(pending);
+                }
             }
+            contended = true;
         }
         Err(Error::Conflict { user: named(user), attempts: ATTEMPTS })
     }
+
+    /// One attempt at an edit; `None` if somebody else saved in between.
+    fn attempt<T>(
+        &mut self,
+        user: &User,
+        change: &mut impl FnMut(&StoredList, &mut Document) -> Result<Edit<T>, Error>,
+    ) -> Result<Option<Edit<T>>, Failure<T>> {
+        let rows = self.store.user_meta(user.id, APPLICATION_PASSWORDS).map_err(Error::from)?;
+        let list = StoredList::from_rows(rows);
+        self.concerns.get_or_insert_with(|| list.concerns(user));
+        let (mut document, backup) = match &list.contents {
+            Contents::Absent => (Document::empty_array(), None),
+            Contents::List(document) => (document.clone(), None),
+            Contents::Unreadable { .. } => {
+                self.refuse_unreadable(user, &list)?;
+                (Document::empty_array(), Some(BACKUP_KEY))
+            }
+        };
+        let answer = match change(&list, &mut document)? {
+            Edit::Keep(answer) => return Ok(Some(Edit::Keep(answer))),
+            Edit::Save(answer) => answer,
+        };
+        give_uuids(&mut document).map_err(|reason| uneditable(user, reason))?;
+        let bytes = document.to_bytes();
+        match self.store.replace_user_meta(user.id, APPLICATION_PASSWORDS, &list.rows, &bytes, backup) {
+            Ok(Swap::Done) => Ok(Some(Edit::Save(answer))),
+            Ok(Swap::Lost) => Ok(None),
+            Err(error) => {
+                let pending = matches!(error, StoreError::Unknown(_)).then_some(answer);
+                Err(Failure { error: error.into(), pending })
+            }
+        }
+    }
+}
+
+/// How often one change may lose its connection.
+const MOST_RECONNECTS: u32 = 5;
+
+/// Whether the connection ended, so that a new one may do better.
+fn is_lost_connection(error: &StoreError) -> bool {
+    match error {
+        StoreError::Unreachable(_) | StoreError::Unknown(_) => true,
+        StoreError::NoTables(_)
+        | StoreError::Denied(_)
+        | StoreError::Busy(_)
+        | StoreError::Unfit(_)
+        | StoreError::Failed(_) => false,
+    }
+}
+
+/// What tells one entry from another: its uuid, or its hash where it is older than uuids.
+#[derive(PartialEq, Eq)]
+struct Identity(Option<Vec<u8>>, Option<Vec<u8>>);
+
+impl Identity {
+    fn of(record: &Record<'_>) -> Self {
+        match record.text("uuid") {
+            Some(uuid) => Self(Some(uuid.into_owned()), None),
+            None => Self(None, record.text("password").map(std::borrow::Cow::into_owned)),
+        }
+    }
+}
+
+/// Removes the first entry with this uuid. Whether there was one.
+fn remove(user: &User, document: &mut Document, uuid: &[u8]) -> Result<bool, Error> {
+    let key = Record::all(document).find(|(_, record)| record.has_uuid(uuid)).map(|(key, _)| owned(key));
+    let Some(key) = key else { return Ok(false) };
+    let root = document.root();
+    document.remove(root, key).map_err(|reason| uneditable(user, reason))?;
+    Ok(true)
 }
 
 /// Longer and longer, up to some 40 ms, and never in step with another process that lost the same race.

@@ -5,8 +5,9 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 use crate::commands::completions::Completions;
 use crate::commands::create::Create;
@@ -102,9 +103,35 @@ pub struct Global {
     #[arg(long, global = true, value_name = "url")]
     pub expect_url: Option<String>,
 
-    /// What to do about a persistent object cache: `ignore` it and write anyway
-    #[arg(long, global = true, value_name = "policy")]
-    pub cache: Option<CachePolicy>,
+    /// Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set
+    /// to), or `ignore` to write anyway
+    ///
+    /// Better given in the environment variable WP_APP_PASSWORD_CACHE if it holds a password. What follows a
+    /// question mark says how the site names its entries: prefix=TEXT, format=redis-cache, wp-redis or
+    /// wp-redis-groups, db=NUMBER, ca=FILE.
+    #[arg(long, global = true, value_name = "url|ignore", overrides_with = "no_cache")]
+    pub cache: Option<DatabaseUrl>,
+
+    /// Assert that the site has no persistent object cache
+    #[arg(long, global = true, overrides_with = "cache")]
+    pub no_cache: bool,
+
+    /// Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    ///
+    /// The environment variable WP_APP_PASSWORD_USER_IDS holds the ids of the users whose application passwords
+    /// were written.
+    #[arg(long, global = true, value_name = "command")]
+    pub after_write: Option<OsString>,
+
+    /// Watch what was written for this many seconds, and put right what WordPress overwrites
+    ///
+    /// By default one second where there is an object cache or somebody else wrote too, else one look.
+    #[arg(long, global = true, value_name = "seconds", value_parser = seconds, overrides_with = "no_confirm")]
+    pub confirm: Option<Duration>,
+
+    /// Don't look again at what was written
+    #[arg(long, global = true, overrides_with = "confirm")]
+    pub no_confirm: bool,
 
     /// When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     #[arg(long, global = true)]
@@ -165,11 +192,12 @@ pub struct Global {
     pub assume_https: bool,
 }
 
-/// `--cache`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CachePolicy {
-    /// Write to the database as if there were no object cache; flush it yourself
-    Ignore,
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it is not a number of seconds".to_owned())?;
+    if !(0.0..=3600.0).contains(&seconds) {
+        return Err("it must be between 0 and 3600 seconds".into());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// The verbs.

@@ -21,9 +21,11 @@ pub mod grammar;
 use definition::{Cli, Global, Verb};
 use grammar::{MIRRORED, Notice, Reading, Split, Value};
 
-use crate::commands::{self, Context, Outcome};
+use crate::application_passwords::Watch;
+use crate::commands::{self, Cache, Context, Outcome};
 use crate::error::Error;
 use crate::output::{self, Debug, Output, Terminal};
+use crate::site::object_cache::Kind;
 use crate::site::wp_cli::{AliasedSite, Key, WpCli, Yaml};
 use crate::site::{self, Environment, Site};
 use crate::store::{self, Store};
@@ -512,7 +514,13 @@ fn with_site<T>(
         out,
         site: &site,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
-        ignore_cache: global.cache.is_some(),
+        cache: object_cache(global, place, &site)?,
+        after_write: global.after_write.clone().map(commands::after_write::command),
+        watch: match (global.confirm, global.no_confirm) {
+            (_, true) => Watch::Never,
+            (Some(length), false) => Watch::For(length),
+            (None, false) => Watch::Auto,
+        },
         replace_unreadable: global.replace_unreadable,
         force_login: place
             .environment
@@ -522,6 +530,39 @@ fn with_site<T>(
         interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
     };
     work(&mut context)
+}
+
+/// The persistent object cache that writes have to be told to.
+fn object_cache(global: &Global, place: &Place, site: &Site) -> Result<Cache, Error> {
+    let drop_in = site.object_cache.as_ref();
+    if global.no_cache {
+        return match drop_in {
+            Some(drop_in) => Err(Error::Usage(format!(
+                "--no-cache says that this site has no persistent object cache, but it has: {}. Use --cache=ignore to \
+                 write all the same, and flush it yourself.",
+                drop_in.name
+            ))),
+            None => Ok(Cache::None),
+        };
+    }
+    let given =
+        global.cache.clone().or_else(|| place.environment.text("WP_APP_PASSWORD_CACHE").map(Into::into));
+    let flush = drop_in.and_then(|drop_in| drop_in.kind).map_or("wp cache flush", Kind::flush_command);
+    Ok(match (given, drop_in) {
+        (Some(given), _) if given.expose() == "ignore" => Cache::None,
+        (Some(given), _) => {
+            let name = drop_in.map_or("the one that --cache names", |drop_in| &drop_in.name);
+            Cache::Planned(site::object_cache::named(given.expose(), drop_in)?, name.into(), flush.into())
+        }
+        (None, None) if site.files_out_of_sight => Cache::Unseen,
+        (None, None) => Cache::None,
+        (None, Some(drop_in)) => match &drop_in.plan {
+            Ok(plan) => Cache::Planned(plan.clone(), drop_in.name.clone(), flush.into()),
+            Err(reason) => {
+                Cache::OutOfReach { name: drop_in.name.clone(), reason: reason.clone(), flush: flush.into() }
+            }
+        },
+    })
 }
 
 /// `site`: the version, as the database tells it. Only a database that was named is asked; it need not answer.
@@ -567,7 +608,11 @@ fn explain(site: &Site, out: &mut Output<'static>) {
         out.debug("site", format!("{} = {} ({})", origin.name, origin.shown, origin.source));
     }
     if let Some(drop_in) = &site.object_cache {
-        out.debug("site", format!("object cache drop-in: {}", drop_in.display()));
+        let reach = match &drop_in.plan {
+            Ok(_) => "its entries can be removed".to_owned(),
+            Err(reason) => format!("its entries cannot be removed: {reason}"),
+        };
+        out.debug("site", format!("object cache: {}; {reach}", drop_in.name));
     }
 }
 

@@ -103,7 +103,7 @@ impl Hashing {
 /// An unknown user, a name that WordPress refuses, a database or a standard output that fails.
 pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let user = context.find_user(&args.user)?;
-    context.refuse_cached_addition()?;
+    context.prepare_addition()?;
     if context.stdout_closed {
         return Err(Error::StdoutClosed);
     }
@@ -118,7 +118,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let password = generate::application_password(&mut rng);
     let hash = password_hash::hash(scheme, &password, args.hashing.bcrypt_cost, &mut rng)
         .map_err(|error| Error::Scheme(error.to_string()))?;
-    let entry = NewEntry {
+    let mut entry = NewEntry {
         // WordPress: `update_user_meta()` unslashes what it is given, and WP-CLI does not slash first.
         name: sanitize::stripslashes(&name),
         app_id: sanitize::stripslashes(app_id),
@@ -127,7 +127,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         created: context.now,
     };
     let mut passwords = context.passwords();
-    passwords.create(&user, &entry, rules)?;
+    passwords.create(&user, &mut entry, rules)?;
     let concerns = passwords.take_concerns();
     context.warn_of(concerns);
     if let Err(reason) = deliver(args, context, &user, &entry, &password) {

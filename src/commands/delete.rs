@@ -35,16 +35,17 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     if uuids.is_empty() != args.all {
         return Err(Error::UuidsOrAll);
     }
+    context.prepare_write()?;
     let mut passwords = context.passwords();
     if args.all {
         passwords.delete_all(&user)?;
-        let concerns = passwords.take_concerns();
+        let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
         context.warn_of(concerns);
-        context.revoked("Deleted all application passwords")?;
+        context.revoked(trouble, "Deleted all application passwords")?;
         return Ok(Outcome::Done);
     }
     let found = passwords.delete(&user, &uuids)?;
-    let concerns = passwords.take_concerns();
+    let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
     context.warn_of(concerns);
     for (uuid, _) in uuids.iter().zip(&found).filter(|(_, found)| !**found) {
         let mut message = b"Failed to delete UUID ".to_vec();
@@ -56,7 +57,7 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let plural = if uuids.len() == 1 { "" } else { "s" };
     let summary = format!("Deleted {deleted} of {} application password{plural}", uuids.len());
     if deleted > 0 {
-        context.revoked(&summary)?;
+        context.revoked(trouble, &summary)?;
     } else {
         context.out.success(format!("{summary}."))?;
     }

@@ -8,15 +8,18 @@ use std::io::BufRead;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 
-use crate::application_passwords::{ApplicationPasswords, Rules};
+use crate::application_passwords::{Aftercare, ApplicationPasswords, Rules, Watch};
 use crate::error::{Bytes, Error};
+use crate::object_cache::{ObjectCache, OwnedScope, Plan};
 use crate::output::Output;
 use crate::site::Site;
 use crate::store::{Autoload, Store, User, UserField, UserId};
+use crate::wordpress::cron;
 use crate::wordpress::sanitize;
 use crate::wordpress::schema;
 use crate::wordpress::version::{self, DbVersionEvidence, Evidence, Source, WordPressVersion};
 
+pub mod after_write;
 pub mod completions;
 pub mod create;
 pub mod delete;
@@ -73,8 +76,12 @@ pub struct Context<'a> {
     pub site: &'a Site,
     /// Unix seconds, UTC.
     pub now: i64,
-    /// `--cache=ignore`: write as if there were no object cache.
-    pub ignore_cache: bool,
+    /// WordPress's persistent object cache, as far as it is known.
+    pub cache: Cache,
+    /// `--after-write`: told of each user whose list was written.
+    pub after_write: Option<AfterWrite>,
+    /// `--confirm`, `--no-confirm`
+    pub watch: Watch,
     /// `--replace-unreadable`
     pub replace_unreadable: bool,
     /// `WP_CLI_FORCE_USER_LOGIN`: a user argument is a login, never an id or an address.
@@ -88,7 +95,19 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The operations on this site's application passwords.
     pub fn passwords(&mut self) -> ApplicationPasswords<'_> {
-        ApplicationPasswords::new(self.store, self.replace_unreadable)
+        let aftercare = Aftercare {
+            other_cache: matches!(self.cache, Cache::OutOfReach { .. }),
+            cache: match &mut self.cache {
+                Cache::Open(cache) => Some(cache),
+                Cache::None | Cache::Unseen | Cache::Planned(..) | Cache::OutOfReach { .. } => None,
+            },
+            command: self
+                .after_write
+                .as_ref()
+                .map(|command| command as &dyn Fn(UserId) -> Result<(), String>),
+            watch: self.watch,
+        };
+        ApplicationPasswords::new(self.store, self.replace_unreadable, aftercare)
     }
 
     /// The user that an argument means, as WP-CLI's `Fetchers\User` finds it.
@@ -203,16 +222,92 @@ impl Context<'_> {
         }
     }
 
-    /// Stops before something is added that WordPress's object cache would hide, and undo.
+    /// Connects to the object cache before something is written, so that one that does not answer is known first.
+    /// A verb that writes calls this, or [`Self::prepare_addition`], before it does.
+    ///
+    /// # Errors
+    /// A failing database, which is asked for signs of a cache where the site's files are out of sight.
+    pub fn prepare_write(&mut self) -> Result<(), Error> {
+        if matches!(self.cache, Cache::Unseen) {
+            self.cache = self.suspicion()?;
+        }
+        let Cache::Planned(plan, name, flush) = &self.cache else { return Ok(()) };
+        let description = self.store.description();
+        let tables = &self.site.tables;
+        let scope = OwnedScope {
+            table_prefix: tables.prefix.clone(),
+            multisite: description.network.is_some(),
+            blog_id: tables.blog_id.max(1),
+            shared_users: tables.users.is_some() && tables.usermeta.is_some(),
+        };
+        self.out.debug("cache", format!("{name}: {plan:?}"));
+        self.cache = match ObjectCache::open(plan.clone(), scope) {
+            Ok(cache) => Cache::Open(cache),
+            Err(error) => {
+                Cache::OutOfReach { name: name.clone(), reason: error.to_string(), flush: flush.clone() }
+            }
+        };
+        Ok(())
+    }
+
+    /// The same, and stops before something is added that the object cache would hide, and undo.
     ///
     /// # Errors
     /// [`Error::CachedAddition`]
-    pub fn refuse_cached_addition(&self) -> Result<(), Error> {
-        match &self.site.object_cache {
-            Some(drop_in) if !self.ignore_cache => {
-                Err(Error::CachedAddition { drop_in: drop_in.display().to_string() })
+    pub fn prepare_addition(&mut self) -> Result<(), Error> {
+        self.prepare_write()?;
+        match &self.cache {
+            Cache::OutOfReach { name, reason, flush } if self.after_write.is_none() => {
+                Err(Error::CachedAddition {
+                    cache: name.clone(),
+                    reason: reason.clone(),
+                    flush: flush.clone(),
+                })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// `--db` alone: what in the database speaks for an object cache.
+    fn suspicion(&mut self) -> Result<Cache, Error> {
+        let plugins = self.store.option(schema::ACTIVE_PLUGINS)?.unwrap_or_default();
+        let network = self.store.network_option(schema::ACTIVE_SITEWIDE_PLUGINS)?.unwrap_or_default();
+        let contains =
+            |value: &[u8], text: &str| value.windows(text.len()).any(|window| window == text.as_bytes());
+        let active = schema::OBJECT_CACHE_PLUGINS.iter().find(|folder| {
+            contains(&plugins, &format!("\"{folder}/")) || contains(&network, &format!("\"{folder}/"))
+        });
+        let name = match active {
+            Some(folder) => format!("the plugin {folder} is active"),
+            // WordPress: the update check leaves a transient: in the database, or in an object cache where there
+            // is one. Its next time lies ahead once it ran.
+            None => {
+                let tasks = self.store.option(schema::CRON)?.unwrap_or_default();
+                let has_run =
+                    cron::next_run(&tasks, schema::UPDATE_CHECK).is_some_and(|next| next > self.now);
+                if !has_run || self.store.has_site_transients()? {
+                    return Ok(Cache::None);
+                }
+                "WordPress checks for updates and keeps no transients in the database".into()
+            }
+        };
+        Ok(Cache::OutOfReach {
+            name,
+            reason: "the site's files are out of sight with --db (--path shows them, and --no-cache says that there is no \
+                     object cache)"
+                .into(),
+            flush: "wp cache flush".into(),
+        })
+    }
+
+    /// Ends a change that was no revocation.
+    ///
+    /// # Errors
+    /// [`Error::StaleCache`]
+    pub fn saved(&mut self, trouble: Option<String>, done: &str) -> Result<(), Error> {
+        match trouble {
+            Some(reason) => Err(Error::StaleCache { reason }),
+            None => Ok(self.out.success(done)?),
         }
     }
 
@@ -220,14 +315,44 @@ impl Context<'_> {
     ///
     /// # Errors
     /// [`Error::CachedRevocation`]
-    pub fn revoked(&mut self, done: &str) -> Result<(), Error> {
-        match &self.site.object_cache {
-            Some(drop_in) if !self.ignore_cache => {
-                Err(Error::CachedRevocation { done: done.to_owned(), drop_in: drop_in.display().to_string() })
+    pub fn revoked(&mut self, trouble: Option<String>, done: &str) -> Result<(), Error> {
+        let (cache, reason, flush) = match (&self.cache, trouble) {
+            (Cache::OutOfReach { name, flush, .. }, Some(reason)) => (name.clone(), reason, flush.clone()),
+            (Cache::OutOfReach { name, reason, flush }, None) if self.after_write.is_none() => {
+                (name.clone(), reason.clone(), flush.clone())
             }
-            _ => Ok(self.out.success(format!("{done}."))?),
-        }
+            (_, Some(reason)) => {
+                let name = self.site.object_cache.as_ref().map_or("see below", |drop_in| &drop_in.name);
+                (name.to_owned(), reason, "wp cache flush".into())
+            }
+            (_, None) => return Ok(self.out.success(format!("{done}."))?),
+        };
+        Err(Error::CachedRevocation { done: done.to_owned(), cache, reason, flush })
     }
+}
+
+/// `--after-write`
+pub type AfterWrite = Box<dyn Fn(UserId) -> Result<(), String>>;
+
+/// WordPress's persistent object cache, from the view of a command.
+pub enum Cache {
+    /// There is none, or the user answers for it (`--cache=ignore`, `--no-cache`).
+    None,
+    /// Not known: only the database was named. It is asked before the first write.
+    Unseen,
+    /// There is one, not connected to yet; with its name and the command that flushes it.
+    Planned(Plan, String, String),
+    /// Connected.
+    Open(ObjectCache),
+    /// Its entries cannot be deleted.
+    OutOfReach {
+        /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
+        name: String,
+        /// Why not: a clause.
+        reason: String,
+        /// The command that flushes it.
+        flush: String,
+    },
 }
 
 /// What the last update check and the layout of the database say of a site's version.

@@ -29,9 +29,12 @@ pub struct RecordUsage {
 /// An unknown user or uuid, an unreadable list, a failing database.
 pub fn run(args: &RecordUsage, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let user = context.find_user(&args.user)?;
-    context.refuse_cached_addition()?;
+    context.prepare_addition()?;
     let now = context.now;
-    context.passwords().record_usage(&user, args.uuid.as_bytes(), now, LOCAL_ADDRESS)?;
-    context.out.success("Recorded application password usage.")?;
+    let mut passwords = context.passwords();
+    passwords.record_usage(&user, args.uuid.as_bytes(), now, LOCAL_ADDRESS)?;
+    let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
+    context.warn_of(concerns);
+    context.saved(trouble, "Recorded application password usage.")?;
     Ok(Outcome::Done)
 }

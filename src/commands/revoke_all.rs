@@ -68,9 +68,12 @@ pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error
             return Err(Error::Declined);
         }
     }
-    let revoked = context.passwords().delete_all(&user)?;
+    context.prepare_write()?;
+    let mut passwords = context.passwords();
+    let revoked = passwords.delete_all(&user)?;
+    let trouble = passwords.take_trouble();
     // Also when there was nothing left to revoke: what an earlier run revoked may live on in an object cache.
-    context.revoked(&format!("Revoked {} of user {who}", count(revoked)))?;
+    context.revoked(trouble, &format!("Revoked {} of user {who}", count(revoked)))?;
     Ok(Outcome::Done)
 }
 

@@ -191,7 +191,7 @@ fn content_dir(survey: &Survey) -> Option<String> {
 
 fn object_cache(survey: &Survey) -> Option<String> {
     let site = survey.site.as_ref().ok()?;
-    site.object_cache.as_ref().map(|path| path.display().to_string())
+    site.object_cache.as_ref().map(|drop_in| drop_in.name.clone())
 }
 
 /// The database without its password, as `--db` takes it.

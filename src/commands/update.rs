@@ -30,10 +30,13 @@ pub struct Update {
 /// An unknown user or uuid, an unreadable list, a failing database.
 pub fn run(args: &Update, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let user = context.find_user(&args.user)?;
-    context.refuse_cached_addition()?;
+    context.prepare_addition()?;
     let rules = rules(&context.evidence()?);
     let name = args.name.as_deref().map(OsStrExt::as_bytes);
-    context.passwords().rename(&user, args.uuid.as_bytes(), name, rules)?;
-    context.out.success("Updated application password.")?;
+    let mut passwords = context.passwords();
+    passwords.rename(&user, args.uuid.as_bytes(), name, rules)?;
+    let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
+    context.warn_of(concerns);
+    context.saved(trouble, "Updated application password.")?;
     Ok(Outcome::Done)
 }

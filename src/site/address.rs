@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::php::Plain;
-use super::{Finding, Origin, Request, Site, SiteError, given_prefix, root};
+use super::{Finding, Origin, Request, Site, SiteError, given_prefix, object_cache, root};
 use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
 
@@ -38,9 +38,12 @@ pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, S
     Ok(Site {
         address,
         tables,
-        object_cache: content_dir.as_deref().and_then(root::object_cache),
+        object_cache: content_dir
+            .as_deref()
+            .and_then(|content_dir| object_cache::find(content_dir, &object_cache::NoSettings)),
         version_php: root.and_then(root::version),
         root: root.map(Path::to_path_buf),
+        files_out_of_sight: content_dir.is_none(),
         content_dir,
         url: None,
         origins,

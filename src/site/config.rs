@@ -9,8 +9,8 @@ use super::address::{CONNECT_TIMEOUT, READ_TIMEOUT};
 use super::php::subprocess::RunAs;
 use super::php::{self, End, Input, Outcome, Plain, Setting, Url};
 use super::{
-    Finding, Origin, Request, Site, SiteError, State, Survey, check_prefix, db_host, env_file, given_prefix,
-    root,
+    Environment, Finding, Origin, Request, Site, SiteError, State, Survey, check_prefix, db_host, env_file,
+    given_prefix, object_cache, root,
 };
 use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
@@ -85,6 +85,7 @@ pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Resul
     for path in &request.env_files {
         env.0.extend(env_file::read(&request.cwd.join(path)).map_err(SiteError::Config)?);
     }
+    let whole_env = env.clone();
     let input = Input {
         file: file.to_path_buf(),
         working_dir: match (&root, file.parent()) {
@@ -111,6 +112,7 @@ pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Resul
         root,
         is_whole_environment: !request.env_files.is_empty(),
         accepts_assumed: request.assume_env,
+        env: whole_env,
     };
     // HyperDB and LudicrousDB learn of their servers from a file of their own, which sees these constants.
     if let Some(databases) = config.databases_file() {
@@ -156,8 +158,32 @@ pub(super) struct Config {
     is_whole_environment: bool,
     /// `--assume-env`.
     accepts_assumed: bool,
+    /// This process's environment and that of `--env-file`.
+    env: Environment,
     /// The servers' own configuration, and what it told, where there is one.
     databases: Option<(PathBuf, Result<Option<Setting>, String>)>,
+}
+
+/// What a drop-in would find set; what is not certain is not used.
+struct CacheSettings<'a> {
+    config: &'a Config,
+    env: &'a Environment,
+}
+
+impl object_cache::Settings for CacheSettings<'_> {
+    fn constant(&self, name: &str) -> Result<Option<Plain>, String> {
+        let setting = self.config.decided(name).map_err(|error| error.to_string())?;
+        Ok(setting.map(|setting| setting.value))
+    }
+
+    fn variable(&self, name: &str) -> Result<Option<Plain>, String> {
+        let setting = self.config.check(name, self.config.outcome.variable(name));
+        Ok(setting.map_err(|error| error.to_string())?.map(|setting| setting.value))
+    }
+
+    fn environment(&self, name: &str) -> Option<String> {
+        self.env.text(name)
+    }
 }
 
 impl Config {
@@ -199,7 +225,10 @@ impl Config {
         Ok(Site {
             address,
             tables,
-            object_cache: content_dir.as_deref().and_then(root::object_cache),
+            object_cache: content_dir.as_deref().and_then(|content_dir| {
+                object_cache::find(content_dir, &CacheSettings { config: self, env: &self.env })
+            }),
+            files_out_of_sight: content_dir.is_none(),
             content_dir,
             root: self.root.clone(),
             version_php: self.root.as_deref().and_then(root::version),

@@ -20,6 +20,7 @@ mod address;
 mod config;
 mod db_host;
 mod env_file;
+pub mod object_cache;
 pub mod php;
 mod root;
 mod sandbox;
@@ -270,8 +271,10 @@ pub struct Site {
     pub root: Option<PathBuf>,
     /// What `wp-includes/version.php` says.
     pub version_php: Option<VersionFile>,
-    /// The persistent object cache's drop-in, `wp-content/object-cache.php`, if there is one.
-    pub object_cache: Option<PathBuf>,
+    /// The persistent object cache, if its drop-in is there and not switched off.
+    pub object_cache: Option<object_cache::DropIn>,
+    /// Only the database was named, so that drop-ins cannot be seen.
+    pub files_out_of_sight: bool,
     /// `--url`, as given: the row of the network's `blogs` table is the database's to find.
     pub url: Option<String>,
     /// Each setting with its origin. Never holds a password.

@@ -162,12 +162,6 @@ fn locate_config(root: &Path, env: &super::Environment) -> Result<PathBuf, SiteE
         })
 }
 
-/// `wp-content/object-cache.php`, if it is there.
-pub(super) fn object_cache(content_dir: &Path) -> Option<PathBuf> {
-    let file = content_dir.join("object-cache.php");
-    file.exists().then_some(file)
-}
-
 /// Reads `$wp_version` and `$wp_db_version`, which WordPress ships as plain literals.
 pub(super) fn version(root: &Path) -> Option<VersionFile> {
     let path = root.join("wp-includes/version.php");

@@ -34,6 +34,7 @@ pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
         root: None,
         version_php: None,
         object_cache: None,
+        files_out_of_sight: false,
         url: None,
         origins,
         notes,

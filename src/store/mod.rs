@@ -155,6 +155,14 @@ pub trait Store {
         visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
 
+    /// Whether any transient of the whole site is stored: WordPress keeps them in an object cache where there is one.
+    ///
+    /// WordPress: `set_site_transient()`; a network's are in `sitemeta`.
+    fn has_site_transients(&mut self) -> Result<bool, StoreError>;
+
+    /// Makes a lost connection anew. What was in a transaction then is gone.
+    fn reconnect(&mut self) -> Result<(), StoreError>;
+
     /// What `--debug` and error messages say about this database: kind, server version, tables.
     fn description(&self) -> &Description;
 }

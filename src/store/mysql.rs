@@ -52,6 +52,9 @@ pub struct MysqlStore {
     /// Whether `usermeta` has transactions; asked before the first write.
     transactional: Option<bool>,
     description: Description,
+    /// What [`Store::reconnect`] opens again.
+    address: MysqlAddress,
+    tables: Tables,
 }
 
 /// A table's name, quoted for SQL and in parts for the information schema.
@@ -139,6 +142,8 @@ impl MysqlStore {
                 options_table: names.options.clone(),
                 network: None,
             },
+            address: address.clone(),
+            tables: tables.clone(),
         };
         store.set_up_session(&address.charset, &place)?;
         store.check_tables()?;
@@ -886,6 +891,22 @@ impl Store for MysqlStore {
                 Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
             }
         }
+    }
+
+    fn has_site_transients(&mut self) -> Result<bool, StoreError> {
+        let (table, column) = match &self.description.network {
+            Some(_) => (&self.sitemeta, "meta_key"),
+            None => (&self.options, "option_name"),
+        };
+        // Backslashes may be plain characters in this session: the escape is named.
+        let sql =
+            format!("SELECT 1 FROM {table} WHERE {column} LIKE '#_site#_transient#_%' ESCAPE '#' LIMIT 1");
+        Ok(!self.rows(&sql).map_err(|error| self.fault(error))?.is_empty())
+    }
+
+    fn reconnect(&mut self) -> Result<(), StoreError> {
+        *self = Self::open(&self.address, &self.tables)?;
+        Ok(())
     }
 
     fn description(&self) -> &Description {

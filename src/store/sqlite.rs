@@ -794,6 +794,21 @@ impl Store for SqliteStore {
         }
     }
 
+    fn has_site_transients(&mut self) -> Result<bool, StoreError> {
+        let (table, column) = match &self.description.network {
+            Some(_) => (&self.sitemeta, "meta_key"),
+            None => (&self.options, "option_name"),
+        };
+        let query =
+            format!("SELECT 1 FROM {table} WHERE {column} LIKE '#_site#_transient#_%' ESCAPE '#' LIMIT 1");
+        Ok(self.first(&query, params![], |row| row.get::<_, i64>(0))?.is_some())
+    }
+
+    fn reconnect(&mut self) -> Result<(), StoreError> {
+        // A file that is open stays open.
+        Ok(())
+    }
+
     fn description(&self) -> &Description {
         &self.description
     }

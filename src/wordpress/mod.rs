@@ -1,7 +1,9 @@
 //! WordPress's formats and rules, byte for byte; pure: no database, no clock, no terminal.
 
 pub mod compare;
+pub mod cron;
 pub mod generate;
+pub mod object_cache;
 pub mod password_hash;
 pub mod php_serialize;
 pub mod plain_list;

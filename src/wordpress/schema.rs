@@ -29,6 +29,37 @@ pub const DB_VERSION: &str = "db_version";
 /// `wp_version_check()` in `wp-includes/update.php`.
 pub const UPDATE_TRANSIENT: &str = "_site_transient_update_core";
 
+/// The option that lists a site's active plugins: a serialized list of `folder/file.php`.
+pub const ACTIVE_PLUGINS: &str = "active_plugins";
+
+/// The network option with the plugins that are active on all sites: a serialized map from `folder/file.php`.
+pub const ACTIVE_SITEWIDE_PLUGINS: &str = "active_sitewide_plugins";
+
+/// Folders of plugins that do nothing but bring a persistent object cache.
+pub const OBJECT_CACHE_PLUGINS: [&str; 11] = [
+    "redis-cache",
+    "redis-cache-pro",
+    "object-cache-pro",
+    "wp-redis",
+    "memcached",
+    "wp-memcached",
+    "memcached-redux",
+    "object-cache-4-everyone",
+    "sqlite-object-cache",
+    "docket-cache",
+    "apcu",
+];
+
+/// The option that holds scheduled tasks.
+///
+/// `_set_cron_array()` in `wp-includes/cron.php`.
+pub const CRON: &str = "cron";
+
+/// The scheduled task that looks for a newer WordPress, twice a day.
+///
+/// `wp_schedule_update_checks()` in `wp-includes/update.php`.
+pub const UPDATE_CHECK: &str = "wp_version_check";
+
 /// The option that holds the address of WordPress itself.
 pub const SITE_URL: &str = "siteurl";
 

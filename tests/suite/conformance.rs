@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, OnceLock};
 use std::time::{Duration, Instant};
 
-use wp_app_password::application_passwords::{ApplicationPasswords, NewEntry, Rules};
+use wp_app_password::application_passwords::{Aftercare, ApplicationPasswords, NewEntry, Rules};
 use wp_app_password::error::Error;
 use wp_app_password::secret::DatabasePassword;
 use wp_app_password::store::{
@@ -1506,7 +1506,7 @@ fn an_entry_that_stays_behind_a_lost_connection_is_named() {
         let address = MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
         let mut store = open(address).unwrap();
         let user = User { id: user, login: b"somebody".to_vec(), email: Vec::new() };
-        let entry = NewEntry {
+        let mut entry = NewEntry {
             name: b"name".to_vec(),
             app_id: Vec::new(),
             password: b"hash".to_vec(),
@@ -1514,7 +1514,9 @@ fn an_entry_that_stays_behind_a_lost_connection_is_named() {
             created: 1,
         };
         let rules = Rules { unique_names: false, sanitize_names: true, autoload: Autoload::Off };
-        let error = ApplicationPasswords::new(&mut *store, false).create(&user, &entry, rules).unwrap_err();
+        let error = ApplicationPasswords::new(&mut *store, false, Aftercare::default())
+            .create(&user, &mut entry, rules)
+            .unwrap_err();
         let told = error.to_string();
         assert!(matches!(error, Error::LeftBehind { .. }) && !told.contains("nothing was changed"), "{told}");
         assert!(told.contains(&format!("delete {} {}", user.id, entry.uuid)), "{told}");

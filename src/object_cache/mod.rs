@@ -1,0 +1,260 @@
+//! WordPress's persistent object cache: forgets what a write to the database made stale.
+//!
+//! An entry is deleted, never edited: what the drop-ins store is serialized, compressed or encoded in ways
+//! that only the site's own PHP knows. Which entries those are and how they are called is
+//! [`crate::wordpress::object_cache`]'s knowledge; here are the servers. Never decides whether a cache is there
+//! (that is [`crate::site`]'s), and holds nothing of the database.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::secret::DatabasePassword;
+use crate::wordpress::object_cache::{Entry, KeyFormat, Scope, StoredKey, memcached_flush_key};
+
+mod memcached;
+mod redis;
+mod sqlite;
+
+/// How long a cache server may take to accept a connection, and for each answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where a cache is and how it names its entries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// A Redis server, or one that speaks its protocol.
+    Redis {
+        /// The server.
+        server: RedisServer,
+        /// [`KeyFormat::RedisObjectCache`] or [`KeyFormat::WpRedis`].
+        keys: KeyFormat,
+    },
+    /// Memcached servers; an entry may be on any of them.
+    Memcached {
+        /// The servers.
+        servers: Vec<MemcachedServer>,
+        /// `WP_CACHE_KEY_SALT`
+        salt: String,
+    },
+    /// The file of SQLite Object Cache: one for PHP with igbinary, one for PHP without; those that exist count.
+    Sqlite {
+        /// The files.
+        files: Vec<PathBuf>,
+        /// [`KeyFormat::SqliteObjectCache`].
+        keys: KeyFormat,
+    },
+}
+
+/// A Redis server with what opens it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisServer {
+    /// How it is reached.
+    pub place: RedisPlace,
+    /// A user of its access list; empty for the default user.
+    pub username: String,
+    /// Empty: no login.
+    pub password: DatabasePassword,
+    /// The number of the database.
+    pub database: i64,
+}
+
+/// How a Redis server is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RedisPlace {
+    /// TCP.
+    Tcp {
+        /// A name or an address.
+        host: String,
+        /// Usually 6379.
+        port: u16,
+        /// TLS; the certificate is checked against the system's authorities, or those of `ca`.
+        tls: bool,
+        /// Authorities, PEM.
+        ca: Option<PathBuf>,
+    },
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl std::fmt::Display for RedisPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp { host, port, .. } => write!(f, "{host}:{port}"),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// A Memcached server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MemcachedServer {
+    /// Host and port; 11211 is usual.
+    Tcp(String, u16),
+    /// A Unix socket.
+    Socket(PathBuf),
+}
+
+impl std::fmt::Display for MemcachedServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Why the cache could not be reached, or did not do what it was told. A clause without a full stop, that
+/// names the server and no secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct CacheError(pub String);
+
+/// What of the site is part of the entries' names, owned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedScope {
+    /// See [`Scope`].
+    pub table_prefix: String,
+    /// See [`Scope`].
+    pub multisite: bool,
+    /// See [`Scope`].
+    pub blog_id: u64,
+    /// See [`Scope`].
+    pub shared_users: bool,
+}
+
+impl OwnedScope {
+    fn as_scope(&self) -> Scope<'_> {
+        Scope {
+            table_prefix: &self.table_prefix,
+            multisite: self.multisite,
+            blog_id: self.blog_id,
+            shared_users: self.shared_users,
+        }
+    }
+}
+
+/// An open connection to a site's cache.
+pub struct ObjectCache {
+    plan: Plan,
+    scope: OwnedScope,
+    connection: Connection,
+}
+
+enum Connection {
+    Redis(::redis::Connection),
+    /// Connections are made anew for each command: they cost little, and a watch pauses in between.
+    Memcached,
+    Sqlite(Vec<sqlite::CacheFile>),
+}
+
+impl ObjectCache {
+    /// Connects, logs in and asks for a sign of life: what cannot work is known before anything is written.
+    ///
+    /// # Errors
+    /// [`CacheError`]
+    pub fn open(plan: Plan, scope: OwnedScope) -> Result<Self, CacheError> {
+        let connection = Self::connect(&plan)?;
+        Ok(Self { plan, scope, connection })
+    }
+
+    fn connect(plan: &Plan) -> Result<Connection, CacheError> {
+        Ok(match plan {
+            Plan::Redis { server, .. } => Connection::Redis(redis::connect(server)?),
+            Plan::Memcached { servers, .. } => {
+                for server in servers {
+                    memcached::Client::connect(server)?.version()?;
+                }
+                Connection::Memcached
+            }
+            Plan::Sqlite { files, .. } => {
+                Connection::Sqlite(files.iter().map(|file| sqlite::open(file)).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+
+    /// Deletes these entries, whether they are there or not. A connection that was lost is made again, once.
+    ///
+    /// # Errors
+    /// [`CacheError`]: some may be left.
+    pub fn forget(&mut self, entries: &[Entry]) -> Result<(), CacheError> {
+        match self.try_forget(entries) {
+            Ok(()) => Ok(()),
+            Err(_) => {
+                self.connection = Self::connect(&self.plan)?;
+                self.try_forget(entries)
+            }
+        }
+    }
+
+    fn try_forget(&mut self, entries: &[Entry]) -> Result<(), CacheError> {
+        let scope = self.scope.as_scope();
+        match (&self.plan, &mut self.connection) {
+            (Plan::Redis { server, keys }, Connection::Redis(connection)) => {
+                let stored: Vec<StoredKey> =
+                    entries.iter().flat_map(|entry| keys.stored(entry, scope, "")).collect();
+                redis::forget(connection, server, &stored)
+            }
+            (Plan::Memcached { servers, salt }, _) => forget_in_memcached(servers, salt, entries, scope),
+            (Plan::Sqlite { keys, .. }, Connection::Sqlite(files)) => {
+                let names: Vec<Vec<u8>> = entries
+                    .iter()
+                    .flat_map(|entry| keys.stored(entry, scope, ""))
+                    .filter_map(|key| match key {
+                        StoredKey::Plain(name) => Some(name),
+                        StoredKey::Field { .. } => None,
+                    })
+                    .collect();
+                files.iter_mut().try_for_each(|file| file.forget(&names))
+            }
+            (Plan::Redis { .. } | Plan::Sqlite { .. }, _) => {
+                Err(CacheError("the connection to the object cache is of another kind".into()))
+            }
+        }
+    }
+}
+
+/// Which server holds a key, and which flush number counts, is for PHP's extension to choose: every server is
+/// asked for its flush numbers, and told to delete under each.
+fn forget_in_memcached(
+    servers: &[MemcachedServer],
+    salt: &str,
+    entries: &[Entry],
+    scope: Scope<'_>,
+) -> Result<(), CacheError> {
+    let mut clients = servers.iter().map(memcached::Client::connect).collect::<Result<Vec<_>, _>>()?;
+    let format = KeyFormat::Memcached { salt: salt.to_owned() };
+    for entry in entries {
+        let flush_key = memcached_flush_key(salt, entry.group, scope);
+        let mut numbers: Vec<String> = Vec::new();
+        for client in &mut clients {
+            if let Some(value) = client.get(&flush_key)? {
+                let number = flush_number(&value)?;
+                if !numbers.contains(&number) {
+                    numbers.push(number);
+                }
+            }
+        }
+        // Without a number WordPress makes a new one, under which nothing is stored yet.
+        for number in numbers {
+            for key in format.stored(entry, scope, &number) {
+                let StoredKey::Plain(key) = key else { continue };
+                for client in &mut clients {
+                    client.delete(&key)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The flush number as PHP's extensions store an integer: its digits, or serialized.
+fn flush_number(value: &[u8]) -> Result<String, CacheError> {
+    let text = std::str::from_utf8(value).unwrap_or_default().trim();
+    let digits = text.strip_prefix("i:").and_then(|rest| rest.strip_suffix(';')).unwrap_or(text);
+    if !digits.is_empty() && digits.len() <= 20 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(digits.to_owned());
+    }
+    Err(CacheError(
+        "the number that the Memcached drop-in's keys begin with is stored in a form that this program does not know"
+            .into(),
+    ))
+}

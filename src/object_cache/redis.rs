@@ -1,0 +1,81 @@
+//! A Redis server: log in, delete keys and fields of hashes.
+
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, TlsCertificates,
+};
+
+use super::{CacheError, RedisPlace, RedisServer, TIMEOUT};
+use crate::wordpress::object_cache::StoredKey;
+
+fn failed(server: &RedisServer, error: &redis::RedisError) -> CacheError {
+    // `detail()` is the server's own sentence ("NOAUTH Authentication required."); none repeats a password.
+    CacheError(format!("the Redis server at {} cannot be used ({error})", server.place))
+}
+
+/// Connects, logs in, selects the database and pings.
+pub(super) fn connect(server: &RedisServer) -> Result<redis::Connection, CacheError> {
+    let failed = |error: redis::RedisError| failed(server, &error);
+    let client = client(server)?;
+    let mut connection = client.get_connection_with_timeout(TIMEOUT).map_err(failed)?;
+    connection.set_read_timeout(Some(TIMEOUT)).map_err(failed)?;
+    connection.set_write_timeout(Some(TIMEOUT)).map_err(failed)?;
+    redis::cmd("PING").query::<()>(&mut connection).map_err(failed)?;
+    Ok(connection)
+}
+
+fn client(server: &RedisServer) -> Result<Client, CacheError> {
+    let failed = |error: redis::RedisError| failed(server, &error);
+    let (address, authorities) = match &server.place {
+        RedisPlace::Socket(path) => (ConnectionAddr::Unix(path.clone()), None),
+        RedisPlace::Tcp { host, port, tls: false, .. } => (ConnectionAddr::Tcp(host.clone(), *port), None),
+        RedisPlace::Tcp { host, port, tls: true, ca } => {
+            // One provider in the whole program; an error means that it is installed already.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            let address =
+                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure: false, tls_params: None };
+            let authorities = match ca {
+                Some(file) => Some(std::fs::read(file).map_err(|error| {
+                    CacheError(format!("the authorities' file {} cannot be read ({error})", file.display()))
+                })?),
+                None => None,
+            };
+            (address, authorities)
+        }
+    };
+    let mut login = RedisConnectionInfo::default().set_db(server.database).set_skip_set_lib_name();
+    if !server.username.is_empty() {
+        login = login.set_username(&server.username);
+    }
+    if !server.password.is_empty() {
+        let password = std::str::from_utf8(server.password.expose()).map_err(|_| {
+            CacheError(format!("the password of the Redis server at {} is not UTF-8", server.place))
+        })?;
+        login = login.set_password(password);
+    }
+    let info: ConnectionInfo = address.into_connection_info().map_err(failed)?.set_redis_settings(login);
+    match authorities {
+        Some(root_cert) => {
+            let certificates = TlsCertificates { client_tls: None, root_cert: Some(root_cert) };
+            Client::build_with_tls(info, certificates).map_err(failed)
+        }
+        None => Client::open(info).map_err(failed),
+    }
+}
+
+/// Deletes keys and fields, all in one round trip.
+pub(super) fn forget(
+    connection: &mut redis::Connection,
+    server: &RedisServer,
+    stored: &[StoredKey],
+) -> Result<(), CacheError> {
+    let mut pipeline = redis::pipe();
+    for key in stored {
+        match key {
+            StoredKey::Plain(name) => pipeline.cmd("DEL").arg(name.as_slice()).ignore(),
+            StoredKey::Field { hash, field } => {
+                pipeline.cmd("HDEL").arg(hash.as_slice()).arg(field.as_slice()).ignore()
+            }
+        };
+    }
+    pipeline.query::<()>(connection).map_err(|error| failed(server, &error))
+}
