@@ -99,7 +99,7 @@ impl<'s> ApplicationPasswords<'s> {
         }
         if repairs > 0 {
             let times = if repairs == 1 { "once".to_owned() } else { format!("{repairs} times") };
-            self.concerns.get_or_insert_default().push(format!(
+            self.notes.push(format!(
                 "WordPress, or another program, wrote an older list of the application passwords of user {} back \
                  {times} while this change was being confirmed. The change was made again, and holds.",
                 named(user)

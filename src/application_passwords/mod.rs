@@ -237,6 +237,8 @@ pub struct ApplicationPasswords<'s> {
     aftercare: Aftercare<'s>,
     /// What was to be told of the list that a change found first.
     concerns: Option<Vec<String>>,
+    /// What happened to the list after it was saved.
+    notes: Vec<String>,
     /// Why WordPress may not see yet what was saved: a clause.
     trouble: Option<String>,
 }
@@ -277,13 +279,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl<'s> ApplicationPasswords<'s> {
     /// Operations on this store.
     pub fn new(store: &'s mut dyn Store, replace_unreadable: bool, aftercare: Aftercare<'s>) -> Self {
-        Self { store, replace_unreadable, aftercare, concerns: None, trouble: None }
+        Self { store, replace_unreadable, aftercare, concerns: None, notes: Vec::new(), trouble: None }
     }
 
     /// [`StoredList::concerns`] of the list as the first change found it, once, and what happened to the list
     /// after it was saved.
     pub fn take_concerns(&mut self) -> Vec<String> {
-        self.concerns.take().unwrap_or_default()
+        let mut concerns = self.concerns.take().unwrap_or_default();
+        concerns.append(&mut self.notes);
+        concerns
+    }
+
+    /// The second half of that, for whoever told of the list already.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     /// Why WordPress may not see yet what was saved, if that is so: a clause.

@@ -509,6 +509,8 @@ fn spell_global(arg: &Arg, value: Value) -> Result<Vec<OsString>, String> {
         }
         Value::Many(values) => Ok(values.last().map(|text| spelled(long, text)).into_iter().collect()),
         Value::True if !needs_value(arg) => Ok(vec![on()]),
+        // Parameters of our own whose opposite is one too.
+        Value::False if matches!(long, "cache" | "confirm") => Ok(vec![format!("--no-{long}").into()]),
         Value::False => Ok(Vec::new()),
         Value::True => Err(format!("Parameter errors:\n --{long} parameter needs a value{}", described(arg))),
     }

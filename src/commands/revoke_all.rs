@@ -71,7 +71,8 @@ pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error
     context.prepare_write()?;
     let mut passwords = context.passwords();
     let revoked = passwords.delete_all(&user)?;
-    let trouble = passwords.take_trouble();
+    let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
+    context.warn_of(notes);
     // Also when there was nothing left to revoke: what an earlier run revoked may live on in an object cache.
     context.revoked(trouble, &format!("Revoked {} of user {who}", count(revoked)))?;
     Ok(Outcome::Done)

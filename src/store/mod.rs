@@ -160,6 +160,9 @@ pub trait Store {
     /// WordPress: `set_site_transient()`; a network's are in `sitemeta`.
     fn has_site_transients(&mut self) -> Result<bool, StoreError>;
 
+    /// Whether the user with the lowest id was registered more than `days` days ago: the age of a site.
+    fn is_older_than(&mut self, days: u32) -> Result<bool, StoreError>;
+
     /// Makes a lost connection anew. What was in a transaction then is gone.
     fn reconnect(&mut self) -> Result<(), StoreError>;
 

@@ -904,6 +904,16 @@ impl Store for MysqlStore {
         Ok(!self.rows(&sql).map_err(|error| self.fault(error))?.is_empty())
     }
 
+    fn is_older_than(&mut self, days: u32) -> Result<bool, StoreError> {
+        // As a number: strict mode does not like to compare a zero date as a date.
+        let sql = format!(
+            "SELECT user_registered + 0 < (UTC_TIMESTAMP() - INTERVAL {days} DAY) + 0 FROM {} ORDER BY ID LIMIT 1",
+            self.users
+        );
+        let rows = self.rows(&sql).map_err(|error| self.fault(error))?;
+        Ok(rows.first().and_then(|row| row.first()).and_then(number) == Some(1))
+    }
+
     fn reconnect(&mut self) -> Result<(), StoreError> {
         *self = Self::open(&self.address, &self.tables)?;
         Ok(())

@@ -804,6 +804,13 @@ impl Store for SqliteStore {
         Ok(self.first(&query, params![], |row| row.get::<_, i64>(0))?.is_some())
     }
 
+    fn is_older_than(&mut self, days: u32) -> Result<bool, StoreError> {
+        let query =
+            format!("SELECT user_registered < datetime('now', ?1) FROM {} ORDER BY ID LIMIT 1", self.users);
+        let older = self.first(&query, params![format!("-{days} days")], |row| row.get::<_, bool>(0))?;
+        Ok(older.unwrap_or(false))
+    }
+
     fn reconnect(&mut self) -> Result<(), StoreError> {
         // A file that is open stays open.
         Ok(())

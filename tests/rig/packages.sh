@@ -19,7 +19,7 @@ install_missing() {
   need() { command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ] || missing+=("$2"); }
   PATH=$PATH:/usr/sbin:/sbin
   need php php-cli
-  for module in mysqli:mysql sqlite3:sqlite3 pdo_sqlite:sqlite3 xml:xml mbstring:mbstring; do
+  for module in mysqli:mysql sqlite3:sqlite3 pdo_sqlite:sqlite3 xml:xml mbstring:mbstring redis:redis memcached:memcached; do
     if ! php -m 2>/dev/null | grep -qix "${module%%:*}"; then missing+=("php-${module##*:}"); fi
   done
   need mariadbd mariadb-server
@@ -27,6 +27,8 @@ install_missing() {
   need mariadb mariadb-client
   need mariadb-dump mariadb-client
   need nginx nginx-light
+  need redis-server redis-server
+  need memcached memcached
   need openssl openssl
   need unzip unzip
   need cc gcc

@@ -110,7 +110,58 @@ facts_of_server() {
   fact "servers.$1.users.odd" "$odd_password"
 }
 
+# A Redis without a password, and one with: a default user's, one of an access list, and TLS.
+start_redis() {
+  local port tls
+  for _ in 1 2 3; do
+    port=$(free_port) || return 1
+    start redis redis-server --port "$port" --bind 127.0.0.1 --unixsocket "$D/redis.sock" --save '' --appendonly no --dir "$D/tmp"
+    wait_for redis 20 listens "$port" && break
+    port=
+  done
+  [ -n "$port" ] || return 1
+  fact servers.redis.version "$(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"
+  fact servers.redis.socket "$D/redis.sock"
+  fact servers.redis.host 127.0.0.1
+  fact servers.redis.port "$port"
+  printf '%s' "$port" >"$D/run/redis.port"
+  for _ in 1 2 3; do
+    port=$(free_port) && tls=$(free_port) || return 1
+    printf 'requirepass "redis secret"\nuser wp on >acl-secret ~* +@all\n' >"$D/redis-secure.conf"
+    start redis-secure redis-server "$D/redis-secure.conf" --port "$port" --tls-port "$tls" --tls-cert-file "$D/tls/server.pem" --tls-key-file "$D/tls/server.key" \
+      --tls-ca-cert-file "$D/tls/ca.pem" --tls-auth-clients no --bind 127.0.0.1 --unixsocket "$D/redis-secure.sock" --save '' --appendonly no \
+      --dir "$D/tmp"
+    wait_for redis-secure 20 listens "$tls" && break
+    tls=
+  done
+  [ -n "$tls" ] || return 1
+  fact servers.redis_secure.version "$(redis-server --version | sed 's/.* v=\([^ ]*\).*/\1/')"
+  fact servers.redis_secure.socket "$D/redis-secure.sock"
+  fact servers.redis_secure.host 127.0.0.1
+  fact servers.redis_secure.port "$port"
+  fact servers.redis_secure.tls.port "$tls"
+  printf '%s' "$tls" >"$D/run/redis-tls.port"
+}
+
+start_memcached() {
+  local port user=()
+  if [ "$(id -u)" -eq 0 ]; then user=(-u root); fi
+  for _ in 1 2 3; do
+    port=$(free_port) || return 1
+    start memcached memcached ${user[@]+"${user[@]}"} -l 127.0.0.1 -p "$port" -U 0 -m 32
+    wait_for memcached 20 listens "$port" && break
+    port=
+  done
+  [ -n "$port" ] || return 1
+  fact servers.memcached.version "$(memcached -V | sed 's/.* //')"
+  fact servers.memcached.host 127.0.0.1
+  fact servers.memcached.port "$port"
+  printf '%s' "$port" >"$D/run/memcached.port"
+}
+
 start_databases() {
+  start_redis || { say "Redis did not start"; return 1; }
+  start_memcached || { say "Memcached did not start"; return 1; }
   start_mariadb & local first=$!
   start_mysql & local second=$!
   wait "$first" || { say "MariaDB did not start"; return 1; }

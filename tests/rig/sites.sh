@@ -27,7 +27,7 @@ write_config() {
 # site NAME SUITE BACKEND [PREFIX] [KIND]: BACKEND is mariadb, mariadb-tcp, mysql, or the version of the SQLite
 # integration; KIND is single, network or tls.
 site() {
-  local name=$1 suite=$2 backend=$3 prefix=${4:-wp_} kind=${5:-single}
+  local name=$1 suite=$2 backend=$3 prefix=${4:-wp_} kind=${5:-single} cache_kind=${6:-}
   local S=$D/sites/$name database=${name//-/_} host='' port public url scheme=http environment=local
   cp -r "$cache/wordpress-$suite" "$S" || return 1
   cp "$here/rig/php/mu-plugin.php" "$S/wp-content/mu-plugins/rig.php"
@@ -64,12 +64,40 @@ site() {
     sed -i "s#^/\* more settings \*/#define( 'MULTISITE', true );\ndefine( 'SUBDOMAIN_INSTALL', false );\ndefine( 'DOMAIN_CURRENT_SITE', '127.0.0.1:$public' );\ndefine( 'PATH_CURRENT_SITE', '/' );\ndefine( 'SITE_ID_CURRENT_SITE', 1 );\ndefine( 'BLOG_ID_CURRENT_SITE', 1 );#" "$S/wp-config.php"
     run_php "$here/rig/php/network.php" "$S" sites >>"$D/log/install-$name" 2>&1 || { cat "$D/log/install-$name" >&2; return 1; }
   fi
-  facts_of_site "$name" "$S" "$url" "$backend" "$database" "$prefix" "$kind" "$port"
+  if [ -n "$cache_kind" ]; then give_object_cache "$S" "$cache_kind" || return 1; fi
+  facts_of_site "$name" "$S" "$url" "$backend" "$database" "$prefix" "$kind" "$port" "$cache_kind"
 }
 
-# facts_of_site NAME FOLDER URL BACKEND DATABASE PREFIX KIND PORT
+# give_object_cache SITE KIND: the drop-in of the tests, and the settings that its original would read.
+give_object_cache() {
+  local S=$1 settings name
+  case $2 in
+    redis-cache)
+      name='Redis Object Cache Drop-In'
+      settings="define( 'WP_REDIS_HOST', '127.0.0.1' );\ndefine( 'WP_REDIS_PORT', $(cat "$D/run/redis.port") );\ndefine( 'WP_REDIS_DATABASE', 1 );"
+      ;;
+    redis-cache-tls)
+      name='Redis Object Cache Drop-In'
+      settings="define( 'WP_REDIS_SCHEME', 'tls' );\ndefine( 'WP_REDIS_HOST', '127.0.0.1' );\ndefine( 'WP_REDIS_PORT', $(cat "$D/run/redis-tls.port") );\ndefine( 'WP_REDIS_PASSWORD', [ 'wp', 'acl-secret' ] );\ndefine( 'WP_REDIS_SSL_CONTEXT', [ 'cafile' => '$D/tls/ca.pem' ] );\ndefine( 'WP_REDIS_PREFIX', 'net:' );"
+      ;;
+    wp-redis)
+      name='WP Redis'
+      settings="\$redis_server = [ 'host' => '127.0.0.1', 'port' => $(cat "$D/run/redis.port"), 'database' => 2 ];\ndefine( 'WP_CACHE_KEY_SALT', 'shop' );\ndefine( 'WP_REDIS_USE_CACHE_GROUPS', true );"
+      ;;
+    memcached)
+      name=Memcached
+      settings="\$memcached_servers = [ '127.0.0.1:$(cat "$D/run/memcached.port")' ];\ndefine( 'WP_CACHE_KEY_SALT', 'mem' );"
+      ;;
+  esac
+  sed "s#{NAME}#$name#" "$here/rig/php/object-cache.php" >"$S/wp-content/object-cache.php" || return 1
+  sed -i "s#^\\\$table_prefix = #define( 'RIG_CACHE', '${2%-tls}' );\n$settings\n&#" "$S/wp-config.php"
+}
+
+# facts_of_site NAME FOLDER URL BACKEND DATABASE PREFIX KIND PORT CACHE
 facts_of_site() {
   local key=sites.$1 server
+  # Sites with a cache are a list of their own: what is expected of every site is not expected of them.
+  if [ -n "${9:-}" ]; then key=cached_sites.$1; fi
   {
     fact "$key.version" "$(sed -n "s/^\$wp_version = '\(.*\)';.*/\1/p" "$2/wp-includes/version.php")"
     fact "$key.path" "$2"
@@ -88,6 +116,7 @@ facts_of_site() {
       fact "$key.database" "$5"
     fi
     fact "$key.prefix" "$6"
+    if [ -n "${9:-}" ]; then fact "$key.cache" "$9"; fi
     fact "$key.multisite" "$([ "$7" = network ] && echo true || echo false)"
     fact "$key.https" "$([ "$7" = tls ] && echo true || echo false)"
     if [ "$7" = tls ]; then
@@ -145,6 +174,10 @@ start_sites() {
   launch wp71-sqlite forky "$playground_new"
   launch wp71-spare forky "$playground_new"
   launch wp68-sqlite-old trixie "$playground_old"
+  launch wp71-redis forky mariadb wp_ single redis-cache
+  launch wp71-redis-network forky mariadb net7_ network redis-cache-tls
+  launch wp71-wpredis forky mariadb wp_ single wp-redis
+  launch wp71-memcached forky mariadb wp_ single memcached
   for i in "${!jobs[@]}"; do
     wait "${jobs[$i]}" || { say "site ${names[$i]} could not be made"; failed=1; }
   done

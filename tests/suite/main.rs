@@ -15,6 +15,7 @@ mod fixture;
 mod formats;
 mod generated;
 mod golden;
+mod object_cache;
 mod oracle;
 mod output;
 mod php_roundtrip;

@@ -32,6 +32,12 @@ pub struct Rig {
     pub mariadb: Server,
     pub mysql: Server,
     pub sites: Vec<Site>,
+    /// WordPress 7.1 with a persistent object cache, on MariaDB.
+    pub cached_sites: Vec<Site>,
+    pub redis: CacheServer,
+    /// The same with the password `redis secret`, the user `wp` (`acl-secret`), and TLS.
+    pub redis_secure: CacheServer,
+    pub memcached: CacheServer,
     templates: BTreeMap<String, PathBuf>,
 }
 
@@ -48,6 +54,24 @@ pub struct Server {
     /// required), `odd` (a password full of reserved characters), and on MariaDB `ed` (ed25519). On MySQL all
     /// use `caching_sha2_password`.
     pub users: BTreeMap<String, String>,
+}
+
+/// A Redis or Memcached server.
+pub struct CacheServer {
+    pub port: u16,
+    pub socket: Option<PathBuf>,
+    pub tls_port: Option<u16>,
+}
+
+impl CacheServer {
+    fn read(json: &Value) -> Self {
+        let port = |value: &Value| value.as_u64().and_then(|port| u16::try_from(port).ok());
+        Self {
+            port: port(&json["port"]).expect("a port"),
+            socket: json["socket"].as_str().map(PathBuf::from),
+            tls_port: port(&json["tls"]["port"]),
+        }
+    }
 }
 
 /// A WordPress that answers requests. Users: `admin` (password `admin-pass`), `editor1`, `author1`,
@@ -137,6 +161,15 @@ impl Rig {
             mariadb: Server::read("mariadb", &json["servers"]["mariadb"]),
             mysql: Server::read("mysql", &json["servers"]["mysql"]),
             sites: sites.iter().map(|(name, site)| Site::read(name, site)).collect(),
+            cached_sites: json["cached_sites"]
+                .as_object()
+                .expect("cached sites")
+                .iter()
+                .map(|(name, site)| Site::read(name, site))
+                .collect(),
+            redis: CacheServer::read(&json["servers"]["redis"]),
+            redis_secure: CacheServer::read(&json["servers"]["redis_secure"]),
+            memcached: CacheServer::read(&json["servers"]["memcached"]),
             templates: json["templates"]
                 .as_object()
                 .expect("templates")
@@ -150,6 +183,7 @@ impl Rig {
     pub fn site(&self, name: &str) -> &Site {
         self.sites
             .iter()
+            .chain(&self.cached_sites)
             .find(|site| site.name == name)
             .unwrap_or_else(|| panic!("no site {name} in rig.json"))
     }
