@@ -237,6 +237,8 @@ pub struct ApplicationPasswords<'s> {
     aftercare: Aftercare<'s>,
     /// What was to be told of the list that a change found first.
     concerns: Option<Vec<String>>,
+    /// Until when a server that went away is waited for.
+    patience: Option<Instant>,
     /// What happened to the list after it was saved.
     notes: Vec<String>,
     /// Why WordPress may not see yet what was saved: a clause.
@@ -279,7 +281,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl<'s> ApplicationPasswords<'s> {
     /// Operations on this store.
     pub fn new(store: &'s mut dyn Store, replace_unreadable: bool, aftercare: Aftercare<'s>) -> Self {
-        Self { store, replace_unreadable, aftercare, concerns: None, notes: Vec::new(), trouble: None }
+        Self {
+            store,
+            replace_unreadable,
+            aftercare,
+            concerns: None,
+            patience: None,
+            notes: Vec::new(),
+            trouble: None,
+        }
     }
 
     /// [`StoredList::concerns`] of the list as the first change found it, once, and what happened to the list
@@ -328,13 +338,16 @@ impl<'s> ApplicationPasswords<'s> {
         }
     }
 
-    /// Waits for a server that went away, up to [`PATIENCE`]. Whether it is back.
+    /// Waits for a server that went away, up to [`PATIENCE`] in all. Whether it is back.
     fn reconnect(&mut self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = *self.patience.get_or_insert_with(|| Instant::now() + PATIENCE);
         let mut pause = Duration::from_millis(20);
         loop {
             match self.store.reconnect() {
-                Ok(()) => return true,
+                Ok(()) => {
+                    self.patience = None;
+                    return true;
+                }
                 // What a restarting server says at first passes; what does not is told by the deadline.
                 Err(_) if Instant::now() + pause < deadline => std::thread::sleep(pause),
                 Err(_) => return false,

@@ -4,8 +4,7 @@
 //! A behavior knows no back end: it uses the store and a [`Bed`], which is the same database seen by somebody
 //! else. What only one kind can do (TLS, file modes) stands after the list.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -21,6 +20,7 @@ use wp_app_password::store::{
     User, UserField, UserId,
 };
 
+use crate::proxy::{Next, Proxy, Side, contains, error_packet};
 use crate::rig::{self, Database, Rig, Server, Template};
 
 const KEY: &str = "_application_passwords";
@@ -947,79 +947,6 @@ fn every_account_opens_the_store_on_every_way_in() {
     }
 }
 
-/// Forwards to a server, keeping what the client sent; `meddle` may change or hold back either side's bytes.
-struct Proxy {
-    port: u16,
-    sent: Arc<std::sync::Mutex<Vec<u8>>>,
-}
-
-enum Side<'a> {
-    Client(&'a mut Vec<u8>),
-    Server(&'a mut Vec<u8>),
-}
-
-enum Next {
-    Forward,
-    /// Forward, then end the connection.
-    Cut,
-    /// Send this back instead.
-    Answer(Vec<u8>),
-}
-
-/// A server's error, as the answer to a command.
-fn error_packet(code: u16, message: &str) -> Vec<u8> {
-    let body = [&[0xff][..], &code.to_le_bytes(), b"#HY000", message.as_bytes()].concat();
-    [&u32::try_from(body.len()).unwrap().to_le_bytes()[..3], &[1], &body].concat()
-}
-
-impl Proxy {
-    fn start(server: &Server, meddle: impl Fn(Side<'_>) -> Next + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let sent = Arc::new(std::sync::Mutex::new(Vec::new()));
-        let target = (server.host.clone(), server.port);
-        let (meddle, log) = (Arc::new(meddle), sent.clone());
-        std::thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(&target) else { return };
-                for from_client in [true, false] {
-                    let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                    if !from_client {
-                        std::mem::swap(&mut from, &mut to);
-                    }
-                    let (meddle, log) = (meddle.clone(), log.clone());
-                    std::thread::spawn(move || {
-                        let mut buffer = vec![0; 1 << 16];
-                        while let Ok(count @ 1..) = from.read(&mut buffer) {
-                            let mut bytes = buffer[..count].to_vec();
-                            if from_client {
-                                log.lock().unwrap().extend_from_slice(&bytes);
-                            }
-                            let side =
-                                if from_client { Side::Client(&mut bytes) } else { Side::Server(&mut bytes) };
-                            let next = meddle(side);
-                            let written = match &next {
-                                Next::Answer(answer) => from.write_all(answer),
-                                Next::Forward | Next::Cut => to.write_all(&bytes),
-                            };
-                            if written.is_err() || matches!(next, Next::Cut) {
-                                break;
-                            }
-                        }
-                        let _ = from.shutdown(std::net::Shutdown::Both);
-                        let _ = to.shutdown(std::net::Shutdown::Both);
-                    });
-                }
-            }
-        });
-        Self { port, sent }
-    }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
-}
-
 #[test]
 fn a_remote_server_with_tls_is_never_spoken_to_in_clear_text() {
     on_every_server(|bed| {
@@ -1490,37 +1417,57 @@ fn what_root_leaves_beside_the_file_belongs_to_the_files_owner() {
     check();
 }
 
+/// Creates an entry through a proxy that cuts the connection right after it was saved, for good or once.
+fn create_with_a_cut(bed: &Bed, for_good: bool) -> (User, NewEntry, Result<(), Error>) {
+    let Raw::Server(database) = &bed.raw else { unreachable!("servers only") };
+    let gone = AtomicBool::new(false);
+    // What comes first after the entry was saved.
+    let proxy = Proxy::start(database.server, move |side| {
+        let (Side::Client(bytes) | Side::Server(bytes)) = side;
+        if contains(bytes, b"RELEASE_LOCK") || (for_good && gone.load(Ordering::SeqCst)) {
+            gone.store(true, Ordering::SeqCst);
+            bytes.clear();
+            return Next::Cut;
+        }
+        Next::Forward
+    });
+    let address = MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
+    let mut store = open(address).unwrap();
+    let user = User { id: bed.new_user(), login: b"somebody".to_vec(), email: Vec::new() };
+    let mut entry = NewEntry {
+        name: b"name".to_vec(),
+        app_id: Vec::new(),
+        password: b"hash".to_vec(),
+        uuid: "11111111-1111-4111-8111-111111111111".into(),
+        created: 1,
+    };
+    let rules = Rules { unique_names: false, sanitize_names: true, autoload: Autoload::Off };
+    let outcome =
+        ApplicationPasswords::new(&mut *store, false, Aftercare::default()).create(&user, &mut entry, rules);
+    (user, entry, outcome)
+}
+
 #[test]
 fn an_entry_that_stays_behind_a_lost_connection_is_named() {
     on_every_server(|bed| {
-        let Raw::Server(database) = &bed.raw else { return };
-        let user = bed.new_user();
-        // What comes first after the entry was saved.
-        let proxy = Proxy::start(database.server, |side| match side {
-            Side::Client(bytes) if contains(bytes, b"RELEASE_LOCK") => {
-                bytes.clear();
-                Next::Cut
-            }
-            _ => Next::Forward,
-        });
-        let address = MysqlAddress { port: proxy.port, ..over_tcp(mysql_address(bed), SslMode::Disabled) };
-        let mut store = open(address).unwrap();
-        let user = User { id: user, login: b"somebody".to_vec(), email: Vec::new() };
-        let mut entry = NewEntry {
-            name: b"name".to_vec(),
-            app_id: Vec::new(),
-            password: b"hash".to_vec(),
-            uuid: "11111111-1111-4111-8111-111111111111".into(),
-            created: 1,
-        };
-        let rules = Rules { unique_names: false, sanitize_names: true, autoload: Autoload::Off };
-        let error = ApplicationPasswords::new(&mut *store, false, Aftercare::default())
-            .create(&user, &mut entry, rules)
-            .unwrap_err();
+        let (user, entry, outcome) = create_with_a_cut(bed, true);
+        let error = outcome.unwrap_err();
         let told = error.to_string();
         assert!(matches!(error, Error::LeftBehind { .. }) && !told.contains("nothing was changed"), "{told}");
         assert!(told.contains(&format!("delete {} {}", user.id, entry.uuid)), "{told}");
         assert_eq!(bed.values(user.id, KEY).len(), 1);
+    });
+}
+
+#[test]
+fn a_connection_that_is_lost_after_the_entry_was_saved_is_made_anew() {
+    on_every_server(|bed| {
+        let (user, entry, outcome) = create_with_a_cut(bed, false);
+        outcome.unwrap();
+        let values = bed.values(user.id, KEY);
+        assert_eq!(values.len(), 1);
+        let uuid: String = entry.uuid.bytes().map(|byte| format!("{byte:02X}")).collect();
+        assert_eq!(values[0].matches(&uuid).count(), 1);
     });
 }
 

@@ -11,6 +11,7 @@
 mod cli;
 mod concurrency;
 mod conformance;
+mod faults;
 mod fixture;
 mod formats;
 mod generated;
@@ -20,6 +21,7 @@ mod oracle;
 mod output;
 mod php_roundtrip;
 mod process;
+mod proxy;
 mod readme;
 mod rig;
 mod site;

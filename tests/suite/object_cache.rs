@@ -582,7 +582,7 @@ fn an_older_list_that_is_written_back_within_the_watch_is_put_right() {
 #[test]
 fn entries_are_named_as_the_real_drop_ins_name_them() {
     use wp_app_password::wordpress::object_cache::{
-        KeyFormat, Scope, StoredKey, of_in_use_flag, of_user_meta,
+        KeyFormat, Scope, StoredKey, memcached_flush_key, of_in_use_flag, of_user_meta,
     };
     let text = include_str!("../vectors/object_cache.json");
     let recordings: Value = serde_json::from_str(text).unwrap();
@@ -630,6 +630,10 @@ fn entries_are_named_as_the_real_drop_ins_name_them() {
                 "{} {mark}: {ours:?} in {recorded:?}",
                 field("name")
             );
+            if let KeyFormat::Memcached { salt } = &format {
+                let holder = memcached_flush_key(salt, entry.group, scope);
+                assert!(recorded.contains(&String::from_utf8(holder).unwrap()), "{mark}");
+            }
             compared += 1;
         }
     }

@@ -235,6 +235,11 @@ impl Rig {
         Database::new(self, &self.mysql, template)
     }
 
+    /// The SQL that makes the tables of `template`.
+    pub fn template_dump(&self, template: Template) -> Vec<u8> {
+        std::fs::read(&self.templates[template.key()]).unwrap()
+    }
+
     /// Copies the SQLite database of `template` to `file`.
     pub fn fresh_sqlite_database(&self, template: Template, file: &Path) {
         std::fs::copy(&self.templates[template.key()], file).unwrap();
@@ -410,6 +415,13 @@ impl Site {
     pub fn xmlrpc(&self, user: &str, password: &str) -> Response {
         xmlrpc(&format!("{}/xmlrpc.php", self.url), user, password, self.ca.as_deref())
     }
+}
+
+/// What a program prints, which must succeed.
+pub fn output(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Our program, with an environment of its own.
