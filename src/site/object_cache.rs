@@ -193,12 +193,18 @@ fn redis_object_cache(settings: &dyn Settings) -> Found {
             ));
         }
     }
+    // Such groups are no longer shared by a network's sites: each site then has entries of its own.
+    if let Some(Plain::Array(groups)) = settings.constant("WP_REDIS_UNFLUSHABLE_GROUPS")?
+        && groups.iter().any(|(_, group)| matches!(text(group).as_str(), "user_meta" | "site-options"))
+    {
+        return Err("WP_REDIS_UNFLUSHABLE_GROUPS changes how it names the entries of users".into());
+    }
     let text = |name: &str| Ok::<_, String>(settings.constant(name)?.as_ref().map(text));
     let scheme = text("WP_REDIS_SCHEME")?.unwrap_or_else(|| "tcp".into()).to_ascii_lowercase();
     let host = text("WP_REDIS_HOST")?.unwrap_or_else(|| "127.0.0.1".into());
     let place = match scheme.as_str() {
         "unix" => RedisPlace::Socket(text("WP_REDIS_PATH")?.unwrap_or_default().into()),
-        "tcp" | "tls" | "rediss" => {
+        "tcp" | "tls" => {
             let (tls, host) = match host.split_once("://") {
                 Some((scheme, host)) => (matches!(scheme, "tls" | "rediss" | "ssl"), host.to_owned()),
                 None => (scheme != "tcp", host),
@@ -219,15 +225,23 @@ fn redis_object_cache(settings: &dyn Settings) -> Found {
         other => return Err(format!("WP_REDIS_SCHEME is {other:?}, which this program does not know")),
     };
     let (username, password) = login(settings.constant("WP_REDIS_PASSWORD")?.as_ref());
-    let username = match text("WP_REDIS_USERNAME")? {
-        Some(given) if username.is_empty() => given,
+    // PHP's extension, which is used unless a client is named, never reads the user's name.
+    let username = match (text("WP_REDIS_USERNAME")?, text("WP_REDIS_CLIENT")?) {
+        (Some(given), Some(client)) if username.is_empty() && client.eq_ignore_ascii_case("predis") => given,
         _ => username,
     };
     let prefix = match text("WP_REDIS_PREFIX")? {
         Some(prefix) => prefix,
         None => match settings.environment("WP_REDIS_PREFIX").filter(|prefix| prefix != "0") {
             Some(prefix) => prefix,
-            None => text("WP_CACHE_KEY_SALT")?.unwrap_or_default(),
+            None => match text("WP_CACHE_KEY_SALT")? {
+                Some(salt) => salt,
+                // Cloudways: the application's name, where its servers say who may ask them.
+                None if settings.environment("cw_allowed_ip").is_some() => {
+                    settings.environment("HTTP_X_APP_USER").unwrap_or_default()
+                }
+                None => String::new(),
+            },
         },
     };
     let prefix = prefix.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b']).to_owned();

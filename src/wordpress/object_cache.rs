@@ -137,10 +137,8 @@ impl KeyFormat {
                     (false, false) => String::new(),
                 };
                 let before = without_blanks(&format!("{salt}{site}{group}:"));
-                let field = StoredKey::Field {
-                    hash: before.clone().into_bytes(),
-                    field: without_blanks(key).into_bytes(),
-                };
+                let field =
+                    StoredKey::Field { hash: before.clone().into_bytes(), field: key.clone().into_bytes() };
                 let whole = plain(format!("{before}{}", without_blanks(key)));
                 if *hashes { vec![field] } else { vec![whole, field] }
             }

@@ -529,6 +529,7 @@ fn the_fault_matrix_has_no_unknown_cell() {
 
 /// A server that is killed and started again while eight processes write.
 #[test]
+#[allow(clippy::zombie_processes, reason = "each server is waited for where it is killed")]
 fn a_server_that_restarts_in_the_middle_loses_nothing() {
     let Some(rig) = rig::require() else { return };
     let folder = tempfile::Builder::new().prefix("wpap").tempdir().unwrap();

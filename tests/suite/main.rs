@@ -11,6 +11,7 @@
 mod cli;
 mod concurrency;
 mod conformance;
+mod drop_ins;
 mod faults;
 mod fixture;
 mod formats;

@@ -405,6 +405,11 @@ fn drop_ins_are_told_apart_and_what_is_not_known_is_not_written_past() {
         (header("Redis Object Cache Drop-In"), "define( 'WP_REDIS_SENTINEL', 'main' );", "WP_REDIS_SENTINEL"),
         (
             header("Redis Object Cache Drop-In"),
+            "define( 'WP_REDIS_UNFLUSHABLE_GROUPS', [ 'x', 'user_meta' ] );",
+            "WP_REDIS_UNFLUSHABLE_GROUPS",
+        ),
+        (
+            header("Redis Object Cache Drop-In"),
             "define( 'WP_REDIS_HOST', getenv( 'REDIS_AT' ) ?: 'redis' );",
             "REDIS_AT",
         ),

@@ -121,7 +121,8 @@ class WP_Object_Cache {
 				return trim( $salt ) . trim( $site, '_-:$' ) . ':' . strtr( $group, ':', '-' ) . ':' . strtr( $key, ':', '-' );
 			case 'wp-redis':
 				if ( defined( 'WP_REDIS_USE_CACHE_GROUPS' ) && WP_REDIS_USE_CACHE_GROUPS ) {
-					return array( preg_replace( '/\s+/', '', "$salt$site$group:" ), preg_replace( '/\s+/', '', $key ) );
+					// The field is the key as it is: only the hash's name loses its blanks.
+					return array( preg_replace( '/\s+/', '', "$salt$site$group:" ), (string) $key );
 				}
 				return preg_replace( '/\s+/', '', "$salt$site$group:$key" );
 			default:
