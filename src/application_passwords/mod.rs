@@ -408,11 +408,13 @@ impl<'s> ApplicationPasswords<'s> {
                 return Ok(false);
             }
             *saved = false;
-            // Gone together with others: somebody revokes. Gone alone: WordPress wrote back the list that it had
-            // read before. Nobody knows the password yet, so the entry comes back as a new one: what somebody
-            // may have revoked by its uuid stays revoked.
-            let overwritten =
-                list.records().next().is_some() && others.iter().all(|uuid| list.count_of(uuid) > 0);
+            // Gone together with all others: somebody revokes everything. Else WordPress wrote back the list
+            // that it had read before. Nobody knows the password yet, so the entry comes back as a new one:
+            // what somebody may have revoked by its uuid stays revoked.
+            let overwritten = match others.as_slice() {
+                [] => list.records().next().is_some(),
+                others => others.iter().any(|uuid| list.count_of(uuid) > 0),
+            };
             if !overwritten {
                 return Err(Error::RevokedMeanwhile);
             }
