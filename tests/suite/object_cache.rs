@@ -566,9 +566,9 @@ fn an_older_list_that_is_written_back_within_the_watch_is_put_right() {
     // Nothing else is there: the new entry alone vanished, which is what a revocation of everything looks like.
     stdout(&mut tool(&["create", "2", "Kept", "--porcelain"]));
     let mut command = tool(&["create", "2", "New", "--porcelain", "--confirm=2"]);
+    let old = value();
     let output = std::thread::scope(|scope| {
         let run = scope.spawn(move || command.output().unwrap());
-        let old = value();
         let deadline = Instant::now() + Duration::from_secs(20);
         while value() == old && Instant::now() < deadline {}
         stdout(&mut tool(&["delete", "2", "--all"]));
