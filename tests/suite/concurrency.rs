@@ -1,15 +1,16 @@
 //! Many at once, and killed in the middle: nothing is lost, nothing is half written.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::process::Stdio;
 use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use wp_app_password::wordpress::password_hash::{Era, Verdict, verify};
 
-use crate::rig::{self, Database, Template};
+use crate::rig::{self, Database, Site, Template};
 
 /// A database that any number of processes may use, with the user 3 of its site.
 struct Target {
@@ -171,4 +172,200 @@ fn killed_at_random_moments_every_printed_password_works() {
 #[test]
 fn killed_at_random_moments_on_every_server() {
     Target::on_servers().iter().for_each(|target| killed_under_load(target, 15));
+}
+
+/// What one process did, and what must therefore be there in the end.
+#[derive(Default)]
+struct Model {
+    /// Names that must be there, with the password that was printed for each.
+    live: BTreeMap<String, String>,
+    /// Names that must not.
+    gone: BTreeSet<String>,
+    failed: u32,
+    repaired: u32,
+}
+
+impl Model {
+    fn step(&mut self, site: &Site, login: &str, worker: usize, number: usize) {
+        let mut run = |arguments: &[&str]| {
+            let output = site.tool().args(arguments).output().unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
+            self.repaired += u32::from(stderr.contains("wrote an older list"));
+            if !output.status.success() {
+                self.failed += 1;
+                // Nothing may be half done: the only failure is one that says that nothing was.
+                assert!(stderr.contains("nothing was changed") || stderr.contains("Nothing was"), "{stderr}");
+            }
+            (output.status.success(), String::from_utf8(output.stdout).unwrap())
+        };
+        let own = self.live.keys().next().cloned();
+        let uuid = |name: &str, run: &mut dyn FnMut(&[&str]) -> (bool, String)| {
+            let filter = format!("--name={name}");
+            let (_, ids) = run(&["list", login, "--format=ids", &filter]);
+            assert_eq!(ids.len(), 36, "{}: {name} is there as {ids:?}", site.name);
+            ids
+        };
+        match (rand::rng().random_range(0..10), own) {
+            (0..3, Some(name)) => {
+                let id = uuid(&name, &mut run);
+                if run(&["delete", login, &id, CONFIRM]).0 {
+                    self.live.remove(&name);
+                    self.gone.insert(name);
+                }
+            }
+            (3, Some(name)) => {
+                let id = uuid(&name, &mut run);
+                let new = format!("{name} renamed {number}");
+                if run(&["update", login, &id, &format!("--name={new}"), CONFIRM]).0 {
+                    let password = self.live.remove(&name).unwrap();
+                    self.live.insert(new, password);
+                    self.gone.insert(name);
+                }
+            }
+            (4, Some(name)) => {
+                let id = uuid(&name, &mut run);
+                run(&["record-usage", login, &id, CONFIRM]);
+            }
+            _ => {
+                let name = format!("w{worker} n{number}");
+                let (done, password) =
+                    run(&["create", login, &name, "--porcelain", "--hash=generic", CONFIRM]);
+                if done {
+                    self.live.insert(name, password.trim().to_owned());
+                } else {
+                    assert_eq!(password, "");
+                    self.gone.insert(name);
+                }
+            }
+        }
+    }
+}
+
+struct Countdown<'a>(&'a AtomicUsize);
+
+impl Drop for Countdown<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// How long each change is watched, in seconds: longer than WordPress takes for a request on a machine with two
+/// cores and twenty writers. What it overwrites later is not promised to be noticed.
+const CONFIRM: &str = "--confirm=4";
+
+/// Twenty processes with fifty operations each on one user, and WordPress creates and deletes there too.
+fn twenty_processes_and_wordpress(site: &str) {
+    let Some(rig) = rig::require() else { return };
+    let site = rig.site(site);
+    let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let login = format!("stress-{}", std::process::id());
+    let id = rig.wp_eval(
+        site,
+        &format!(
+            "return wp_insert_user( array( 'user_login' => '{login}', 'user_pass' => wp_generate_password(),
+                'user_email' => '{login}@example.com', 'role' => 'author' ) );"
+        ),
+    );
+    let first = site.tool().args(["create", &login, "WordPress", "--porcelain"]).output().unwrap();
+    let password = String::from_utf8(first.stdout).unwrap().trim().to_owned();
+    let running = AtomicUsize::new(20);
+    let mine = "/wp-json/wp/v2/users/me/application-passwords";
+    let (models, by_wordpress) = std::thread::scope(|scope| {
+        let wordpress = scope.spawn(|| {
+            let (mut live, mut gone, mut number) = (Vec::new(), Vec::new(), 0);
+            let mut slowest = Duration::ZERO;
+            while running.load(Ordering::SeqCst) > 0 {
+                number += 1;
+                std::thread::sleep(Duration::from_millis(200));
+                let began = Instant::now();
+                let body = serde_json::json!({ "name": format!("by WordPress {number}") });
+                let made = site.send("POST", mine, (&login, &password), &body);
+                slowest = slowest.max(began.elapsed());
+                // Anything else than success may or may not have written.
+                if made.status != 201 {
+                    continue;
+                }
+                let uuid = made.json()["uuid"].as_str().unwrap().to_owned();
+                if number % 2 == 0 {
+                    let path = format!("{mine}/{uuid}");
+                    let deleted = site.send("DELETE", &path, (&login, &password), &serde_json::Value::Null);
+                    slowest = slowest.max(began.elapsed());
+                    if deleted.status == 200 {
+                        gone.push(uuid);
+                    }
+                } else {
+                    live.push(uuid);
+                }
+            }
+            (live, gone, slowest)
+        });
+        let workers: Vec<_> = (0..20)
+            .map(|worker| {
+                let (login, running) = (&login, &running);
+                scope.spawn(move || {
+                    // Also when it fails: WordPress stops when nobody else writes.
+                    let _ends = Countdown(running);
+                    let mut model = Model::default();
+                    for number in 0..50 {
+                        model.step(site, login, worker, number);
+                    }
+                    model
+                })
+            })
+            .collect();
+        let models: Vec<Model> = workers.into_iter().map(|worker| worker.join().unwrap()).collect();
+        (models, wordpress.join().unwrap())
+    });
+    let list = site.tool().args(["list", &login, "--format=json"]).output().unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let entries = list.as_array().unwrap();
+    let hash_of = |name: &str| {
+        let found: Vec<_> = entries.iter().filter(|entry| entry["name"] == name).collect();
+        assert_eq!(found.len(), 1, "{}: {name} is there {} times", site.name, found.len());
+        found[0]["password"].as_str().unwrap()
+    };
+    let mut live = 0;
+    for model in &models {
+        for (name, password) in &model.live {
+            let verdict = verify(password.as_bytes(), hash_of(name).as_bytes(), Era::Since68);
+            assert!(verdict == Verdict::Match, "{}: the password of {name} does not work", site.name);
+            live += 1;
+        }
+        for name in &model.gone {
+            assert!(
+                entries.iter().all(|entry| entry["name"] != name.as_str()),
+                "{}: {name} is back",
+                site.name
+            );
+        }
+    }
+    let (kept, deleted, slowest) = by_wordpress;
+    for uuid in &kept {
+        assert!(entries.iter().any(|entry| entry["uuid"] == uuid.as_str()), "WordPress's {uuid} was lost");
+    }
+    let rows = rig.wp_eval(
+        site,
+        &format!("return (int) $wpdb->get_var( \"SELECT COUNT(*) FROM $wpdb->usermeta WHERE user_id = {id} AND meta_key = '_application_passwords'\" );"),
+    );
+    assert_eq!(rows, 1);
+    let (failed, repaired) =
+        models.iter().fold((0, 0), |sum, model| (sum.0 + model.failed, sum.1 + model.repaired));
+    println!(
+        "{}: 1000 operations, {live} live, {failed} refused, {repaired} put right after WordPress wrote an older list; \
+         WordPress made {} and deleted {}, the slowest in {slowest:?}",
+        site.name,
+        kept.len() + deleted.len(),
+        deleted.len()
+    );
+    assert!(live > 0 && !kept.is_empty());
+}
+
+#[test]
+fn twenty_processes_and_wordpress_lose_nothing_of_each_other_on_mariadb() {
+    twenty_processes_and_wordpress("wp71");
+}
+
+#[test]
+fn twenty_processes_and_wordpress_lose_nothing_of_each_other_on_sqlite() {
+    twenty_processes_and_wordpress("wp71-sqlite");
 }
