@@ -28,14 +28,21 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// An open database file.
 pub struct SqliteStore {
     connection: Connection,
-    file: PathBuf,
+    file: DatabaseFile,
     users: String,
     usermeta: String,
     options: String,
     sitemeta: String,
     blogs: String,
     description: Description,
-    /// Set when the file is read as if nobody could change it; see [`SqliteStore::open_frozen`].
+}
+
+/// The file, apart from what is in it.
+struct DatabaseFile {
+    path: PathBuf,
+    /// How sentences name it.
+    place: String,
+    /// Set when the file is read as if nobody could change it; see [`DatabaseFile::open_frozen`].
     frozen: Option<FileState>,
 }
 
@@ -87,9 +94,11 @@ impl SqliteStore {
                 "The {place} is empty: no WordPress was installed in it."
             )));
         }
+        let mut file = DatabaseFile { path: file, place: place.clone(), frozen: None };
+        let (connection, all_tables) = file.open(&metadata)?;
         let mut store = Self {
-            connection: Connection::open_in_memory_with_flags(OpenFlags::SQLITE_OPEN_READ_WRITE)
-                .map_err(|error| StoreError::Failed(format!("SQLite cannot be started: {error}")))?,
+            connection,
+            file,
             users: quoted(names.users.last()),
             usermeta: quoted(names.usermeta.last()),
             options: quoted(Some(&names.options)),
@@ -102,10 +111,7 @@ impl SqliteStore {
                 options_table: names.options.clone(),
                 network: None,
             },
-            frozen: None,
-            file,
         };
-        let all_tables = store.connect(&metadata)?;
         let exists = |name: &str| all_tables.iter().any(|table| table.eq_ignore_ascii_case(name));
         let description = &store.description;
         for table in [&description.users_table, &description.usermeta_table, &description.options_table] {
@@ -126,96 +132,6 @@ impl SqliteStore {
         Ok(store)
     }
 
-    /// Opens the file in the way that suits its mode and owner, and lists its tables.
-    fn connect(&mut self, metadata: &Metadata) -> Result<Vec<String>, StoreError> {
-        let wal = || beside(&self.file, "-wal");
-        let unfinished_log = fs::metadata(wal()).is_ok_and(|wal| wal.len() > 0);
-        // Also where the file may only be read: SQLite would give its files the same mode and leave them behind, and
-        // with such a -shm the site stays read-only when the file's mode has been mended.
-        let usable = self.sidecars_usable(metadata) && may_write(&self.file);
-        if !usable && !unfinished_log && uses_write_ahead_log(&self.file) {
-            return self.open_frozen(metadata);
-        }
-        // Without CREATE: a mistyped path must not become an empty database. If the mode forbids writing,
-        // SQLite falls back to reading.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(&self.file, flags).and_then(|connection| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            let tables = list_tables(&connection)?;
-            Ok((connection, tables))
-        });
-        match opened {
-            Ok((connection, tables)) => {
-                self.connection = connection;
-                Ok(tables)
-            }
-            Err(error) => {
-                let denied = matches!(
-                    error.sqlite_error_code(),
-                    Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
-                );
-                if denied && !unfinished_log && fs::File::open(&self.file).is_ok() {
-                    return self.open_frozen(metadata);
-                }
-                Err(self.fault(&error))
-            }
-        }
-    }
-
-    /// Reads a database with a write-ahead log that we may not, or should not, create: the log is empty, so the
-    /// file alone is complete. SQLite is told that the file cannot change; that it did not is checked after
-    /// each read ([`Self::still_frozen`]). Writing is refused.
-    fn open_frozen(&mut self, metadata: &Metadata) -> Result<Vec<String>, StoreError> {
-        use std::os::unix::ffi::OsStrExt;
-        let mut uri = String::from("file://");
-        for byte in self.file.as_os_str().as_bytes() {
-            match byte {
-                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
-                    uri.push(char::from(*byte))
-                }
-                _ => uri.push_str(&format!("%{byte:02X}")),
-            }
-        }
-        uri.push_str("?immutable=1");
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        self.frozen = Some(FileState::of(metadata));
-        self.connection = Connection::open_with_flags(uri, flags).map_err(|error| self.fault(&error))?;
-        let tables = list_tables(&self.connection).map_err(|error| self.fault(&error))?;
-        self.still_frozen()?;
-        Ok(tables)
-    }
-
-    fn still_frozen(&self) -> Result<(), StoreError> {
-        let Some(state) = self.frozen else { return Ok(()) };
-        match fs::metadata(&self.file) {
-            Ok(metadata) if FileState::of(&metadata) == state => Ok(()),
-            _ => Err(StoreError::Busy(format!(
-                "The {} changed while it was read without a lock, which this user may not take. Run the command \
-                 again, or as the user that owns the file.",
-                self.description.place
-            ))),
-        }
-    }
-
-    /// Whether files that SQLite makes beside the database (`-wal`, `-shm`, `-journal`) can be opened by all who
-    /// can write the database. They get its mode; for root, SQLite sets its owner too, for others they belong
-    /// to the caller. If such a file is left behind by a kill, the site is down until somebody changes its owner.
-    fn sidecars_usable(&self, database: &Metadata) -> bool {
-        let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
-        if user == 0 {
-            return true;
-        }
-        let directory = self.file.parent().and_then(|parent| fs::metadata(parent).ok());
-        let new_group =
-            directory.filter(|parent| parent.mode() & 0o2000 != 0).map_or(group, |parent| parent.gid());
-        let (group_writes, others_write) = (database.mode() & 0o020 != 0, database.mode() & 0o002 != 0);
-        let same_group = new_group == database.gid();
-        let owner_can = user == database.uid() || others_write || (group_writes && same_group);
-        let group_can = !group_writes || others_write || same_group;
-        owner_can && group_can
-    }
-
     fn main_network(&self, site_table: &str) -> Result<u64, StoreError> {
         // WordPress: get_main_network_id() prefers 1, then the lowest.
         self.first(&format!("SELECT id FROM {site_table} ORDER BY id <> 1, id LIMIT 1"), [], |row| {
@@ -234,14 +150,14 @@ impl SqliteStore {
         let value = match self.connection.query_row(sql, parameters, read) {
             Ok(value) => Some(value),
             Err(rusqlite::Error::QueryReturnedNoRows) => None,
-            Err(error) => return Err(self.fault(&error)),
+            Err(error) => return Err(self.file.fault(&error)),
         };
-        self.still_frozen()?;
+        self.file.still_frozen()?;
         Ok(value)
     }
 
     fn execute(&self, sql: &str, parameters: impl rusqlite::Params) -> Result<usize, StoreError> {
-        self.connection.execute(sql, parameters).map_err(|error| self.fault(&error))
+        self.connection.execute(sql, parameters).map_err(|error| self.file.fault(&error))
     }
 
     /// Runs `work` with the database locked for writing; commits if it gives a value, else rolls back.
@@ -249,9 +165,9 @@ impl SqliteStore {
         &self,
         work: impl FnOnce() -> Result<Option<T>, StoreError>,
     ) -> Result<Option<T>, StoreError> {
-        let usable = fs::metadata(&self.file).is_ok_and(|metadata| self.sidecars_usable(&metadata));
-        if self.frozen.is_some() || !usable || self.connection.is_readonly("main").unwrap_or(false) {
-            return Err(self.not_writable());
+        let usable = fs::metadata(&self.file.path).is_ok_and(|metadata| self.file.sidecars_usable(&metadata));
+        if self.file.frozen.is_some() || !usable || self.connection.is_readonly("main").unwrap_or(false) {
+            return Err(self.file.not_writable());
         }
         // IMMEDIATE takes the write lock before anything is read, so that what is compared stays what it is.
         self.execute("BEGIN IMMEDIATE", [])?;
@@ -276,67 +192,7 @@ impl SqliteStore {
                 self.description.place
             )));
         }
-        Err(self.fault(&error))
-    }
-
-    fn not_writable(&self) -> StoreError {
-        let place = &self.description.place;
-        let (owner, group) =
-            fs::metadata(&self.file).map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()));
-        if owner == rustix::process::geteuid().as_raw() {
-            let folder = self.file.parent().unwrap_or(Path::new("/"));
-            return StoreError::Denied(if !may_write(&self.file) {
-                format!("The {place} cannot be written: its mode or its file system forbids it.")
-            } else if !may_write(folder) {
-                format!(
-                    "The {place} cannot be written: SQLite makes files beside it, and the folder {} cannot be written.",
-                    folder.display()
-                )
-            } else {
-                format!(
-                    "The {place} cannot be written: its group (id {group}) may write it, but could not open the files \
-                     that SQLite makes beside it. Run the command with that group (sudo -g '#{group}' …) or as root, \
-                     or change the mode."
-                )
-            });
-        }
-        StoreError::Denied(format!(
-            "The {place} cannot be written as this user without getting in the way of its owner, the user with the \
-             id {owner}. Run the command as that user (sudo -u '#{owner}' …) or as root."
-        ))
-    }
-
-    /// The sentence for what SQLite reported.
-    fn fault(&self, error: &rusqlite::Error) -> StoreError {
-        let place = &self.description.place;
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(format!(
-                "The {place} stayed locked by another program for {} seconds; nothing was changed. Try again, and \
-                 see what holds it: fuser -v {}",
-                BUSY_TIMEOUT.as_secs(),
-                self.file.display()
-            )),
-            Some(ErrorCode::NotADatabase) => StoreError::Unreachable(format!(
-                "{} is not an SQLite database. WordPress keeps it in wp-content/database/.ht.sqlite",
-                self.file.display()
-            )),
-            Some(ErrorCode::DatabaseCorrupt) => StoreError::Failed(format!(
-                "The {place} is damaged ({error}); restore a backup or try the .recover command of sqlite3."
-            )),
-            Some(ErrorCode::ReadOnly) => self.not_writable(),
-            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => StoreError::Denied(format!(
-                "The {place}, or a file that belongs beside it (-wal, -shm, -journal), cannot be opened as this \
-                 user. Run the command as the user that owns the database (ls -l {}*) or as root.",
-                self.file.display()
-            )),
-            Some(ErrorCode::DiskFull) => StoreError::Failed(format!(
-                "The disk that holds the {place} is full; nothing was changed. Free some space and try again."
-            )),
-            Some(ErrorCode::TooBig) => {
-                StoreError::Unfit(format!("The {place} holds a value that is too long to be read ({error})."))
-            }
-            _ => StoreError::Failed(format!("The {place} reported an error: {error}")),
-        }
+        Err(self.file.fault(&error))
     }
 
     /// The rows of one user under one key, lowest `umeta_id` first.
@@ -361,8 +217,8 @@ impl SqliteStore {
             }
             Ok(Ok(found))
         };
-        let found = read().map_err(|error| self.fault(&error))?;
-        self.still_frozen()?;
+        let found = read().map_err(|error| self.file.fault(&error))?;
+        self.file.still_frozen()?;
         found.map_err(|(umeta_id, length)| {
             too_long(&self.description.usermeta_table, "meta_value", umeta_id, user, length)
         })
@@ -438,7 +294,7 @@ impl SqliteStore {
             self.usermeta, self.users
         );
         let prepare = |what: &str| self.connection.prepare(&format!("{select} {what}"));
-        let fault = |error| self.fault(&error);
+        let fault = |error| self.file.fault(&error);
         let mut same_user =
             prepare("WHERE m.user_id = ?2 AND m.umeta_id > ?3 ORDER BY m.umeta_id").map_err(fault)?;
         let mut later_users =
@@ -463,7 +319,7 @@ impl SqliteStore {
             let read = read();
             let ended = self.connection.execute_batch("COMMIT");
             read.and(ended).map_err(fault)?;
-            self.still_frozen()?;
+            self.file.still_frozen()?;
             // Only now: in rollback mode an open read blocks WordPress's writes, and the visitor may wait for
             // a pipe.
             for row in part.rows() {
@@ -496,8 +352,8 @@ impl SqliteStore {
             rest = &rest[chunk.len()..];
             // Read whole before the first visit: in rollback mode an open read blocks WordPress's writes, and
             // the visitor may wait for a pipe.
-            let found = self.read_chunk(key, chunk).map_err(|error| self.fault(&error))?;
-            self.still_frozen()?;
+            let found = self.read_chunk(key, chunk).map_err(|error| self.file.fault(&error))?;
+            self.file.still_frozen()?;
             for (user, umeta_id, login, value) in found {
                 let (login, value) = (login.as_deref(), value.as_deref());
                 if visit(UserMeta { user: UserId(user), login, umeta_id, value }).is_break() {
@@ -521,7 +377,7 @@ impl SqliteStore {
                 .query_map([key], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?)))?;
             entries.collect::<rusqlite::Result<Vec<WalkEntry>>>()
         };
-        let mut entries = read().map_err(|error| self.fault(&error))?;
+        let mut entries = read().map_err(|error| self.file.fault(&error))?;
         entries.sort_unstable();
         let too_long = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
         let first_too_long = entries.iter().copied().find(too_long);
@@ -554,6 +410,155 @@ impl SqliteStore {
         let found = read();
         self.connection.execute_batch("COMMIT")?;
         found
+    }
+}
+
+impl DatabaseFile {
+    /// Opens the file in the way that suits its mode and owner, and lists its tables.
+    fn open(&mut self, metadata: &Metadata) -> Result<(Connection, Vec<String>), StoreError> {
+        let wal = || beside(&self.path, "-wal");
+        let unfinished_log = fs::metadata(wal()).is_ok_and(|wal| wal.len() > 0);
+        // Also where the file may only be read: SQLite would give its files the same mode and leave them behind, and
+        // with such a -shm the site stays read-only when the file's mode has been mended.
+        let usable = self.sidecars_usable(metadata) && may_write(&self.path);
+        if !usable && !unfinished_log && uses_write_ahead_log(&self.path) {
+            return self.open_frozen(metadata);
+        }
+        // Without CREATE: a mistyped path must not become an empty database. If the mode forbids writing,
+        // SQLite falls back to reading.
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let opened = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            let tables = list_tables(&connection)?;
+            Ok((connection, tables))
+        });
+        match opened {
+            Ok(opened) => Ok(opened),
+            Err(error) => {
+                let denied = matches!(
+                    error.sqlite_error_code(),
+                    Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied)
+                );
+                if denied && !unfinished_log && fs::File::open(&self.path).is_ok() {
+                    return self.open_frozen(metadata);
+                }
+                Err(self.fault(&error))
+            }
+        }
+    }
+
+    /// Reads a database with a write-ahead log that we may not, or should not, create: the log is empty, so the
+    /// file alone is complete. SQLite is told that the file cannot change; that it did not is checked after
+    /// each read ([`Self::still_frozen`]). Writing is refused.
+    fn open_frozen(&mut self, metadata: &Metadata) -> Result<(Connection, Vec<String>), StoreError> {
+        use std::os::unix::ffi::OsStrExt;
+        let mut uri = String::from("file://");
+        for byte in self.path.as_os_str().as_bytes() {
+            match byte {
+                b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {
+                    uri.push(char::from(*byte))
+                }
+                _ => uri.push_str(&format!("%{byte:02X}")),
+            }
+        }
+        uri.push_str("?immutable=1");
+        let flags =
+            OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        self.frozen = Some(FileState::of(metadata));
+        let connection = Connection::open_with_flags(uri, flags).map_err(|error| self.fault(&error))?;
+        let tables = list_tables(&connection).map_err(|error| self.fault(&error))?;
+        self.still_frozen()?;
+        Ok((connection, tables))
+    }
+
+    fn still_frozen(&self) -> Result<(), StoreError> {
+        let Some(state) = self.frozen else { return Ok(()) };
+        match fs::metadata(&self.path) {
+            Ok(metadata) if FileState::of(&metadata) == state => Ok(()),
+            _ => Err(StoreError::Busy(format!(
+                "The {} changed while it was read without a lock, which this user may not take. Run the command \
+                 again, or as the user that owns the file.",
+                self.place
+            ))),
+        }
+    }
+
+    /// Whether files that SQLite makes beside the database (`-wal`, `-shm`, `-journal`) can be opened by all who
+    /// can write the database. They get its mode; for root, SQLite sets its owner too, for others they belong
+    /// to the caller. If such a file is left behind by a kill, the site is down until somebody changes its owner.
+    fn sidecars_usable(&self, database: &Metadata) -> bool {
+        let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        if user == 0 {
+            return true;
+        }
+        let directory = self.path.parent().and_then(|parent| fs::metadata(parent).ok());
+        let new_group =
+            directory.filter(|parent| parent.mode() & 0o2000 != 0).map_or(group, |parent| parent.gid());
+        let (group_writes, others_write) = (database.mode() & 0o020 != 0, database.mode() & 0o002 != 0);
+        let same_group = new_group == database.gid();
+        let owner_can = user == database.uid() || others_write || (group_writes && same_group);
+        let group_can = !group_writes || others_write || same_group;
+        owner_can && group_can
+    }
+
+    fn not_writable(&self) -> StoreError {
+        let place = &self.place;
+        let (owner, group) =
+            fs::metadata(&self.path).map_or((0, 0), |metadata| (metadata.uid(), metadata.gid()));
+        if owner == rustix::process::geteuid().as_raw() {
+            let folder = self.path.parent().unwrap_or(Path::new("/"));
+            return StoreError::Denied(if !may_write(&self.path) {
+                format!("The {place} cannot be written: its mode or its file system forbids it.")
+            } else if !may_write(folder) {
+                format!(
+                    "The {place} cannot be written: SQLite makes files beside it, and the folder {} cannot be written.",
+                    folder.display()
+                )
+            } else {
+                format!(
+                    "The {place} cannot be written: its group (id {group}) may write it, but could not open the files \
+                     that SQLite makes beside it. Run the command with that group (sudo -g '#{group}' …) or as root, \
+                     or change the mode."
+                )
+            });
+        }
+        StoreError::Denied(format!(
+            "The {place} cannot be written as this user without getting in the way of its owner, the user with the \
+             id {owner}. Run the command as that user (sudo -u '#{owner}' …) or as root."
+        ))
+    }
+
+    /// The sentence for what SQLite reported.
+    fn fault(&self, error: &rusqlite::Error) -> StoreError {
+        let place = &self.place;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(format!(
+                "The {place} stayed locked by another program for {} seconds; nothing was changed. Try again, and \
+                 see what holds it: fuser -v {}",
+                BUSY_TIMEOUT.as_secs(),
+                self.path.display()
+            )),
+            Some(ErrorCode::NotADatabase) => StoreError::Unreachable(format!(
+                "{} is not an SQLite database. WordPress keeps it in wp-content/database/.ht.sqlite",
+                self.path.display()
+            )),
+            Some(ErrorCode::DatabaseCorrupt) => StoreError::Failed(format!(
+                "The {place} is damaged ({error}); restore a backup or try the .recover command of sqlite3."
+            )),
+            Some(ErrorCode::ReadOnly) => self.not_writable(),
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => StoreError::Denied(format!(
+                "The {place}, or a file that belongs beside it (-wal, -shm, -journal), cannot be opened as this \
+                 user. Run the command as the user that owns the database (ls -l {}*) or as root.",
+                self.path.display()
+            )),
+            Some(ErrorCode::DiskFull) => StoreError::Failed(format!(
+                "The disk that holds the {place} is full; nothing was changed. Free some space and try again."
+            )),
+            Some(ErrorCode::TooBig) => {
+                StoreError::Unfit(format!("The {place} holds a value that is too long to be read ({error})."))
+            }
+            _ => StoreError::Failed(format!("The {place} reported an error: {error}")),
+        }
     }
 }
 
@@ -776,7 +781,7 @@ impl Store for SqliteStore {
         visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
         let mut progress = Progress::default();
-        let index = self.user_index().map_err(|error| self.fault(&error))?;
+        let index = self.user_index().map_err(|error| self.file.fault(&error))?;
         let done = match index {
             Some(index) => self.walk_along_users(&index, key, &mut progress, visit)?,
             None => Walked::TooSparse,
