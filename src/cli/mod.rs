@@ -136,7 +136,7 @@ enum Parsed {
 fn parse(
     mut arguments: Vec<OsString>,
     mut split: Split,
-    definition: clap::Command,
+    mut definition: clap::Command,
     place: &Place,
     out: &mut Output<'static>,
 ) -> Result<Parsed, Error> {
@@ -175,6 +175,8 @@ fn parse(
                 for warning in warnings {
                     out.warning(warning);
                 }
+                // They stand before the verb now, so no verb needs a copy of each.
+                definition = definition.mut_args(|argument| argument.global(false));
                 argv
             }
             Reading::Usage => {
@@ -184,7 +186,9 @@ fn parse(
             Reading::Error(message) => return Err(Error::Usage(message)),
         },
     };
-    let cli = definition.try_get_matches_from(argv).and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = definition.try_get_matches_from_mut(argv).and_then(|matches| Cli::from_arg_matches(&matches));
+    // Taking it apart would take as long as reading the arguments did, shortly before the process ends.
+    std::mem::forget(definition);
     match cli {
         Ok(mut cli) => {
             let columns = match &mut cli.verb {
