@@ -464,14 +464,7 @@ const FAULTS: &[Fault] = &[
         name: "kill -9 at a random moment",
         run: |_, database, mut command| {
             command.env("WP_APP_PASSWORD_DB", database.socket_url("wp"));
-            let mut child = command
-                .stdout(std::process::Stdio::piped())
-                .stderr(std::process::Stdio::piped())
-                .spawn()
-                .unwrap();
-            std::thread::sleep(Duration::from_micros(rand::rng().random_range(0..60_000)));
-            let _ = child.kill();
-            child.wait_with_output().unwrap()
+            killed(command)
         },
     },
 ];
@@ -504,11 +497,7 @@ fn the_fault_matrix_has_no_unknown_cell() {
                             let cell = judge(fault.name, verb, &output, &rows.value(2));
                             *cells.entry(cell).or_default() += 1;
                         }
-                        let cell = match cells.len() {
-                            1 => cells.into_keys().next().unwrap(),
-                            _ => cells.iter().map(|(cell, n)| format!("{n} {cell}")).collect::<Vec<_>>().join(", "),
-                        };
-                        line.push_str(&format!(" | {cell:21}"));
+                        line.push_str(&format!(" | {:21}", cell(cells)));
                     }
                     line
                 })
@@ -524,6 +513,99 @@ fn the_fault_matrix_has_no_unknown_cell() {
         if passing && !row.starts_with("COMMIT") {
             assert_eq!(row.matches(" | done").count(), VERBS.len(), "{row}");
         }
+    }
+}
+
+/// The same on files of the SQLite integration, both generations: what can go wrong with a file.
+#[test]
+fn the_fault_matrix_of_sqlite_has_no_unknown_cell() {
+    let Some(rig) = rig::require() else { return };
+    let mut lines = Vec::new();
+    for (generation, template) in
+        [("STRICT, WAL", Template::Sqlite), ("rollback journal", Template::SqliteOld)]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("site.sqlite");
+        rig.fresh_sqlite_database(template, &file);
+        let beside = rusqlite::Connection::open(&file).unwrap();
+        beside.busy_timeout(Duration::from_secs(20)).unwrap();
+        beside
+            .execute(
+                "INSERT INTO wp_options (option_name, option_value, autoload) VALUES ('using_application_passwords', '1', 'off')",
+                [],
+            )
+            .unwrap();
+        let url = format!("sqlite:{}", file.display());
+        for fault in ["the disk is full", "locked by somebody else", "kill -9 at a random moment"] {
+            let mut line = format!("{:45}", format!("{generation}: {fault}"));
+            for verb in VERBS {
+                let mut cells: BTreeMap<String, u32> = BTreeMap::new();
+                for _ in 0..if fault.starts_with("kill") { 10 } else { 1 } {
+                    let key = "user_id = 2 AND meta_key = '_application_passwords'";
+                    beside.execute(&format!("DELETE FROM wp_usermeta WHERE {key}"), []).unwrap();
+                    beside
+                        .execute(
+                            "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_application_passwords', ?1)",
+                            [old_list()],
+                        )
+                        .unwrap();
+                    // Nothing may be appended to the log, or to the journal.
+                    beside.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+                    let mut command = match fault {
+                        "the disk is full" => limited(),
+                        _ => rig::binary(),
+                    };
+                    command.args(arguments(verb)).env("WP_APP_PASSWORD_DB", &url);
+                    let output = match fault {
+                        "locked by somebody else" => {
+                            beside.execute_batch("BEGIN IMMEDIATE").unwrap();
+                            let output = command.output().unwrap();
+                            beside.execute_batch("ROLLBACK").unwrap();
+                            output
+                        }
+                        fault if fault.starts_with("kill") => killed(command),
+                        _ => command.output().unwrap(),
+                    };
+                    let value: String = beside
+                        .query_row(&format!("SELECT meta_value FROM wp_usermeta WHERE {key}"), [], |row| {
+                            row.get(0)
+                        })
+                        .unwrap();
+                    *cells.entry(judge(fault, verb, &output, &value)).or_default() += 1;
+                }
+                line.push_str(&format!(" | {:21}", cell(cells)));
+            }
+            if !fault.starts_with("kill") {
+                assert_eq!(line.matches(" | error, unchanged").count(), VERBS.len(), "{line}");
+            }
+            lines.push(line);
+        }
+    }
+    println!("{}", lines.join("\n"));
+}
+
+/// Our program, where no file may grow; its output goes through pipes, which are no files.
+fn limited() -> Command {
+    let program = rig::binary();
+    let mut shell = Command::new("/bin/sh");
+    shell.env_clear().stdin(std::process::Stdio::null());
+    shell.args(["-c", "ulimit -f 0; exec \"$0\" \"$@\""]).arg(program.get_program());
+    shell
+}
+
+fn killed(mut command: Command) -> Output {
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_micros(rand::rng().random_range(0..60_000)));
+    let _ = child.kill();
+    child.wait_with_output().unwrap()
+}
+
+/// One cell of the table: what happened, and how often where it was not always the same.
+fn cell(cells: BTreeMap<String, u32>) -> String {
+    match cells.len() {
+        1 => cells.into_keys().next().unwrap(),
+        _ => cells.iter().map(|(cell, n)| format!("{n} {cell}")).collect::<Vec<_>>().join(", "),
     }
 }
 
