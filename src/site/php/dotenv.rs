@@ -18,6 +18,8 @@ pub struct Loader {
     pub overwrites: bool,
     /// Sets what `getenv()` reads too.
     pub uses_putenv: bool,
+    /// Whether it does that depends on the library's version.
+    pub may_use_putenv: bool,
     /// Folders in which the files are looked for.
     pub folders: Vec<Vec<u8>>,
     /// Names of the files.
@@ -155,6 +157,10 @@ fn set(
         array.set(Key::from_bytes(name), value.clone());
     }
     if loader.uses_putenv {
+        evaluator.state.putenv.insert(name.to_vec(), Some(value));
+    } else if loader.may_use_putenv {
+        let reason = "whether getenv() shows a .env file depends on the version of symfony/dotenv";
+        let value = evaluator.unknown(span, reason);
         evaluator.state.putenv.insert(name.to_vec(), Some(value));
     }
 }

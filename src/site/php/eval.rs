@@ -112,6 +112,13 @@ enum PlaceRoot {
     Elsewhere,
 }
 
+/// A way that left a block, and the condition that it depends on.
+struct Pending<'a> {
+    flow: Flow,
+    state: State<'a>,
+    why: Rc<Why>,
+}
+
 /// See [`Evaluator::mark`].
 #[derive(Clone)]
 struct Mark<'a> {
@@ -130,7 +137,7 @@ pub struct Evaluator<'a> {
     pub state: State<'a>,
     pub here: Here<'a>,
     /// States at statements that left a block under a condition that is not known.
-    pending: Vec<(Flow, State<'a>)>,
+    pending: Vec<Pending<'a>>,
     /// States in which `wp-settings.php` was loaded under a condition that is not known.
     pub finished: Vec<(State<'a>, Rc<Why>)>,
     closures: Vec<Closure<'a>>,
@@ -287,7 +294,9 @@ impl<'a> Evaluator<'a> {
     fn one_way_stopped(&mut self, stop: Stop, state: State<'a>, why: &Rc<Why>) {
         match stop {
             Stop::Settings => self.finished.push((state, why.clone())),
-            Stop::Throw(_) if self.tries > 0 => self.pending.push((Flow::MaybeThrow, state)),
+            Stop::Throw(_) if self.tries > 0 => {
+                self.pending.push(Pending { flow: Flow::MaybeThrow, state, why: why.clone() });
+            }
             _ => {}
         }
     }
@@ -334,17 +343,17 @@ impl<'a> Evaluator<'a> {
                 }
                 (Flow::Normal, other) => {
                     let state = std::mem::replace(&mut this.state, after_left);
-                    this.pending.push((other, state));
+                    this.pending.push(Pending { flow: other, state, why });
                     Flow::Normal
                 }
                 // The one that leaves further waits; the other goes on.
                 (left @ (Flow::Break(_) | Flow::Continue(_)), right @ Flow::Return(_)) => {
                     let state = std::mem::replace(&mut this.state, after_left);
-                    this.pending.push((right, state));
+                    this.pending.push(Pending { flow: right, state, why });
                     left
                 }
                 (left, right) => {
-                    this.pending.push((left, after_left));
+                    this.pending.push(Pending { flow: left, state: after_left, why });
                     right
                 }
             }
@@ -352,16 +361,15 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Joins the pending states that arrive here.
-    fn arrive(&mut self, since: usize, flow: Exec, arrives: impl Fn(&Flow) -> bool, span: Span) -> Exec {
+    fn arrive(&mut self, since: usize, flow: Exec, arrives: impl Fn(&Flow) -> bool) -> Exec {
         let mut flow = flow;
         let mut index = since;
         while index < self.pending.len() {
-            if !arrives(&self.pending[index].0) {
+            if !arrives(&self.pending[index].flow) {
                 index += 1;
                 continue;
             }
-            let (pending, state) = self.pending.remove(index);
-            let why = self.why(span, "it depends on a condition that cannot be known here");
+            let Pending { flow: pending, state, why } = self.pending.remove(index);
             flow = match flow {
                 // Nothing else got here.
                 Err(Stop::Limit(why)) => Err(Stop::Limit(why)),
@@ -378,7 +386,7 @@ impl<'a> Evaluator<'a> {
                     (Flow::Return(value), pending) => {
                         // That one leaves further than this place: it waits, and the pending one goes on.
                         let returning = std::mem::replace(&mut self.state, state);
-                        self.pending.push((Flow::Return(value), returning));
+                        self.pending.push(Pending { flow: Flow::Return(value), state: returning, why });
                         Ok(pending)
                     }
                     (_, Flow::Return(right)) => {
@@ -391,7 +399,7 @@ impl<'a> Evaluator<'a> {
                     }
                     (current, pending) => {
                         let leaving = std::mem::replace(&mut self.state, state);
-                        self.pending.push((current, leaving));
+                        self.pending.push(Pending { flow: current, state: leaving, why });
                         Ok(pending)
                     }
                 },
@@ -413,9 +421,8 @@ impl<'a> Evaluator<'a> {
 
     /// Evaluates the first file, to its end or to where it stops.
     pub fn run(&mut self) -> Exec {
-        let span = self.here.source.program.span;
         let flow = self.file_body();
-        self.arrive(0, flow, |flow| matches!(flow, Flow::Return(_)), span)
+        self.arrive(0, flow, |flow| matches!(flow, Flow::Return(_)))
     }
 
     /// Evaluates the file that tells a database layer its servers, in the scope of `require_wp_db()`.
@@ -535,7 +542,7 @@ impl<'a> Evaluator<'a> {
             return Ok(self.unknown_include(why));
         }
         let file = self.included_file(&bytes);
-        if is_autoloader(&file) {
+        if is_autoloader(&file) && (!must_exist || file.exists()) {
             self.state.composer = true;
             return Ok(self.unknown(span, "it is what Composer's autoloader returns"));
         }
@@ -581,7 +588,7 @@ impl<'a> Evaluator<'a> {
         let since = self.pending.len();
         self.includes += 1;
         let flow = self.file_body();
-        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Return(_)), span);
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Return(_)));
         self.includes -= 1;
         self.here = before;
         Ok(match flow? {
@@ -595,7 +602,11 @@ impl<'a> Evaluator<'a> {
         self.state.forget_variables(&why);
         self.state.doubt.get_or_insert_with(|| why.clone());
         if self.tries > 0 {
-            self.pending.push((Flow::MaybeThrow, self.state.clone()));
+            self.pending.push(Pending {
+                flow: Flow::MaybeThrow,
+                state: self.state.clone(),
+                why: why.clone(),
+            });
         }
         Value::unknown(why)
     }
@@ -690,7 +701,7 @@ impl<'a> Evaluator<'a> {
             }
             StmtKind::Break(levels) => return Ok(Flow::Break(self.levels(*levels, span)?)),
             StmtKind::Continue(levels) => return Ok(Flow::Continue(self.levels(*levels, span)?)),
-            StmtKind::Switch(switch) => return self.switch(switch, span),
+            StmtKind::Switch(switch) => return self.switch(switch),
             StmtKind::Declare(declare) => {
                 if let Some(body) = declare.body {
                     return self.statement(body);
@@ -851,10 +862,10 @@ impl<'a> Evaluator<'a> {
                 match self.truth(condition)? {
                     Ok(true) => {}
                     Ok(false) => break Ok(Flow::Normal),
-                    Err(why) => break self.unknown_times(&why, body, updates, condition, span),
+                    Err(why) => break self.unknown_times(&why, body, updates, condition),
                 }
             }
-            match self.iteration(body, span) {
+            match self.iteration(body) {
                 Ok(Flow::Normal) => {}
                 other => break other,
             }
@@ -862,23 +873,23 @@ impl<'a> Evaluator<'a> {
                 self.expr(update)?;
             }
         };
-        self.end_loop(since, result, span)
+        self.end_loop(since, result)
     }
 
-    fn iteration(&mut self, body: &'a Stmt<'a, 'a>, span: Span) -> Exec {
+    fn iteration(&mut self, body: &'a Stmt<'a, 'a>) -> Exec {
         let since = self.pending.len();
         let flow = self.statement(body);
-        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)), span);
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)));
         match flow {
             Ok(Flow::Continue(1)) => Ok(Flow::Normal),
             other => other,
         }
     }
 
-    fn end_loop(&mut self, since: usize, flow: Exec, span: Span) -> Exec {
-        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Break(1)), span);
-        for (pending, _) in self.pending.iter_mut().skip(since) {
-            if let Flow::Break(levels) | Flow::Continue(levels) = pending {
+    fn end_loop(&mut self, since: usize, flow: Exec) -> Exec {
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Break(1)));
+        for pending in self.pending.iter_mut().skip(since) {
+            if let Flow::Break(levels) | Flow::Continue(levels) = &mut pending.flow {
                 *levels = levels.saturating_sub(1).max(1);
             }
         }
@@ -896,13 +907,12 @@ impl<'a> Evaluator<'a> {
         body: &'a Stmt<'a, 'a>,
         updates: &'a [Expr<'a, 'a>],
         condition: Option<&'a Expr<'a, 'a>>,
-        span: Span,
     ) -> Exec {
         for _ in 0..3 {
             let flow = self.fork_flow(
                 why,
                 |this| {
-                    let flow = this.iteration(body, span)?;
+                    let flow = this.iteration(body)?;
                     if matches!(flow, Flow::Normal) {
                         for update in updates {
                             this.expr(update)?;
@@ -942,8 +952,8 @@ impl<'a> Evaluator<'a> {
                 self.assign(key, unknown.clone())?;
             }
             self.assign(target, unknown)?;
-            let flow = self.unknown_times(&why, body, &[], None, span);
-            return self.end_loop(since, flow, span);
+            let flow = self.unknown_times(&why, body, &[], None);
+            return self.end_loop(since, flow);
         };
         if let Some(why) = array.open.clone() {
             let unknown = Value::array(Array { open: Some(why.clone()), ..Array::default() });
@@ -957,7 +967,7 @@ impl<'a> Evaluator<'a> {
                 self.assign(key, element_key.to_value().with(&subject.env))?;
             }
             self.assign(target, value.clone().with(&subject.env))?;
-            match self.iteration(body, span) {
+            match self.iteration(body) {
                 Ok(Flow::Normal) => {}
                 other => {
                     result = other;
@@ -965,10 +975,10 @@ impl<'a> Evaluator<'a> {
                 }
             }
         }
-        self.end_loop(since, result, span)
+        self.end_loop(since, result)
     }
 
-    fn switch(&mut self, switch: &'a SwitchStmt<'a, 'a>, span: Span) -> Exec {
+    fn switch(&mut self, switch: &'a SwitchStmt<'a, 'a>) -> Exec {
         let subject = self.expr(&switch.expr)?;
         let since = self.pending.len();
         if subject.env.is_some() {
@@ -983,8 +993,8 @@ impl<'a> Evaluator<'a> {
             Ok(Flow::Continue(1)) => Ok(Flow::Break(1)),
             other => other,
         };
-        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)), span);
-        self.end_loop(since, flow, span)
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)));
+        self.end_loop(since, flow)
     }
 
     fn switch_from(&mut self, switch: &'a SwitchStmt<'a, 'a>, from: usize, subject: &Value) -> Exec {
@@ -1040,8 +1050,8 @@ impl<'a> Evaluator<'a> {
         let mut caught = Vec::new();
         let mut index = since;
         while index < self.pending.len() {
-            if matches!(self.pending[index].0, Flow::MaybeThrow) {
-                let mut state = self.pending.remove(index).1;
+            if matches!(self.pending[index].flow, Flow::MaybeThrow) {
+                let mut state = self.pending.remove(index).state;
                 state.locals.truncate(functions);
                 caught.push(state);
             } else {
@@ -1163,19 +1173,29 @@ impl<'a> Evaluator<'a> {
         if last == "PHP_SAPI" {
             return Ok(self.web_sapi(span));
         }
-        Ok(match &self.state.doubt {
-            Some(doubt) => Value::unknown(doubt.clone()),
-            None => self.unknown(span, format!("the constant {last} is not defined in these files")),
-        })
+        let why = match &self.state.doubt {
+            Some(doubt) => doubt.clone(),
+            None => self.why(span, format!("the constant {last} is not defined in these files")),
+        };
+        // WordPress: ABSPATH is defined before the configuration is loaded, whether the root is known or not.
+        if self.state.doubt.is_some()
+            || self.state.composer
+            || matches!(last, "ABSPATH" | "WP_CLI")
+            || constants::may_exist(last)
+        {
+            return Ok(Value::unknown(why));
+        }
+        // PHP 8: an error that ends the program.
+        Err(Stop::Throw(why))
     }
 
     pub fn web_sapi(&self, span: Span) -> Value {
-        Value::unknown(Rc::new(Why {
+        Value::new(Data::Unknown(Rc::new(Why {
             file: self.here.source.shown.clone(),
             line: self.here.source.line(span),
             reason: "PHP_SAPI depends on the web server".into(),
             is_web_sapi: true,
-        }))
+        })))
     }
 
     fn global(&self, name: &str) -> Value {
@@ -2370,7 +2390,7 @@ impl<'a> Evaluator<'a> {
         self.calls += 1;
         let since = self.pending.len();
         let flow = body(self);
-        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Return(_)), span);
+        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Return(_)));
         self.calls -= 1;
         let last = parameters
             .iter()

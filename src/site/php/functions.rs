@@ -11,6 +11,9 @@ use super::eval::{Eval, Evaluator, Stop};
 use super::source::Unreadable;
 use super::value::{self, Array, Data, Key, Number, Value, merge};
 
+/// Names that a listed folder may have.
+const MOST_NAMES: usize = 2_000;
+
 /// Functions whose results are worked out.
 const KNOWN: &[&str] = &[
     "define",
@@ -693,6 +696,27 @@ impl<'a> Evaluator<'a> {
         Value::array(array)
     }
 
+    /// The names in a folder in order, as `scandir()`. `None`: it cannot be read here.
+    fn scandir(&self, path: &[u8]) -> Option<Value> {
+        use std::os::unix::ffi::OsStrExt;
+        let path = self.absolute(path);
+        if !self.input.may_read(&path) {
+            return None;
+        }
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if is_missing(&error) => return Some(Value::bool(false)),
+            Err(_) => return None,
+        };
+        let mut names = vec![b".".to_vec(), b"..".to_vec()];
+        for entry in entries.take(MOST_NAMES) {
+            names.push(entry.ok()?.file_name().as_bytes().to_vec());
+        }
+        names.sort();
+        (names.len() < MOST_NAMES)
+            .then(|| Value::array(Array::from_list(names.into_iter().map(Value::bytes))))
+    }
+
     // Functions by name
 
     /// A call of a function that the program did not declare.
@@ -898,11 +922,15 @@ impl<'a> Evaluator<'a> {
                     return Ok(self.unknown(span, format!("what {name}() gives cannot be known here")));
                 }
                 let why = self.why(span, format!("{name}() is not a function of PHP or of these files"));
-                if self.state.composer || self.state.doubt.is_some() || !self.state.classes.is_empty() {
+                if self.state.composer || self.state.doubt.is_some() {
                     return Ok(self.unknown_call(why));
                 }
-                // Nothing was loaded that could have declared it: it is an extension's.
-                Ok(Value::unknown(why))
+                if EXTENSIONS.iter().any(|prefix| name.starts_with(prefix)) {
+                    // An extension's, which changes neither constants nor variables.
+                    return Ok(Value::unknown(why));
+                }
+                // Nothing was loaded that could have declared it.
+                Err(Stop::Throw(why))
             }
         }
     }
@@ -997,6 +1025,10 @@ impl<'a> Evaluator<'a> {
             "php_sapi_name" => Some(self.web_sapi(span)),
             "gethostname" => hostname().map(Value::bytes),
             "php_uname" if text(0).as_deref() == Some("n") => hostname().map(Value::bytes),
+            "scandir" if given == 1 => match bytes(0) {
+                Some(path) => self.scandir(&path),
+                None => None,
+            },
             "getcwd" => {
                 use std::os::unix::ffi::OsStrExt;
                 Some(Value::bytes(self.input.working_dir.as_os_str().as_bytes()))
@@ -1482,7 +1514,7 @@ impl<'a> Evaluator<'a> {
                         }
                         _ => None,
                     },
-                    None => None,
+                    None => Some(Value::bool(false)),
                 },
                 None => None,
             },
@@ -1623,7 +1655,12 @@ impl<'a> Evaluator<'a> {
                 arguments.get(1),
             )),
             "symfony\\component\\dotenv\\dotenv" => {
-                let loader = dotenv::Loader { is_symfony: true, ..dotenv::Loader::php_dotenv(false, false) };
+                let loader = dotenv::Loader {
+                    is_symfony: true,
+                    // Up to version 4 the argument says it, and says yes; version 5 asks usePutenv().
+                    may_use_putenv: true,
+                    ..dotenv::Loader::php_dotenv(false, false)
+                };
                 self.dotenvs.push(loader);
                 Ok(Value::new(Data::Dotenv(self.dotenvs.len() - 1)))
             }
@@ -1799,7 +1836,11 @@ impl<'a> Evaluator<'a> {
                 return dotenv::load(self, &changed, method == "safeload", span);
             }
             "immutable" => changed.overwrites = false,
-            "useputenv" | "usepptenv" => changed.uses_putenv = true,
+            "useputenv" => match arguments.first().map(Value::to_bool) {
+                None | Some(Ok(true)) => changed.uses_putenv = true,
+                Some(Ok(false)) => changed.may_use_putenv = false,
+                Some(Err(_)) => changed.is_unclear = true,
+            },
             "addadapter" | "addwriter" => {
                 let class = arguments
                     .first()
@@ -2022,86 +2063,165 @@ fn sprintf(format: &[u8], arguments: &[Value]) -> Option<Vec<u8>> {
 }
 
 /// PHP: `parse_url()` for addresses with a scheme and two slashes, or a plain path. `None`: another form.
+
+/// PHP's rules, which are no standard's. `None`: what it refuses, and gives `false` for.
 fn parse_url(url: &[u8]) -> Option<Array> {
-    let mut parts = Array::default();
-    let mut set = |name: &str, bytes: &[u8]| {
-        // PHP: control characters become underscores.
-        let clean: Vec<u8> =
-            bytes.iter().map(|byte| if byte.is_ascii_control() { b'_' } else { *byte }).collect();
-        parts.set(Key::from_bytes(name.as_bytes()), Value::bytes(clean));
+    let find = |from: usize, wanted: &[u8]| {
+        url[from..].iter().position(|byte| wanted.contains(byte)).map_or(url.len(), |at| from + at)
     };
-    let at = find(url, b"://")?;
-    let (scheme, rest) = (&url[..at], &url[at + 3..]);
-    if scheme.is_empty() || !scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)) {
-        return None;
-    }
-    let end = rest.iter().position(|byte| b"/?#".contains(byte)).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(end);
-    let (login, place) = match authority.iter().rposition(|byte| *byte == b'@') {
-        Some(at) => (Some(&authority[..at]), &authority[at + 1..]),
-        None => (None, authority),
-    };
-    if place.is_empty() || place.starts_with(b"[") && !place.contains(&b']') {
-        return None;
-    }
-    let port_at = place.iter().rposition(|byte| *byte == b':').filter(|at| !place[*at..].contains(&b']'));
-    let (host, port) = match port_at {
-        Some(at) => (&place[..at], Some(&place[at + 1..])),
-        None => (place, None),
-    };
-    if host.is_empty() || (host.contains(&b':') && !host.starts_with(b"[")) {
-        return None;
-    }
-    let port = match port {
-        None | Some([]) => None,
-        Some(digits) if digits.iter().all(u8::is_ascii_digit) => {
-            let number: u16 = std::str::from_utf8(digits).ok()?.parse().ok()?;
-            Some(number)
-        }
-        Some(_) => return None,
-    };
-    set("scheme", scheme);
-    set("host", host);
-    let mut later: Vec<(&str, &[u8])> = Vec::new();
-    if let Some(login) = login {
-        match login.iter().position(|byte| *byte == b':') {
-            Some(at) => {
-                later.push(("user", &login[..at]));
-                later.push(("pass", &login[at + 1..]));
+    let is_relative = |from: usize| url[from..].starts_with(b"//");
+    let digits = |from: usize| url[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut scheme: Option<&[u8]> = None;
+    let mut port: Option<u16> = None;
+    let mut start = 0;
+    let mut has_host = false;
+    // Set when a colon may begin a port.
+    let mut port_colon = None;
+    match url.iter().position(|byte| *byte == b':') {
+        Some(0) => port_colon = Some(0),
+        Some(colon) => {
+            let is_scheme =
+                url[..colon].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+            let after = &url[colon + 1..];
+            if !is_scheme {
+                if !after.is_empty() && colon < find(0, b"?#") {
+                    port_colon = Some(colon);
+                } else if is_relative(0) {
+                    start = 2;
+                    has_host = true;
+                }
+            } else if after.is_empty() {
+                scheme = Some(&url[..colon]);
+                start = url.len();
+            } else if !after.starts_with(b"/") {
+                let count = digits(colon + 1);
+                if count < 6 && (count == after.len() || after.get(count) == Some(&b'/')) {
+                    port_colon = Some(colon);
+                } else {
+                    scheme = Some(&url[..colon]);
+                    start = colon + 1;
+                }
+            } else {
+                scheme = Some(&url[..colon]);
+                start = colon + 1;
+                if after.get(1) == Some(&b'/') {
+                    start = colon + 3;
+                    let is_file = url[..colon].eq_ignore_ascii_case(b"file") && after.get(2) == Some(&b'/');
+                    // `file:///c:/folder`
+                    if is_file && after.get(4) == Some(&b':') {
+                        start = colon + 4;
+                    }
+                    has_host = !is_file;
+                }
             }
-            None => later.push(("user", login)),
+        }
+        None if is_relative(0) => {
+            start = 2;
+            has_host = true;
+        }
+        None => {}
+    }
+    if scheme.is_some() && start == url.len() && !has_host && url.ends_with(b":") {
+        let mut parts = Array::default();
+        parts.set(Key::from_bytes(b"scheme"), cleaned(scheme?));
+        return Some(parts);
+    }
+    if let Some(colon) = port_colon {
+        let count = digits(colon + 1).min(6);
+        let end = colon + 1 + count;
+        if (1..6).contains(&count) && (end == url.len() || url.get(end) == Some(&b'/')) {
+            port = Some(std::str::from_utf8(&url[colon + 1..end]).ok()?.parse().ok()?);
+            has_host = true;
+            start = if is_relative(0) { 2 } else { 0 };
+        } else if end == url.len() && count == 0 {
+            return None;
+        } else if is_relative(0) {
+            start = 2;
+            has_host = true;
         }
     }
-    let (before_fragment, fragment) = match tail.iter().position(|byte| *byte == b'#') {
-        Some(at) => (&tail[..at], Some(&tail[at + 1..])),
-        None => (tail, None),
+    let (mut user, mut pass, mut host) = (None, None, None);
+    if has_host {
+        let end = find(start, b"/?#");
+        let mut place = &url[start..end];
+        if let Some(at) = place.iter().rposition(|byte| *byte == b'@') {
+            let login = &place[..at];
+            match login.iter().position(|byte| *byte == b':') {
+                Some(colon) => (user, pass) = (Some(&login[..colon]), Some(&login[colon + 1..])),
+                None => user = Some(login),
+            }
+            place = &place[at + 1..];
+        }
+        let is_bracketed = place.starts_with(b"[") && place.ends_with(b"]");
+        let colon = place.iter().rposition(|byte| *byte == b':').filter(|_| !is_bracketed);
+        if let (Some(colon), None | Some(0)) = (colon, port) {
+            let digits = &place[colon + 1..];
+            if digits.len() > 5 {
+                return None;
+            }
+            if !digits.is_empty() {
+                // As `strtol()`: blanks, a sign, digits, and what follows does not count.
+                let number = value::leading_number(digits).map(|(number, _)| number);
+                let whole: Vec<u8> =
+                    digits.iter().copied().filter(|byte| !b" \t\n\r\x0b\x0c".contains(byte)).collect();
+                let count = whole.iter().skip(usize::from(matches!(whole.first(), Some(b'+' | b'-'))));
+                if count.take_while(|byte| byte.is_ascii_digit()).count() == 0 {
+                    return None;
+                }
+                port = Some(u16::try_from(number?.to_int()?).ok()?);
+            }
+        }
+        let name = &place[..colon.unwrap_or(place.len())];
+        if name.is_empty() {
+            return None;
+        }
+        host = Some(name);
+        start = end;
+    }
+    let (mut path, mut query, mut fragment) = (None, None, None);
+    if !(has_host && start == url.len()) {
+        let mut end = url.len();
+        if let Some(at) = url[start..end].iter().position(|byte| *byte == b'#') {
+            fragment = Some(&url[start + at + 1..end]);
+            end = start + at;
+        }
+        if let Some(at) = url[start..end].iter().position(|byte| *byte == b'?') {
+            query = Some(&url[start + at + 1..end]);
+            end = start + at;
+        }
+        if start < end || start == url.len() {
+            path = Some(&url[start..end]);
+        }
+    }
+    let mut parts = Array::default();
+    let mut set = |name: &[u8], part: Option<&[u8]>| {
+        if let Some(part) = part {
+            parts.set(Key::from_bytes(name), cleaned(part));
+        }
     };
-    let (path, query) = match before_fragment.iter().position(|byte| *byte == b'?') {
-        Some(at) => (&before_fragment[..at], Some(&before_fragment[at + 1..])),
-        None => (before_fragment, None),
-    };
-    if !path.is_empty() {
-        later.push(("path", path));
-    }
-    if let Some(query) = query {
-        later.push(("query", query));
-    }
-    if let Some(fragment) = fragment {
-        later.push(("fragment", fragment));
-    }
-    let mut result = Array::default();
-    for (key, value) in parts.entries {
-        result.set(key, value);
-    }
+    set(b"scheme", scheme);
+    set(b"host", host);
     if let Some(port) = port {
-        result.set(Key::from_bytes(b"port"), Value::int(i64::from(port)));
+        parts.set(Key::from_bytes(b"port"), Value::int(i64::from(port)));
     }
-    for (name, bytes) in later {
-        let clean: Vec<u8> =
-            bytes.iter().map(|byte| if byte.is_ascii_control() { b'_' } else { *byte }).collect();
-        result.set(Key::from_bytes(name.as_bytes()), Value::bytes(clean));
-    }
-    Some(result)
+    let mut set = |name: &[u8], part: Option<&[u8]>| {
+        if let Some(part) = part {
+            parts.set(Key::from_bytes(name), cleaned(part));
+        }
+    };
+    set(b"user", user);
+    set(b"pass", pass);
+    set(b"path", path);
+    set(b"query", query);
+    set(b"fragment", fragment);
+    Some(parts)
+}
+
+/// PHP: control characters become underscores.
+fn cleaned(bytes: &[u8]) -> Value {
+    Value::bytes(
+        bytes.iter().map(|byte| if byte.is_ascii_control() { b'_' } else { *byte }).collect::<Vec<_>>(),
+    )
 }
 
 fn query_array(text: &[u8]) -> Value {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Why a value is not known: where, and what it depends on.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Why {
     /// The file, as it should be shown.
     pub file: Rc<str>,
@@ -188,6 +188,8 @@ impl Value {
     }
 
     pub fn unknown(why: Rc<Why>) -> Self {
+        // What is made of the SAPI's name is not that name.
+        let why = if why.is_web_sapi { Rc::new(Why { is_web_sapi: false, ..(*why).clone() }) } else { why };
         Self::new(Data::Unknown(why))
     }
 
@@ -405,7 +407,8 @@ fn float_to_string(value: f64) -> String {
 /// `===`. `Err`: not known.
 pub fn identical(left: &Value, right: &Value) -> Result<bool, Rc<Why>> {
     if let Some(answer) = compare_sapi(left, right) {
-        return Ok(answer);
+        // It is a string, whatever it says.
+        return Ok(answer && matches!((&left.data, &right.data), (Data::Str(_), _) | (_, Data::Str(_))));
     }
     Ok(match (&left.data, &right.data) {
         (Data::Unknown(why), _) | (_, Data::Unknown(why)) => return Err(why.clone()),
