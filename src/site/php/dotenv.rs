@@ -235,7 +235,6 @@ fn value(text: &[u8]) -> Option<Assigned> {
             (None, [b'#', ..]) if bytes.is_empty() && pieces.is_empty() => break,
             // Version 5 begins a comment here, others do not.
             (None, [b'#', ..]) => return Some(Assigned::Unclear),
-            (None, [b'\'' | b'"' | b'\\', ..]) => return Some(Assigned::Unclear),
             (None, [byte, tail @ ..]) if byte.is_ascii_whitespace() => {
                 let after = tail.trim_ascii_start();
                 if !(after.is_empty() || after.starts_with(b"#")) {

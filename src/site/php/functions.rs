@@ -1723,8 +1723,8 @@ impl<'a> Evaluator<'a> {
                                 }
                                 Err(why) => return Ok(self.unknown_call(why)),
                             }
-                            self.state.roots_config.retain(|(other, _)| *other != name);
-                            self.state.roots_config.push((name, value.clone()));
+                            self.state.roots_config.retain(|(other, ..)| *other != name);
+                            self.state.roots_config.push((name, value.clone(), None));
                         }
                         None => {
                             let why = self.why(span, "which setting is defined cannot be known");
@@ -1736,14 +1736,13 @@ impl<'a> Evaluator<'a> {
             }
             ("roots\\wpconfig\\config", "get") => {
                 let name = arguments.first().and_then(Value::to_bytes);
-                let found = name.and_then(|name| {
-                    let name = String::from_utf8_lossy(&name).into_owned();
-                    self.state
-                        .roots_config
-                        .iter()
-                        .find(|(other, _)| *other == name)
-                        .map(|(_, value)| value.clone())
-                });
+                let found =
+                    name.and_then(|name| {
+                        let name = String::from_utf8_lossy(&name).into_owned();
+                        self.state.roots_config.iter().find(|(other, ..)| *other == name).map(
+                            |(_, value, maybe)| maybe.clone().map_or_else(|| value.clone(), Value::unknown),
+                        )
+                    });
                 match found {
                     Some(value) => value,
                     None => return Err(self.throw(span, "a setting is read that was not defined")),
@@ -1752,13 +1751,17 @@ impl<'a> Evaluator<'a> {
             ("roots\\wpconfig\\config", "remove") => {
                 if let Some(name) = arguments.first().and_then(Value::to_bytes) {
                     let name = String::from_utf8_lossy(&name).into_owned();
-                    self.state.roots_config.retain(|(other, _)| *other != name);
+                    self.state.roots_config.retain(|(other, ..)| *other != name);
                 }
                 Value::null()
             }
             ("roots\\wpconfig\\config", "apply") => {
-                for (name, value) in std::mem::take(&mut self.state.roots_config) {
+                for (name, value, maybe) in std::mem::take(&mut self.state.roots_config) {
+                    let is_new = !self.state.constants.contains_key(&name);
                     self.define(&name, value, span);
+                    if let (true, Some(constant)) = (is_new, self.state.constants.get_mut(&name)) {
+                        constant.maybe = maybe;
+                    }
                 }
                 Value::null()
             }
@@ -2062,9 +2065,7 @@ fn sprintf(format: &[u8], arguments: &[Value]) -> Option<Vec<u8>> {
     }
 }
 
-/// PHP: `parse_url()` for addresses with a scheme and two slashes, or a plain path. `None`: another form.
-
-/// PHP's rules, which are no standard's. `None`: what it refuses, and gives `false` for.
+/// `parse_url()` by PHP's rules, which are no standard's. `None`: what it refuses, and gives `false` for.
 fn parse_url(url: &[u8]) -> Option<Array> {
     let find = |from: usize, wanted: &[u8]| {
         url[from..].iter().position(|byte| wanted.contains(byte)).map_or(url.len(), |at| from + at)

@@ -1,5 +1,6 @@
 //! PHP files as the evaluator sees them: read with a limit, parsed, with lines to point at.
 
+use std::cell::OnceCell;
 use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
@@ -24,6 +25,9 @@ pub struct Source<'a> {
     pub broken: Option<(u32, String)>,
     /// Whether bytes that are no UTF-8 were replaced, see [`Source::bytes`].
     mapped: bool,
+    /// Where each line ends, found when a line is asked for: a program of nothing but unknown conditions asks
+    /// for thousands.
+    line_ends: OnceCell<Vec<usize>>,
 }
 
 /// Why a file could not be read.
@@ -72,7 +76,15 @@ impl<'a> Source<'a> {
             },
         );
         let broken = parsed.errors.first().map(|error| (line_at(text, error.span()), error.to_string()));
-        Self { path, shown, text, program: arena.alloc(parsed.program), broken, mapped }
+        Self {
+            path,
+            shown,
+            text,
+            program: arena.alloc(parsed.program),
+            broken,
+            mapped,
+            line_ends: OnceCell::new(),
+        }
     }
 
     /// A literal's bytes as they are in the file.
@@ -99,7 +111,11 @@ impl<'a> Source<'a> {
 
     /// The line of a node, from 1.
     pub fn line(&self, span: Span) -> u32 {
-        line_at(self.text, span)
+        let ends = self.line_ends.get_or_init(|| {
+            self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect()
+        });
+        let before = ends.partition_point(|end| *end < span.start as usize);
+        u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     /// The code of a node on one line, cut to a length that fits a sentence.

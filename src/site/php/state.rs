@@ -40,6 +40,9 @@ pub enum Local {
     Static(String),
 }
 
+/// A setting of Roots' `Config`: the name, the value, and why it may not have been set at all.
+type Planned = (String, Value, Option<Rc<Why>>);
+
 /// A function that the program declared, and the file it is from.
 #[derive(Clone)]
 pub struct Function<'a> {
@@ -64,7 +67,7 @@ pub struct State<'a> {
     /// Names of declared classes, in lower case.
     pub classes: BTreeSet<String>,
     /// Roots' `Config::define()` until `Config::apply()`.
-    pub roots_config: Vec<(String, Value)>,
+    pub roots_config: Vec<Planned>,
     /// Whether Composer's autoloader was loaded, so that functions and classes exist that no file here declares.
     pub composer: bool,
     /// Why anything that is not defined yet may be defined after all.
@@ -123,10 +126,7 @@ impl<'a> State<'a> {
             let left = superglobals.remove(name).unwrap_or_default();
             superglobals.insert(name, join_arrays(left, &right, why));
         }
-        let mut doubt = self.doubt.or(other.doubt);
-        if self.roots_config.len() != other.roots_config.len() {
-            doubt = Some(why.clone());
-        }
+        let doubt = self.doubt.or(other.doubt);
         let mut functions = self.functions;
         for (name, function) in other.functions {
             let differs = functions
@@ -266,20 +266,17 @@ fn join_putenv(
     joined
 }
 
-fn join_config(
-    left: Vec<(String, Value)>,
-    right: Vec<(String, Value)>,
-    why: &Rc<Why>,
-) -> Vec<(String, Value)> {
-    let mut joined: Vec<(String, Value)> = Vec::with_capacity(left.len());
-    for (name, value) in &left {
-        let other = right.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.clone());
-        joined.push((name.clone(), join_values(Some(value.clone()), other, why)));
-    }
-    for (name, value) in right {
-        if !left.iter().any(|(candidate, _)| *candidate == name) {
-            joined.push((name, join_values(None, Some(value), why)));
+fn join_config(left: Vec<Planned>, mut right: Vec<Planned>, why: &Rc<Why>) -> Vec<Planned> {
+    let mut joined: Vec<Planned> = Vec::with_capacity(left.len());
+    for (name, value, maybe) in left {
+        match right.iter().position(|(candidate, ..)| *candidate == name) {
+            Some(at) => {
+                let (_, other, other_maybe) = right.remove(at);
+                joined.push((name, join_two(value, other, why), maybe.or(other_maybe)));
+            }
+            None => joined.push((name, value, Some(why.clone()))),
         }
     }
+    joined.extend(right.into_iter().map(|(name, value, _)| (name, value, Some(why.clone()))));
     joined
 }
