@@ -585,3 +585,41 @@ fn no_bytes_make_the_evaluator_panic_or_hang() {
         try_with(&code);
     }
 }
+
+#[test]
+fn five_thousand_unknown_conditions_end_in_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("wp-config.php");
+    let env = Environment::default();
+    let programs = [
+        // Each leaves a variable of its own behind, or one of a few constants, or leaves a loop.
+        (0..5_000).map(|i| format!("if ($_SERVER['HTTP_X{i}']) {{ $a{i} = 1; }}\n")).collect::<String>(),
+        (0..5_000)
+            .map(|i| format!("if ($_SERVER['HTTP_X{i}']) {{ define('A{}', 1); $x = 1; }}\n", i % 7))
+            .collect(),
+        (0..5_000).map(|i| format!("$x = $_SERVER['HTTP_X{i}'] ? $x : $x . 'a';\n")).collect(),
+        format!(
+            "function f() {{ {} return 1; }} f();",
+            (0..5_000).map(|i| format!("if ($_GET['x{i}']) {{ return {i}; }}\n")).collect::<String>()
+        ),
+    ];
+    for program in programs {
+        fs::write(&file, format!("<?php\n{program}define('DB_NAME', 'n');")).unwrap();
+        let started = std::time::Instant::now();
+        let outcome = php::evaluate(&Input {
+            file: file.clone(),
+            root: None,
+            working_dir: dir.path().into(),
+            env: &env,
+            url: None,
+            limited_to_owner: None,
+            databases: None,
+        });
+        let took = started.elapsed();
+        // Seconds in an unoptimised build on a busy machine; a quadratic walk took more than half a minute.
+        assert!(took.as_secs() < 15, "{took:?} for {:.60}", program);
+        if let Ok(outcome) = outcome {
+            assert_eq!(outcome.constant("DB_NAME").unwrap().value, Plain::Bytes(b"n".to_vec()));
+        }
+    }
+}
