@@ -18,6 +18,7 @@ use php_ast::ast::{
 use php_ast::{Arg, BuiltinType, Span};
 use php_rs_parser::bumpalo::Bump;
 
+use super::classes::Class;
 use super::source::{self, Source, Unreadable};
 use super::state::{Constant, Function, Local, State, Variable, join_two};
 use super::value::{self, Array, Data, Key, Number, Value, Variables, Why, merge};
@@ -74,6 +75,13 @@ pub struct Uses {
     functions: HashMap<String, String>,
 }
 
+impl Uses {
+    /// What a class name that is written here stands for, if it is imported.
+    pub fn class(&self, written: &str) -> Option<String> {
+        self.classes.get(written).cloned()
+    }
+}
+
 /// The file being evaluated.
 #[derive(Clone)]
 pub struct Here<'a> {
@@ -81,6 +89,10 @@ pub struct Here<'a> {
     pub uses: Rc<RefCell<Uses>>,
     /// `__FUNCTION__`.
     pub function: Rc<str>,
+    /// The class whose code this is (`self`), in lower case.
+    pub class: Option<Rc<str>>,
+    /// The class that was called (`static`), in lower case.
+    pub called: Option<Rc<str>>,
 }
 
 /// A closure with what it captured.
@@ -108,6 +120,10 @@ enum PlaceRoot {
     Variable(String),
     Global(String),
     Superglobal(&'static str),
+    /// A property of an object of a class that is followed.
+    Property(usize, Key),
+    /// A static property, by its key in [`State::statics`].
+    Static(String),
     /// An assignment to what is not followed: properties of objects and classes.
     Elsewhere,
 }
@@ -141,6 +157,8 @@ pub struct Evaluator<'a> {
     /// States in which `wp-settings.php` was loaded under a condition that is not known.
     pub finished: Vec<(State<'a>, Rc<Why>)>,
     closures: Vec<Closure<'a>>,
+    /// How many objects were made: the number of the last one.
+    pub objects_made: usize,
     pub dotenvs: Vec<super::dotenv::Loader>,
     steps: u64,
     depth: u32,
@@ -162,10 +180,11 @@ impl<'a> Evaluator<'a> {
             arena,
             input,
             state: State::default(),
-            here: Here { source, uses: Rc::default(), function: "".into() },
+            here: Here { source, uses: Rc::default(), function: "".into(), class: None, called: None },
             pending: Vec::new(),
             finished: Vec::new(),
             closures: Vec::new(),
+            objects_made: 0,
             dotenvs: Vec::new(),
             steps: 0,
             depth: 0,
@@ -477,7 +496,20 @@ impl<'a> Evaluator<'a> {
             }
             StmtKind::Class(class) => {
                 if let Some(name) = class.name.and_then(|name| name.as_str()) {
-                    self.state.classes.insert(name.to_ascii_lowercase());
+                    let class = Class { declaration: Some(class), here: self.here.clone() };
+                    self.state.classes.entry(name.to_ascii_lowercase()).or_insert(class);
+                }
+            }
+            StmtKind::Interface(_) | StmtKind::Trait(_) | StmtKind::Enum(_) => {
+                let name = match &statement.kind {
+                    StmtKind::Interface(interface) => interface.name.as_str(),
+                    StmtKind::Trait(declared) => declared.name.as_str(),
+                    StmtKind::Enum(declared) => declared.name.as_str(),
+                    _ => None,
+                };
+                if let Some(name) = name {
+                    let class = Class { declaration: None, here: self.here.clone() };
+                    self.state.classes.entry(name.to_ascii_lowercase()).or_insert(class);
                 }
             }
             _ => {}
@@ -488,7 +520,11 @@ impl<'a> Evaluator<'a> {
     fn hoist(&mut self, statements: &'a [Stmt<'a, 'a>]) {
         for statement in statements {
             match &statement.kind {
-                StmtKind::Function(_) | StmtKind::Class(_) => self.declare(statement),
+                StmtKind::Function(_)
+                | StmtKind::Class(_)
+                | StmtKind::Interface(_)
+                | StmtKind::Trait(_)
+                | StmtKind::Enum(_) => self.declare(statement),
                 StmtKind::Namespace(namespace) => {
                     if let NamespaceBody::Braced(block) = &namespace.body {
                         self.hoist(&block.stmts);
@@ -583,7 +619,7 @@ impl<'a> Evaluator<'a> {
             });
             return Ok(self.unknown_include(why));
         }
-        let here = Here { source, uses: Rc::default(), function: self.here.function.clone() };
+        let here = Here { source, uses: Rc::default(), ..self.here.clone() };
         let before = std::mem::replace(&mut self.here, here);
         let since = self.pending.len();
         self.includes += 1;
@@ -631,7 +667,7 @@ impl<'a> Evaluator<'a> {
         Ok(Flow::Normal)
     }
 
-    fn block(&mut self, block: &'a Block<'a, 'a>) -> Exec {
+    pub fn block(&mut self, block: &'a Block<'a, 'a>) -> Exec {
         self.statements(&block.stmts)
     }
 
@@ -726,7 +762,11 @@ impl<'a> Evaluator<'a> {
                     }
                 }
             }
-            StmtKind::Function(_) | StmtKind::Class(_) => self.declare(statement),
+            StmtKind::Function(_)
+            | StmtKind::Class(_)
+            | StmtKind::Interface(_)
+            | StmtKind::Trait(_)
+            | StmtKind::Enum(_) => self.declare(statement),
             StmtKind::Namespace(namespace) => {
                 if let NamespaceBody::Braced(block) = &namespace.body {
                     return self.block(block);
@@ -777,12 +817,7 @@ impl<'a> Evaluator<'a> {
                 }
             }
             StmtKind::HaltCompiler(_) => return Ok(Flow::Return(Value::int(1))),
-            StmtKind::Nop
-            | StmtKind::InlineHtml(_)
-            | StmtKind::Interface(_)
-            | StmtKind::Trait(_)
-            | StmtKind::Enum(_)
-            | StmtKind::Label(_) => {}
+            StmtKind::Nop | StmtKind::InlineHtml(_) | StmtKind::Label(_) => {}
             // `goto`, what the parser could not read, and whatever a later parser adds.
             _ => return Err(self.limit(span, "uses a statement that is not followed")),
         }
@@ -946,7 +981,13 @@ impl<'a> Evaluator<'a> {
     ) -> Exec {
         let since = self.pending.len();
         let (Data::Array(array) | Data::Object(array)) = &subject.data else {
-            let Some(why) = subject.why() else { return Ok(Flow::Normal) };
+            let why = match &subject.data {
+                Data::Instance(_) => self.why(span, "it goes through the properties of an object"),
+                _ => match subject.why() {
+                    Some(why) => why,
+                    None => return Ok(Flow::Normal),
+                },
+            };
             let unknown = Value::unknown(why.clone());
             if let Some(key) = key {
                 self.assign(key, unknown.clone())?;
@@ -1294,14 +1335,61 @@ impl<'a> Evaluator<'a> {
             }
             ExprKind::Parenthesized(inner) => self.place(inner)?,
             ExprKind::PropertyAccess(access) | ExprKind::NullsafePropertyAccess(access) => {
+                let object = self.expr(access.object)?;
+                if let (Data::Instance(id), Some(name)) = (&object.data, self.property_name(access.property)?)
+                {
+                    return Ok(self.property_place(*id, &name, expr.span));
+                }
                 // Objects are shared, so a changed property may be seen through any variable that has one.
                 let why = self.why(expr.span, "it is an object whose properties are changed");
                 self.forget_objects(&why);
-                self.expr(access.object)?;
                 Place { root: PlaceRoot::Elsewhere, path: Vec::new() }
+            }
+            ExprKind::StaticPropertyAccess(access) => {
+                let class = self.class_of(access.class)?;
+                let key = match (class, static_name(access.member)) {
+                    (Some(class), Some(name)) => self.static_property(&class, name, expr.span)?,
+                    _ => None,
+                };
+                Place { root: key.map_or(PlaceRoot::Elsewhere, PlaceRoot::Static), path: Vec::new() }
             }
             _ => Place { root: PlaceRoot::Elsewhere, path: Vec::new() },
         })
+    }
+
+    fn property_name(&mut self, property: &'a Expr<'a, 'a>) -> Result<Option<Rc<[u8]>>, Stop> {
+        Ok(match property.name_str() {
+            Some(name) if matches!(property.kind, ExprKind::Identifier(_)) => Some(name.as_bytes().into()),
+            _ => self.expr(property)?.to_bytes(),
+        })
+    }
+
+    fn property_place(&mut self, id: usize, name: &[u8], span: Span) -> Place {
+        let class = self.state.objects.get(&id).map(|object| object.class.clone());
+        let may_use =
+            class.is_some_and(|class| self.may_use_property(&class, &String::from_utf8_lossy(name)));
+        if may_use {
+            return Place { root: PlaceRoot::Property(id, Key::from_bytes(name)), path: Vec::new() };
+        }
+        let why = self.why(span, "it changes a property that is not its own");
+        if let Some(object) = self.state.objects.get_mut(&id) {
+            object.properties = Array { open: Some(why), ..Array::default() };
+        }
+        Place { root: PlaceRoot::Elsewhere, path: Vec::new() }
+    }
+
+    /// `$object->name`.
+    fn property(&mut self, id: usize, name: &[u8], span: Span) -> Value {
+        let Some(object) = self.state.objects.get(&id) else {
+            return self.unknown(span, "it reads an unknown object");
+        };
+        let class = object.class.clone();
+        let found = object.properties.get(&Key::from_bytes(name)).cloned();
+        let open = object.properties.open.clone();
+        if !self.may_use_property(&class, &String::from_utf8_lossy(name)) {
+            return self.unknown(span, "it reads a property that is not its own");
+        }
+        found.unwrap_or_else(|| open.map_or_else(Value::null, Value::unknown))
     }
 
     fn forget_objects(&mut self, why: &Rc<Why>) {
@@ -1337,6 +1425,19 @@ impl<'a> Evaluator<'a> {
                         self.state.superglobals.insert(name, Array { open: Some(why), ..Array::default() });
                     }
                 }
+            }
+            PlaceRoot::Property(id, key) => {
+                let object = self.state.objects.get(&id);
+                let before = object.and_then(|object| object.properties.get(&key)).cloned();
+                let after = self.set_in(before.unwrap_or_else(Value::null), &path, value, span)?;
+                if let Some(object) = self.state.objects.get_mut(&id) {
+                    object.properties.set(key, after);
+                }
+            }
+            PlaceRoot::Static(key) => {
+                let before = self.state.statics.get(&key).cloned().unwrap_or_else(Value::null);
+                let after = self.set_in(before, &path, value, span)?;
+                self.state.statics.insert(key, after);
             }
             PlaceRoot::Variable(name) => {
                 let before = if path.is_empty() { Value::null() } else { self.variable(&name) };
@@ -1432,6 +1533,12 @@ impl<'a> Evaluator<'a> {
                     }
                 },
                 PlaceRoot::Global(name) => self.set_global(&name, Value::null(), expr.span),
+                PlaceRoot::Property(id, key) => {
+                    if let Some(object) = self.state.objects.get_mut(&id) {
+                        object.properties.remove(&key);
+                    }
+                }
+                PlaceRoot::Static(_) => return Err(self.throw(expr.span, "it removes a static property")),
                 PlaceRoot::Superglobal(_) | PlaceRoot::Elsewhere => {}
             }
             return Ok(());
@@ -1443,6 +1550,11 @@ impl<'a> Evaluator<'a> {
         let mut container = match &place.root {
             PlaceRoot::Variable(name) => self.variable(name),
             PlaceRoot::Global(name) => self.global(name),
+            PlaceRoot::Property(id, key) => match self.state.objects.get(id) {
+                Some(object) => object.properties.get(key).cloned().unwrap_or_else(Value::null),
+                None => return Ok(()),
+            },
+            PlaceRoot::Static(key) => self.state.statics.get(key).cloned().unwrap_or_else(Value::null),
             _ => return Ok(()),
         };
         for key in path {
@@ -1711,6 +1823,11 @@ impl<'a> Evaluator<'a> {
             }
             ExprKind::Closure(closure) => {
                 let mut captured = HashMap::new();
+                if let (false, this @ Value { data: Data::Instance(_), .. }) =
+                    (closure.is_static, self.variable("this"))
+                {
+                    captured.insert("this".to_owned(), this);
+                }
                 for used in closure.use_vars.iter() {
                     let Some(name) = used.name.as_str() else { continue };
                     let value = if used.by_ref {
@@ -1755,6 +1872,7 @@ impl<'a> Evaluator<'a> {
                     _ => self.expr(access.property)?,
                 };
                 match (&object.data, name.to_bytes()) {
+                    (Data::Instance(id), Some(name)) => self.property(*id, &name, span).with(&object.env),
                     (Data::Object(properties), Some(name)) => {
                         let found = properties
                             .entries
@@ -1769,13 +1887,35 @@ impl<'a> Evaluator<'a> {
                 }
             }
             ExprKind::ClassConstAccess(access) => {
-                if access.member.name_str() == Some("class")
-                    && let ExprKind::Name(name) = &access.class.kind
-                {
+                let Some(member) = access.member.name_str() else {
+                    return Ok(self.unknown(span, "it uses the constant of a class"));
+                };
+                let is_own = matches!(&access.class.kind, ExprKind::Name(name)
+                    if ["self", "static", "parent"].contains(&&*name.join_parts().to_ascii_lowercase()));
+                if let (true, ExprKind::Name(name), false) = (member == "class", &access.class.kind, is_own) {
                     let class = self.class_name(name);
-                    return Ok(Value::text(&class));
+                    return Ok(Value::text(class.trim_start_matches('\\')));
                 }
-                self.unknown(span, "it uses the constant of a class")
+                let class = self.class_of(access.class)?;
+                match class {
+                    Some(class) if member == "class" => match self.written_class(&class) {
+                        Some(class) => Value::text(&class),
+                        None => self.unknown(span, "it uses the name of a class"),
+                    },
+                    Some(class) => return self.class_constant(&class, member, span),
+                    None => self.unknown(span, "it uses the constant of a class"),
+                }
+            }
+            ExprKind::StaticPropertyAccess(access) => {
+                let class = self.class_of(access.class)?;
+                let key = match (class, static_name(access.member)) {
+                    (Some(class), Some(name)) => self.static_property(&class, name, span)?,
+                    _ => None,
+                };
+                match key.and_then(|key| self.state.statics.get(&key).cloned()) {
+                    Some(value) => value,
+                    None => self.unknown(span, "it reads a property of a class"),
+                }
             }
             ExprKind::New(new) => return self.new_object(new, span),
             ExprKind::MethodCall(call) | ExprKind::NullsafeMethodCall(call) => {
@@ -1786,15 +1926,34 @@ impl<'a> Evaluator<'a> {
                     return Ok(self.add_database(&method, arguments, span));
                 }
                 let object = self.expr(call.object)?;
+                if let Data::Instance(id) = &object.data {
+                    let class = self.state.objects.get(id).map(|object| object.class.clone());
+                    if let (Some(class), false) = (class, method.is_empty()) {
+                        let id = *id;
+                        // A property that holds a closure is not called like this: PHP looks for a method.
+                        return self.call_method(
+                            Value::new(Data::Instance(id)),
+                            &class,
+                            &method,
+                            &call.args,
+                            span,
+                        );
+                    }
+                }
                 let arguments = self.arguments(&call.args)?;
                 return self.method(object, &method, &arguments, span);
             }
             ExprKind::StaticMethodCall(call) => {
-                let class = match &call.class.kind {
-                    ExprKind::Name(name) => self.class_name(name),
-                    _ => String::new(),
-                };
+                let class = self.class_of(call.class)?.unwrap_or_default();
                 let method = call.method.name_str().unwrap_or("").to_ascii_lowercase();
+                if self.class(&class).is_some() {
+                    // Within a method, an ancestor's method is called for the same object.
+                    let this = match self.variable("this") {
+                        this @ Value { data: Data::Instance(_), .. } => this,
+                        _ => Value::null(),
+                    };
+                    return self.call_method(this, &class, &method, &call.args, span);
+                }
                 let arguments = self.arguments(&call.args)?;
                 return self.static_method(&class.to_ascii_lowercase(), &method, &arguments, span);
             }
@@ -1803,9 +1962,15 @@ impl<'a> Evaluator<'a> {
                 let why = self.why(span, "it makes an object of a class without a name");
                 return Ok(self.unknown_call(why));
             }
-            ExprKind::Clone(inner) => return self.expr(inner),
+            ExprKind::Clone(inner) => {
+                let object = self.expr(inner)?;
+                let Data::Instance(id) = &object.data else { return Ok(object) };
+                let Some(copy) = self.state.objects.get(id).cloned() else { return Ok(object) };
+                self.objects_made += 1;
+                self.state.objects.insert(self.objects_made, copy);
+                Value::new(Data::Instance(self.objects_made))
+            }
             ExprKind::ShellExec(_) => self.unknown(span, "it runs a command"),
-            ExprKind::StaticPropertyAccess(_) => self.unknown(span, "it reads a property of a class"),
             ExprKind::Error => return Err(self.limit(span, "has a syntax that is not understood")),
             _ => self.unknown(span, format!("`{}` is not followed", self.here.source.code(span))),
         })
@@ -1820,8 +1985,18 @@ impl<'a> Evaluator<'a> {
                 Value::bytes(path.parent().map_or(&b"/"[..], |parent| parent.as_os_str().as_bytes()))
             }
             MagicConstKind::Line => Value::int(i64::from(self.here.source.line(span))),
-            MagicConstKind::Function | MagicConstKind::Method => Value::text(&self.here.function),
-            MagicConstKind::Class | MagicConstKind::Trait => Value::text(""),
+            MagicConstKind::Function => Value::text(&self.here.function),
+            MagicConstKind::Method | MagicConstKind::Class => {
+                let own = self.here.class.as_deref();
+                let written = own.and_then(|own| self.written_class(own));
+                match (kind, own, written) {
+                    (_, Some(_), None) => self.unknown(span, "it uses the name of a class"),
+                    (MagicConstKind::Class, _, written) => Value::text(&written.unwrap_or_default()),
+                    (_, _, Some(written)) => Value::text(&format!("{written}::{}", self.here.function)),
+                    _ => Value::text(&self.here.function),
+                }
+            }
+            MagicConstKind::Trait => Value::text(""),
             _ => self.unknown(span, "it uses a magic constant that is not followed"),
         }
     }
@@ -2001,14 +2176,34 @@ impl<'a> Evaluator<'a> {
                 return self.concat(&pieces, span);
             }
             BinaryOp::Instanceof => {
-                self.expr(binary.left)?;
-                return Ok(self.unknown(span, "it asks for the class of an object"));
+                let left = self.expr(binary.left)?;
+                let class = match &binary.right.kind {
+                    ExprKind::Name(_) => self.class_of(binary.right)?,
+                    _ => None,
+                };
+                let answer = match (&left.data, class) {
+                    (Data::Instance(id), Some(class)) => self.is_instance(*id, &class),
+                    (Data::Unknown(_) | Data::Object(_) | Data::Closure(_) | Data::Dotenv(_), _) => None,
+                    (_, Some(_)) => Some(false),
+                    _ => None,
+                };
+                return Ok(match answer {
+                    Some(answer) => Value::bool(answer).with(&left.env),
+                    None => self.unknown(span, "it asks for the class of an object"),
+                });
             }
             _ => {}
         }
         let left = self.expr(binary.left)?;
         let right = self.expr(binary.right)?;
         let env = merge(&left.env, &right.env);
+        let is_plain = |value: &Value| matches!(value.data, Data::Null | Data::Bool(_));
+        let is_identity = matches!(binary.op, BinaryOp::Identical | BinaryOp::NotIdentical);
+        if !is_identity
+            && (holds_object(&left) && !is_plain(&right) || holds_object(&right) && !is_plain(&left))
+        {
+            return Ok(self.unknown(span, "it compares objects or calculates with them"));
+        }
         let truth = |answer: Result<bool, Rc<Why>>| match answer {
             Ok(answer) => Value::bool(answer),
             Err(why) => Value::unknown(why),
@@ -2251,6 +2446,38 @@ impl<'a> Evaluator<'a> {
         Ok(values)
     }
 
+    /// The arguments of a call in the order of the parameters; `None` for one that is left to its default.
+    /// As a whole `None`: they do not fit, or name what is not followed.
+    pub fn arranged(
+        &mut self,
+        parameters: &'a [Param<'a, 'a>],
+        arguments: &'a [Arg<'a, 'a>],
+    ) -> Result<Option<Vec<Option<Value>>>, Stop> {
+        let first_name = arguments.iter().position(|argument| argument.name.is_some());
+        let (plain, named) = arguments.split_at(first_name.unwrap_or(arguments.len()));
+        let mut values: Vec<Option<Value>> = self.arguments(plain)?.into_iter().map(Some).collect();
+        for argument in named {
+            let (Some(name), Some(expr)) = (&argument.name, argument.value()) else { return Ok(None) };
+            let name = name.join_parts();
+            let value = self.expr(expr)?;
+            let position = parameters
+                .iter()
+                .position(|parameter| parameter.name.as_str() == Some(&*name) && !parameter.variadic);
+            let Some(position) = position else { return Ok(None) };
+            if values.len() <= position {
+                values.resize(position + 1, None);
+            }
+            match values.get_mut(position) {
+                Some(slot @ None) => *slot = Some(value),
+                _ => return Ok(None),
+            }
+        }
+        if !named.is_empty() && arguments.iter().any(|argument| matches!(argument.kind, ArgKind::Spread(_))) {
+            return Ok(None);
+        }
+        Ok(Some(values))
+    }
+
     fn call_expr(&mut self, call: &'a FunctionCallExpr<'a, 'a>, span: Span) -> Eval {
         let name = match &call.name.kind {
             ExprKind::Name(name) => {
@@ -2264,7 +2491,8 @@ impl<'a> Evaluator<'a> {
                 return self.call_value(&callee, arguments, span);
             }
         };
-        if call.args.iter().any(|argument| argument.name.is_some() || argument.is_placeholder()) {
+        let has_names = call.args.iter().any(|argument| argument.name.is_some());
+        if call.args.iter().any(Arg::is_placeholder) || (has_names && self.user_function(&name).is_none()) {
             // Named arguments need the parameter names of every function.
             self.arguments(&call.args)?;
             let short = name.rsplit('\\').next().unwrap_or(&name).to_owned();
@@ -2275,7 +2503,10 @@ impl<'a> Evaluator<'a> {
             return Ok(self.unknown_call(why));
         }
         if let Some(function) = self.user_function(&name) {
-            let arguments = self.arguments(&call.args)?;
+            let Some(arguments) = self.arranged(&function.declaration.params, &call.args)? else {
+                let why = self.why(span, format!("the arguments of {name}() are not followed"));
+                return Ok(self.unknown_call(why));
+            };
             let result = self.call_user(&function, arguments, span)?;
             for (index, parameter) in function.declaration.params.iter().enumerate() {
                 if let (true, Some(value), Some(argument)) =
@@ -2305,6 +2536,7 @@ impl<'a> Evaluator<'a> {
                 let name = String::from_utf8_lossy(name).to_ascii_lowercase();
                 let name = name.trim_start_matches('\\').to_owned();
                 if let Some(function) = self.user_function(&name) {
+                    let arguments = arguments.into_iter().map(Some).collect();
                     return Ok(self.call_user(&function, arguments, span)?.0);
                 }
                 self.pure(&name, &arguments, span)
@@ -2319,6 +2551,7 @@ impl<'a> Evaluator<'a> {
     }
 
     fn call_closure(&mut self, closure: &Closure<'a>, arguments: Vec<Value>, span: Span) -> Eval {
+        let arguments: Vec<Option<Value>> = arguments.into_iter().map(Some).collect();
         let mut scope: HashMap<String, Local> =
             closure.captured.iter().map(|(name, value)| (name.clone(), Local::Own(value.clone()))).collect();
         match &closure.body {
@@ -2339,7 +2572,7 @@ impl<'a> Evaluator<'a> {
     fn call_user(
         &mut self,
         function: &Function<'a>,
-        arguments: Vec<Value>,
+        arguments: Vec<Option<Value>>,
         span: Span,
     ) -> Result<(Value, Vec<Value>), Stop> {
         let declaration = function.declaration;
@@ -2357,13 +2590,13 @@ impl<'a> Evaluator<'a> {
     }
 
     #[allow(clippy::too_many_arguments, reason = "functions and closures differ in exactly these")]
-    fn call_body(
+    pub fn call_body(
         &mut self,
         here: &Here<'a>,
         name: &str,
         parameters: &'a [Param<'a, 'a>],
         scope: &mut HashMap<String, Local>,
-        arguments: Vec<Value>,
+        arguments: Vec<Option<Value>>,
         span: Span,
         body: impl FnOnce(&mut Self) -> Exec,
     ) -> Result<(Value, Vec<Value>), Stop> {
@@ -2375,8 +2608,8 @@ impl<'a> Evaluator<'a> {
         for parameter in parameters {
             let Some(parameter_name) = parameter.name.as_str() else { continue };
             let value = if parameter.variadic {
-                Value::array(Array::from_list(given.by_ref()))
-            } else if let Some(value) = given.next() {
+                Value::array(Array::from_list(given.by_ref().flatten()))
+            } else if let Some(value) = given.next().flatten() {
                 self.coerce(value, parameter.type_hint.as_ref(), span)?
             } else if let Some(default) = &parameter.default {
                 self.expr(default)?
@@ -2405,7 +2638,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// What a declared type makes of a value, without `strict_types`.
-    fn coerce(&mut self, value: Value, hint: Option<&'a TypeHint<'a, 'a>>, span: Span) -> Eval {
+    pub fn coerce(&mut self, value: Value, hint: Option<&'a TypeHint<'a, 'a>>, span: Span) -> Eval {
         let Some(hint) = hint else { return Ok(value) };
         let (builtin, nullable) = match &hint.kind {
             TypeHintKind::Keyword(builtin, _) => (*builtin, false),
@@ -2478,7 +2711,7 @@ fn fits(value: &Value, builtin: BuiltinType) -> bool {
             | (BuiltinType::False, Data::Bool(false))
             | (BuiltinType::Null | BuiltinType::Void, Data::Null)
             | (BuiltinType::Array | BuiltinType::Iterable, Data::Array(_))
-            | (BuiltinType::Object, Data::Object(_) | Data::Closure(_) | Data::Dotenv(_))
+            | (BuiltinType::Object, Data::Object(_) | Data::Closure(_) | Data::Dotenv(_) | Data::Instance(_))
             | (BuiltinType::Callable, Data::Closure(_))
     )
 }
@@ -2493,7 +2726,7 @@ fn leave_loop(flow: Exec) -> Exec {
 
 fn holds_object(value: &Value) -> bool {
     match &value.data {
-        Data::Object(_) => true,
+        Data::Object(_) | Data::Instance(_) => true,
         Data::Array(array) => array.entries.iter().any(|(_, value)| holds_object(value)),
         _ => false,
     }
@@ -2504,6 +2737,15 @@ fn superglobal(name: &str) -> Option<&'static str> {
     ["_SERVER", "_ENV", "_GET", "_POST", "_COOKIE", "_REQUEST", "_SESSION", "_FILES"]
         .into_iter()
         .find(|candidate| *candidate == name)
+}
+
+/// The name of a static property that is written out.
+fn static_name<'a>(member: &'a Expr<'a, 'a>) -> Option<&'a str> {
+    match &member.kind {
+        ExprKind::Variable(name) => Some(name.as_str()),
+        ExprKind::Identifier(_) => member.name_str(),
+        _ => None,
+    }
 }
 
 fn ends_with_settings(expr: &Expr<'_, '_>) -> bool {

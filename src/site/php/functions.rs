@@ -817,6 +817,12 @@ impl<'a> Evaluator<'a> {
                 }
                 return Ok(result);
             }
+            "spl_autoload_register" => {
+                self.arguments(&call.args)?;
+                // From here on, a class that no file here declares may be there all the same.
+                self.state.composer = true;
+                return Ok(Value::bool(true));
+            }
             "compact" => {
                 let names = self.arguments(&call.args)?;
                 let mut array = Array::default();
@@ -1017,7 +1023,9 @@ impl<'a> Evaluator<'a> {
                 _ => None,
             },
             "class_exists" => match text(0).map(|name| name.trim_start_matches('\\').to_ascii_lowercase()) {
-                Some(name) if self.state.classes.contains(&name) => Some(Value::bool(true)),
+                Some(name) if self.class(&name).is_some_and(|class| class.declaration.is_some()) => {
+                    Some(Value::bool(true))
+                }
                 Some(name) if matches!(name.as_str(), "wp_cli" | "wpdb") => Some(Value::bool(false)),
                 _ => None,
             },
@@ -1455,7 +1463,9 @@ impl<'a> Evaluator<'a> {
             "is_float" => is(|data| matches!(data, Data::Float(_))),
             "is_bool" => is(|data| matches!(data, Data::Bool(_))),
             "is_null" => is(|data| matches!(data, Data::Null)),
-            "is_object" => is(|data| matches!(data, Data::Object(_) | Data::Closure(_) | Data::Dotenv(_))),
+            "is_object" => is(|data| {
+                matches!(data, Data::Object(_) | Data::Closure(_) | Data::Dotenv(_) | Data::Instance(_))
+            }),
             "is_scalar" => {
                 is(|data| matches!(data, Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Str(_)))
             }
@@ -1642,10 +1652,10 @@ impl<'a> Evaluator<'a> {
     // Classes
 
     pub fn new_object(&mut self, new: &'a php_ast::NewExpr<'a, 'a>, span: Span) -> Eval {
-        let class = match &new.class.kind {
-            ExprKind::Name(name) => self.class_name(name).to_ascii_lowercase(),
-            _ => String::new(),
-        };
+        let class = self.class_of(new.class)?.unwrap_or_default();
+        if self.class(&class).is_some() {
+            return self.instantiate(&class, &new.args, span);
+        }
         let arguments = self.arguments(&new.args)?;
         match class.trim_start_matches('\\') {
             "stdclass" => Ok(Value::new(Data::Object(std::rc::Rc::default()))),
@@ -1669,7 +1679,7 @@ impl<'a> Evaluator<'a> {
             }
             class => {
                 let why = self.why(span, format!("the class {class} is not followed"));
-                if self.state.composer || self.state.doubt.is_some() || self.state.classes.contains(class) {
+                if self.state.composer || self.state.doubt.is_some() {
                     return Ok(self.unknown_call(why));
                 }
                 Ok(Value::unknown(why))

@@ -12,6 +12,7 @@ use php_rs_parser::bumpalo::Bump;
 
 use super::{Environment, State};
 
+mod classes;
 mod constants;
 mod dotenv;
 mod eval;
@@ -325,7 +326,7 @@ fn plain(value: &Value) -> Plain {
         Data::Float(value) => Plain::Float(*value),
         Data::Str(bytes) => Plain::Bytes(bytes.to_vec()),
         Data::Array(array) | Data::Object(array) => plain_array(array),
-        Data::Closure(_) | Data::Dotenv(_) => Plain::Unknown("it is an object".into()),
+        Data::Closure(_) | Data::Dotenv(_) | Data::Instance(_) => Plain::Unknown("it is an object".into()),
         Data::Unknown(why) => Plain::Unknown(sentence(why)),
     }
 }

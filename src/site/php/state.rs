@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use php_ast::ast::FunctionDecl;
 
+use super::classes::{Class, Object};
 use super::eval::Here;
 use super::value::{Array, Value, Variables, Why, merge, same};
 
@@ -64,8 +65,10 @@ pub struct State<'a> {
     pub putenv: HashMap<Vec<u8>, Option<Value>>,
     pub included: BTreeSet<PathBuf>,
     pub functions: HashMap<String, Function<'a>>,
-    /// Names of declared classes, in lower case.
-    pub classes: BTreeSet<String>,
+    /// Declared classes, by their names in lower case.
+    pub classes: HashMap<String, Class<'a>>,
+    /// Objects of those classes, by their numbers.
+    pub objects: HashMap<usize, Object>,
     /// Roots' `Config::define()` until `Config::apply()`.
     pub roots_config: Vec<Planned>,
     /// Whether Composer's autoloader was loaded, so that functions and classes exist that no file here declares.
@@ -139,6 +142,28 @@ impl<'a> State<'a> {
                 functions.insert(name, function);
             }
         }
+        let mut classes = self.classes;
+        for (name, class) in other.classes {
+            let known = classes.entry(name).or_insert_with(|| class.clone());
+            let is_same = match (known.declaration, class.declaration) {
+                (Some(left), Some(right)) => std::ptr::eq(left, right),
+                (left, right) => left.is_none() && right.is_none(),
+            };
+            if !is_same {
+                known.declaration = None;
+            }
+        }
+        let mut objects = self.objects;
+        for (id, right) in other.objects {
+            let joined = match objects.remove(&id) {
+                Some(left) => Object {
+                    class: left.class,
+                    properties: join_arrays(left.properties, &right.properties, why),
+                },
+                None => right,
+            };
+            objects.insert(id, joined);
+        }
         let mut passed_over = self.passed_over;
         for (name, variables) in other.passed_over {
             let both = merge(&passed_over.get(&name).cloned(), &Some(variables));
@@ -155,7 +180,8 @@ impl<'a> State<'a> {
             putenv: join_putenv(self.putenv, other.putenv, why),
             included: self.included.intersection(&other.included).cloned().collect(),
             functions,
-            classes: self.classes.union(&other.classes).cloned().collect(),
+            classes,
+            objects,
             roots_config: join_config(self.roots_config, other.roots_config, why),
             composer: self.composer || other.composer,
             doubt,
@@ -172,6 +198,13 @@ impl<'a> State<'a> {
             if let Local::Own(value) = local {
                 *value = Value::unknown(why.clone());
             }
+        }
+        for object in self.objects.values_mut() {
+            object.properties = Array { open: Some(why.clone()), ..Array::default() };
+        }
+        // Static properties of classes; those of functions only the functions themselves change.
+        for (_, value) in self.statics.iter_mut().filter(|(key, _)| key.contains("::$")) {
+            *value = Value::unknown(why.clone());
         }
         for name in ["_ENV", "_SERVER"] {
             let array = self.superglobals.entry(name).or_default();

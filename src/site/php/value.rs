@@ -48,6 +48,8 @@ pub enum Data {
     Closure(usize),
     /// A loader of `.env` files, by its number in the evaluator.
     Dotenv(usize),
+    /// An object of a class that the program declares, by its number in the state.
+    Instance(usize),
     Unknown(Rc<Why>),
 }
 
@@ -245,7 +247,7 @@ impl Value {
                 }
                 !array.entries.is_empty()
             }
-            Data::Object(_) | Data::Closure(_) | Data::Dotenv(_) => true,
+            Data::Object(_) | Data::Closure(_) | Data::Dotenv(_) | Data::Instance(_) => true,
             Data::Unknown(why) => return Err(why.clone()),
         })
     }
@@ -417,9 +419,9 @@ pub fn identical(left: &Value, right: &Value) -> Result<bool, Rc<Why>> {
         (Data::Int(left), Data::Int(right)) => left == right,
         (Data::Float(left), Data::Float(right)) => left == right,
         (Data::Str(left), Data::Str(right)) => left == right,
-        (Data::Closure(left), Data::Closure(right)) | (Data::Dotenv(left), Data::Dotenv(right)) => {
-            left == right
-        }
+        (Data::Closure(left), Data::Closure(right))
+        | (Data::Dotenv(left), Data::Dotenv(right))
+        | (Data::Instance(left), Data::Instance(right)) => left == right,
         (Data::Object(left), Data::Object(right)) => Rc::ptr_eq(left, right),
         (Data::Array(left), Data::Array(right)) => {
             if let Some(why) = left.unknown().or_else(|| right.unknown()) {
