@@ -13,6 +13,7 @@ use php_ast::ast::{
 use php_ast::{Arg, Span};
 
 use super::eval::{Eval, Evaluator, Flow, Here, Stop};
+use super::functions::{ENV_DEFAULT, ENV_OPTIONS, env_constant};
 use super::state::Local;
 use super::value::{Array, Data, Key, Value};
 
@@ -130,6 +131,11 @@ impl<'a> Evaluator<'a> {
 
     /// `Class::NAME`.
     pub fn class_constant(&mut self, class: &str, name: &str, span: Span) -> Eval {
+        if matches!(class, "env\\env" | "env")
+            && let Some(option) = env_constant(name)
+        {
+            return Ok(Value::int(option));
+        }
         let Some(line) = self.line(class) else {
             return Ok(
                 self.unknown(span, format!("the constant {name} of the class {class} is not followed"))
@@ -157,6 +163,11 @@ impl<'a> Evaluator<'a> {
 
     /// The key in [`State::statics`](super::state::State::statics) of `Class::$name`, once it has its first value.
     pub fn static_property(&mut self, class: &str, name: &str, span: Span) -> Result<Option<String>, Stop> {
+        if matches!(class, "env\\env" | "env") && name == "options" && self.class(class).is_none() {
+            let key = ENV_OPTIONS.to_owned();
+            self.state.statics.entry(key.clone()).or_insert_with(|| Value::int(ENV_DEFAULT));
+            return Ok(Some(key));
+        }
         let Some(line) = self.line(class) else { return Ok(None) };
         for (owner, class) in line {
             let Some(property) = declared(&class, name).filter(|property| property.modifiers.is_static)

@@ -11,6 +11,10 @@ use super::eval::{Eval, Evaluator};
 use super::source::Unreadable;
 use super::value::{Array, Data, Key, Value};
 
+/// Why a value is not known that `getenv()` may show.
+pub const BY_VERSION: &str =
+    "whether getenv() shows what a .env file says depends on the version of the library that loads it";
+
 /// A loader being set up by method calls.
 #[derive(Debug, Clone, Default)]
 pub struct Loader {
@@ -159,8 +163,7 @@ fn set(
     if loader.uses_putenv {
         evaluator.state.putenv.insert(name.to_vec(), Some(value));
     } else if loader.may_use_putenv {
-        let reason = "whether getenv() shows a .env file depends on the version of symfony/dotenv";
-        let value = evaluator.unknown(span, reason);
+        let value = evaluator.unknown(span, BY_VERSION);
         evaluator.state.putenv.insert(name.to_vec(), Some(value));
     }
 }

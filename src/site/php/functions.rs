@@ -11,6 +11,29 @@ use super::eval::{Eval, Evaluator, Stop};
 use super::source::Unreadable;
 use super::value::{self, Array, Data, Key, Number, Value, merge};
 
+/// Where `Env\Env::$options` is kept, once it is set.
+pub const ENV_OPTIONS: &str = "env\\env::$options";
+/// What it is before.
+pub const ENV_DEFAULT: i64 = 15;
+/// `USE_ENV_ARRAY`: `$_ENV` is read instead of `getenv()`.
+const ENV_ARRAY: i64 = 16;
+/// `USE_SERVER_ARRAY`.
+const SERVER_ARRAY: i64 = 32;
+
+/// A constant of `Env\Env`.
+pub fn env_constant(name: &str) -> Option<i64> {
+    let names = [
+        "CONVERT_BOOL",
+        "CONVERT_NULL",
+        "CONVERT_INT",
+        "STRIP_QUOTES",
+        "USE_ENV_ARRAY",
+        "USE_SERVER_ARRAY",
+        "LOCAL_FIRST",
+    ];
+    names.iter().position(|candidate| *candidate == name).map(|position| 1 << position)
+}
+
 /// Names that a listed folder may have.
 const MOST_NAMES: usize = 2_000;
 
@@ -1779,11 +1802,13 @@ impl<'a> Evaluator<'a> {
                 "dotenv\\dotenv",
                 "createimmutable" | "createmutable" | "createunsafeimmutable" | "createunsafemutable",
             ) => {
-                let loader = dotenv::Loader::php_dotenv(
+                let mut loader = dotenv::Loader::php_dotenv(
                     method.ends_with("emutable") && !method.contains("immutable")
                         || method == "createmutable",
                     method.contains("unsafe"),
                 );
+                // Version 4 does without being asked.
+                loader.may_use_putenv = true;
                 self.new_dotenv(loader, arguments.first(), arguments.get(1))
             }
             // Version 3 takes folders first, version 4 and later a repository.
@@ -1876,32 +1901,47 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `Env\env()` of oscarotero/env as Bedrock uses it: `true`, `false`, `null`, digits and quoted text
-    /// become what they say.
+    /// become what they say. Where it looks, and what becomes what, is in `Env::$options`.
     fn bedrock_env(&mut self, name: Option<&Value>, span: Span) -> Value {
         let Some(name) = name.and_then(Value::to_bytes) else {
             return self.unknown(span, "which variable env() reads cannot be known");
         };
+        let options = match self.state.statics.get(ENV_OPTIONS) {
+            None => ENV_DEFAULT,
+            Some(Value { data: Data::Int(options), .. }) => *options,
+            Some(_) => return self.unknown(span, "what Env::$options is cannot be known"),
+        };
         let key = Value::bytes(name.clone());
-        let mut value = self.superglobal_element("_ENV", &key, span);
-        if value.is_null()
-            && let Some(Some(put)) = self.state.putenv.get(&*name)
-        {
-            value = put.clone();
-        }
+        let value = match options & (ENV_ARRAY | SERVER_ARRAY) {
+            0 => {
+                let value = self.environment(&name, true, span);
+                let shown = self.superglobal_element("_ENV", &key, span);
+                match (&value.data, &shown.data) {
+                    (Data::Bool(false), _) => Value::null().with(&value.env),
+                    // A library that sets `$_ENV` alone, in its later versions, would leave env() without any
+                    // value, and the site with it: the earlier ones set both.
+                    (Data::Unknown(why), Data::Str(_)) if why.reason == dotenv::BY_VERSION => shown,
+                    _ => value,
+                }
+            }
+            SERVER_ARRAY => self.superglobal_element("_SERVER", &key, span),
+            _ => self.superglobal_element("_ENV", &key, span),
+        };
         let env = value.env.clone();
         let Data::Str(bytes) = &value.data else { return value };
+        let has = |option: i64| options & option != 0;
         let result = match bytes.to_ascii_lowercase().as_slice() {
-            b"true" => Value::bool(true),
-            b"false" => Value::bool(false),
-            b"null" => Value::null(),
-            _ if !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) => {
+            b"true" if has(1) => Value::bool(true),
+            b"false" if has(1) => Value::bool(false),
+            b"null" if has(2) => Value::null(),
+            _ if has(4) && !bytes.is_empty() && bytes.iter().all(u8::is_ascii_digit) => {
                 match String::from_utf8_lossy(bytes).parse::<i64>() {
                     Ok(number) => Value::int(number),
                     Err(_) => Value::int(i64::MAX),
                 }
             }
             _ => match &**bytes {
-                [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => Value::bytes(inner),
+                [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] if has(8) => Value::bytes(inner),
                 _ => return value,
             },
         };
