@@ -1679,6 +1679,9 @@ impl<'a> Evaluator<'a> {
         if self.class(&class).is_some() {
             return self.instantiate(&class, &new.args, span);
         }
+        if class == "platformsh\\configreader\\config" && self.state.composer && new.args.is_empty() {
+            return self.platform_sh(span);
+        }
         let arguments = self.arguments(&new.args)?;
         match class.trim_start_matches('\\') {
             "stdclass" => Ok(Value::new(Data::Object(std::rc::Rc::default()))),
@@ -1708,6 +1711,24 @@ impl<'a> Evaluator<'a> {
                 Ok(Value::unknown(why))
             }
         }
+    }
+
+    /// `new Platformsh\ConfigReader\Config`: its methods are told in PHP and evaluated like the site's own.
+    fn platform_sh(&mut self, span: Span) -> Eval {
+        const CODE: &str = include_str!("platform_sh.php");
+        const CLASS: &str = "platformshconfigreader";
+        if self.class(CLASS).is_none() {
+            let path = std::rc::Rc::from(std::path::Path::new("Platformsh\\ConfigReader\\Config"));
+            self.run_source(CODE.as_bytes(), path, "Platformsh\\ConfigReader\\Config".into(), span)?;
+        }
+        let object = self.instantiate(CLASS, &[], span)?;
+        if let Data::Instance(id) = object.data {
+            let why = self.why(span, "it reads a property of Platform.sh's configuration");
+            if let Some(object) = self.state.objects.get_mut(&id) {
+                object.properties.open = Some(why);
+            }
+        }
+        Ok(object)
     }
 
     fn new_dotenv(
