@@ -240,7 +240,7 @@ impl Context<'_> {
             blog_id: tables.blog_id.max(1),
             shared_users: tables.users.is_some() && tables.usermeta.is_some(),
         };
-        self.out.debug("cache", format!("{name}: {plan:?}"));
+        self.out.debug("cache", format!("{name}: {plan}"));
         self.cache = match ObjectCache::open(plan.clone(), scope) {
             Ok(cache) => Cache::Open(cache),
             Err(error) => {

@@ -117,7 +117,8 @@ fn document(survey: &Survey, evidence: Option<&Evidence>, secrets: bool) -> Valu
         ("root", text(survey.root.as_ref().map(|path| path.display().to_string()))),
         ("wp_config", text(survey.wp_config.as_ref().map(|path| path.display().to_string()))),
         ("content_dir", text(content_dir(survey))),
-        ("object_cache", text(object_cache(survey))),
+        ("object_cache", text(object_cache_file(survey))),
+        ("object_cache_name", text(object_cache(survey))),
         ("database", text(site.map(|site| address(&site.address)))),
         (
             "version",
@@ -189,6 +190,13 @@ fn content_dir(survey: &Survey) -> Option<String> {
     site.content_dir.as_ref().map(|path| path.display().to_string())
 }
 
+/// `wp-content/object-cache.php`, where it is there and in use.
+fn object_cache_file(survey: &Survey) -> Option<String> {
+    let drop_in = survey.site.as_ref().ok()?.object_cache.as_ref()?;
+    drop_in.file.as_ref().map(|file| file.display().to_string())
+}
+
+/// The same with the name of its maker.
 fn object_cache(survey: &Survey) -> Option<String> {
     let site = survey.site.as_ref().ok()?;
     site.object_cache.as_ref().map(|drop_in| drop_in.name.clone())

@@ -44,6 +44,25 @@ pub enum Plan {
     },
 }
 
+/// The servers or files, without what opens them.
+impl std::fmt::Display for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Redis { server, .. } => {
+                write!(f, "Redis at {}, database {}", server.place, server.database)
+            }
+            Self::Memcached { servers, .. } => {
+                let places: Vec<String> = servers.iter().map(ToString::to_string).collect();
+                write!(f, "Memcached at {}", places.join(", "))
+            }
+            Self::Sqlite { files, .. } => {
+                let places: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+                write!(f, "SQLite files {}", places.join(", "))
+            }
+        }
+    }
+}
+
 /// A Redis server with what opens it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisServer {

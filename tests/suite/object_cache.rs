@@ -297,6 +297,12 @@ fn the_command_line_can_name_the_cache_server() {
         let left: bool = locked.exists("wp:user_meta:2").unwrap();
         assert!(!left, "{cache}");
     }
+    let mut command = rig::binary();
+    let cache = format!("redis://wp:acl-secret@127.0.0.1:{}/0?prefix=salted", secure.port);
+    command.args([&db, "update", "2", "no-such", "--name=x", "--debug"]).env("WP_APP_PASSWORD_CACHE", &cache);
+    let told = failed(&mut command);
+    assert!(told.contains(&format!("Redis at 127.0.0.1:{}", secure.port)), "{told}");
+    assert!(!told.contains("acl-secret") && !told.contains("salted"), "{told}");
     // Wrong password, unknown authority, no password at all: refused before anything is written.
     let count = || stdout(rig::binary().args([&db, "list", "2", "--format=count"]));
     let before = count();
