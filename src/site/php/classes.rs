@@ -332,8 +332,36 @@ impl<'a> Evaluator<'a> {
         self.coerce(value, method.return_type.as_ref(), span)
     }
 
+    /// What a property makes of a value that is assigned to it.
+    pub fn accepted(&mut self, class: &str, name: &[u8], value: Value, is_set: bool, span: Span) -> Eval {
+        let name = String::from_utf8_lossy(name);
+        let Some(line) = self.line(class) else { return Ok(value) };
+        for (owner, class) in line {
+            let property =
+                declared(&class, &name).map(|property| (&property.modifiers, property.type_hint.as_ref()));
+            let promoted = constructor(&class).into_iter().flat_map(|method| method.params.iter());
+            let promoted = promoted
+                .filter(|parameter| {
+                    parameter.name.as_str() == Some(&*name) && is_promoted(&parameter.modifiers)
+                })
+                .map(|parameter| (&parameter.modifiers, parameter.type_hint.as_ref()))
+                .next();
+            let Some((modifiers, hint)) = property.or(promoted) else { continue };
+            let is_readonly = modifiers.is_readonly
+                || class.declaration.is_some_and(|declaration| declaration.modifiers.is_readonly);
+            if is_readonly && (is_set || self.here.class.as_deref() != Some(&*owner)) {
+                return Err(self.throw(span, format!("the property ${name} is read only")));
+            }
+            return self.coerce(value, hint, span);
+        }
+        Ok(value)
+    }
+
     /// The class of an object as it is written, for `get_class()` and `::class`.
     pub fn written_class(&self, name: &str) -> Option<String> {
+        if self.class(name)?.here.uses.borrow().is_namespaced {
+            return None;
+        }
         self.class(name)?.declaration?.name?.as_str().map(str::to_owned)
     }
 

@@ -71,6 +71,8 @@ pub type Exec = Result<Flow, Stop>;
 /// Names that a file imports with `use`, in lower case.
 #[derive(Default)]
 pub struct Uses {
+    /// Whether the file has a namespace: names then are not what is written.
+    pub is_namespaced: bool,
     classes: HashMap<String, String>,
     functions: HashMap<String, String>,
 }
@@ -526,6 +528,9 @@ impl<'a> Evaluator<'a> {
                 | StmtKind::Trait(_)
                 | StmtKind::Enum(_) => self.declare(statement),
                 StmtKind::Namespace(namespace) => {
+                    if namespace.name.is_some() {
+                        self.here.uses.borrow_mut().is_namespaced = true;
+                    }
                     if let NamespaceBody::Braced(block) = &namespace.body {
                         self.hoist(&block.stmts);
                     }
@@ -785,6 +790,10 @@ impl<'a> Evaluator<'a> {
                         _ => None,
                     };
                 }
+            }
+            StmtKind::Const(_) if self.here.uses.borrow().is_namespaced => {
+                let why = self.why(span, "a constant of a namespace is not followed");
+                self.unknown_call(why);
             }
             StmtKind::Const(items) => {
                 for item in items.iter() {
@@ -1428,8 +1437,14 @@ impl<'a> Evaluator<'a> {
             }
             PlaceRoot::Property(id, key) => {
                 let object = self.state.objects.get(&id);
+                let class = object.map(|object| object.class.clone());
+                let is_set = object.is_some_and(|object| object.properties.get(&key).is_some());
                 let before = object.and_then(|object| object.properties.get(&key)).cloned();
                 let after = self.set_in(before.unwrap_or_else(Value::null), &path, value, span)?;
+                let after = match class {
+                    Some(class) => self.accepted(&class, &key.to_bytes(), after, is_set, span)?,
+                    None => after,
+                };
                 if let Some(object) = self.state.objects.get_mut(&id) {
                     object.properties.set(key, after);
                 }
@@ -1437,6 +1452,10 @@ impl<'a> Evaluator<'a> {
             PlaceRoot::Static(key) => {
                 let before = self.state.statics.get(&key).cloned().unwrap_or_else(Value::null);
                 let after = self.set_in(before, &path, value, span)?;
+                let after = match key.split_once("::$") {
+                    Some((class, name)) => self.accepted(class, name.as_bytes(), after, false, span)?,
+                    None => after,
+                };
                 self.state.statics.insert(key, after);
             }
             PlaceRoot::Variable(name) => {
@@ -1894,6 +1913,11 @@ impl<'a> Evaluator<'a> {
                     if ["self", "static", "parent"].contains(&&*name.join_parts().to_ascii_lowercase()));
                 if let (true, ExprKind::Name(name), false) = (member == "class", &access.class.kind, is_own) {
                     let class = self.class_name(name);
+                    let is_full =
+                        name.join_parts() != class || name.kind() == php_ast::NameKind::FullyQualified;
+                    if self.here.uses.borrow().is_namespaced && !is_full {
+                        return Ok(self.unknown(span, "it uses the name of a class in a namespace"));
+                    }
                     return Ok(Value::text(class.trim_start_matches('\\')));
                 }
                 let class = self.class_of(access.class)?;
@@ -1985,6 +2009,11 @@ impl<'a> Evaluator<'a> {
                 Value::bytes(path.parent().map_or(&b"/"[..], |parent| parent.as_os_str().as_bytes()))
             }
             MagicConstKind::Line => Value::int(i64::from(self.here.source.line(span))),
+            MagicConstKind::Function | MagicConstKind::Method
+                if self.here.uses.borrow().is_namespaced && !self.here.function.is_empty() =>
+            {
+                self.unknown(span, "it uses the name of a function in a namespace")
+            }
             MagicConstKind::Function => Value::text(&self.here.function),
             MagicConstKind::Method | MagicConstKind::Class => {
                 let own = self.here.class.as_deref();
@@ -2066,6 +2095,16 @@ impl<'a> Evaluator<'a> {
     fn assignment(&mut self, assign: &'a php_ast::AssignExpr<'a, 'a>, span: Span) -> Eval {
         if assign.by_ref {
             self.expr(assign.value)?;
+            let is_call = matches!(
+                assign.value.kind,
+                ExprKind::FunctionCall(_) | ExprKind::MethodCall(_) | ExprKind::StaticMethodCall(_)
+            );
+            if is_call {
+                // What the function keeps can be changed from here on.
+                let why = self.why(span, "it keeps a reference to what a function returns");
+                self.state.statics.values_mut().for_each(|value| *value = Value::unknown(why.clone()));
+                self.unknown_call(why);
+            }
             let unknown = self.unknown(span, "it is a reference");
             let place = self.place(assign.value)?;
             self.assign_place(place, unknown.clone(), span)?;
