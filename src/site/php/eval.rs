@@ -755,7 +755,7 @@ impl<'a> Evaluator<'a> {
             }
             StmtKind::Throw(expr) => {
                 self.expr(expr)?;
-                return Err(self.throw(span, "it throws an exception"));
+                return Err(self.throw(span, thrown(expr)));
             }
             StmtKind::TryCatch(tried) => return self.try_catch(tried, span),
             StmtKind::Global(exprs) => {
@@ -1090,13 +1090,13 @@ impl<'a> Evaluator<'a> {
         if matches!(flow, Err(Stop::Throw(_))) {
             self.state.locals.truncate(functions);
         }
-        let catches_all = tried.catches.iter().find(|clause| {
+        let catching = tried.catches.iter().find(|clause| {
             clause.types.iter().any(|name| {
                 let name = name.join_parts().to_ascii_lowercase();
-                matches!(name.rsplit('\\').next(), Some("throwable" | "exception"))
+                matches!(name.rsplit('\\').next(), Some("throwable" | "exception" | "error"))
             })
         });
-        let clause = catches_all.or_else(|| tried.catches.first());
+        let clause = catching.or_else(|| tried.catches.first());
         let mut caught = Vec::new();
         let mut index = since;
         while index < self.pending.len() {
@@ -1108,12 +1108,12 @@ impl<'a> Evaluator<'a> {
                 index += 1;
             }
         }
-        if let (Err(Stop::Throw(_)), Some(clause)) = (&flow, clause) {
-            if catches_all.is_none() {
-                // Which class was thrown is not followed, so the clause may not be its.
-                return Err(self.limit(span, "throws an exception that may be caught"));
+        if let Err(Stop::Throw(why)) = &flow {
+            match catching_clause(tried, why) {
+                Some(Some(clause)) => flow = self.catch(clause, span),
+                Some(None) => {}
+                None => return Err(self.limit(span, "throws an exception that may be caught")),
             }
-            flow = self.catch(clause, span);
         }
         if let Some(clause) = clause {
             for state in caught {
@@ -1833,7 +1833,7 @@ impl<'a> Evaluator<'a> {
             }
             ExprKind::Throw(inner) => {
                 self.expr(inner)?;
-                return Err(self.throw(span, "it throws an exception"));
+                return Err(self.throw(span, thrown(inner)));
             }
             ExprKind::MagicConst(kind) => self.magic(*kind, span),
             ExprKind::Match(matched) => {
@@ -2803,6 +2803,52 @@ fn ends_with_settings(expr: &Expr<'_, '_>) -> bool {
 fn is_autoloader(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == "autoload.php")
         && path.parent().and_then(Path::file_name).is_some_and(|name| name == "vendor")
+}
+
+/// The clause that catches what `why` threw: PHP's own errors are no exceptions. `None`: it depends on a class
+/// that is not followed.
+fn catching_clause<'a>(
+    tried: &'a TryCatchStmt<'a, 'a>,
+    why: &Why,
+) -> Option<Option<&'a php_ast::CatchClause<'a, 'a>>> {
+    let reason = why.reason.as_str();
+    let of_libraries =
+        ["the .env file does not exist", "is defined already", "was not defined", "is not understood"];
+    let is_exception = reason == THROWS || of_libraries.iter().any(|end| reason.ends_with(end));
+    for clause in tried.catches.iter() {
+        let mut may_catch = false;
+        for name in clause.types.iter() {
+            let name = name.join_parts().to_ascii_lowercase();
+            match name.rsplit('\\').next().unwrap_or_default() {
+                "throwable" => return Some(Some(clause)),
+                "exception" if is_exception => return Some(Some(clause)),
+                "error" if !is_exception => return Some(Some(clause)),
+                "exception" | "error" => {}
+                name if name.ends_with("error") => may_catch |= !is_exception,
+                name if name.ends_with("exception") => may_catch |= is_exception,
+                _ => may_catch = true,
+            }
+        }
+        if may_catch {
+            return None;
+        }
+    }
+    Some(None)
+}
+
+/// What a `throw` is told as.
+const THROWS: &str = "it throws an exception";
+
+/// An error, by the name of its class, or an exception.
+fn thrown(expr: &Expr<'_, '_>) -> &'static str {
+    let is_error = match &expr.kind {
+        ExprKind::New(new) => match &new.class.kind {
+            ExprKind::Name(name) => name.join_parts().to_ascii_lowercase().ends_with("error"),
+            _ => false,
+        },
+        _ => false,
+    };
+    if is_error { "it throws an error" } else { THROWS }
 }
 
 /// The methods of HyperDB and LudicrousDB that a configuration calls.
