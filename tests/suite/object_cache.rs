@@ -333,15 +333,22 @@ fn the_command_line_can_name_the_cache_server() {
     assert_eq!(say("get byhand:42:wp_:user_meta:2\r\n"), "END\r\n");
 }
 
-#[test]
-fn a_sqlite_object_cache_is_told() {
-    let Some(rig) = rig::require() else { return };
+/// The files of a site on SQLite, as far as they are looked at; its configuration is the test's.
+fn sqlite_site(rig: &Rig) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let content = root.path().join("wp-content");
     std::fs::create_dir_all(content.join("database")).unwrap();
     rig.fresh_sqlite_database(Template::Sqlite, &content.join("database/.ht.sqlite"));
     std::fs::write(root.path().join("wp-load.php"), "<?php").unwrap();
     std::fs::write(content.join("db.php"), "<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );").unwrap();
+    root
+}
+
+#[test]
+fn a_sqlite_object_cache_is_told() {
+    let Some(rig) = rig::require() else { return };
+    let root = sqlite_site(rig);
+    let content = root.path().join("wp-content");
     std::fs::write(
         content.join("object-cache.php"),
         "<?php\n/**\n * Plugin Name: SQLite Object Cache (Drop-in)\n */\n",
@@ -378,12 +385,8 @@ fn a_sqlite_object_cache_is_told() {
 #[test]
 fn drop_ins_are_told_apart_and_what_is_not_known_is_not_written_past() {
     let Some(rig) = rig::require() else { return };
-    let root = tempfile::tempdir().unwrap();
+    let root = sqlite_site(rig);
     let content = root.path().join("wp-content");
-    std::fs::create_dir_all(content.join("database")).unwrap();
-    rig.fresh_sqlite_database(Template::Sqlite, &content.join("database/.ht.sqlite"));
-    std::fs::write(root.path().join("wp-load.php"), "<?php").unwrap();
-    std::fs::write(content.join("db.php"), "<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );").unwrap();
     let config = |more: &str| {
         std::fs::write(
             root.path().join("wp-config.php"),
