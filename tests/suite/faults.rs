@@ -273,7 +273,24 @@ fn judge(fault: &str, verb: &str, output: &Output, value: &str) -> String {
 /// What happens to one run: the command, and the database beside it.
 struct Fault {
     name: &'static str,
-    run: fn(&'static Rig, &Database, Command) -> Output,
+    what: What,
+}
+
+enum What {
+    /// Every command that contains these bytes is answered with an error of this code and sentence, so many times.
+    Answers(&'static [u8], u16, &'static str, usize),
+    Happens(fn(&'static Rig, &Database, Command) -> Output),
+}
+
+impl Fault {
+    fn run(&self, rig: &'static Rig, database: &Database, command: Command) -> Output {
+        match self.what {
+            What::Answers(text, code, message, times) => {
+                through(database, &answers(database, text, code, message, times), command)
+            }
+            What::Happens(run) => run(rig, database, command),
+        }
+    }
 }
 
 fn through(database: &Database, proxy: &Proxy, mut command: Command) -> Output {
@@ -335,21 +352,25 @@ fn answers(
 const FAULTS: &[Fault] = &[
     Fault {
         name: "an idle connection was closed by a proxy",
-        run: |_, database, command| {
+        what: What::Happens(|_, database, command| {
             through(database, &at(database, b"START TRANSACTION", lose, None), command)
-        },
+        }),
     },
     Fault {
         name: "cut before the change arrived",
-        run: |_, database, command| through(database, &at(database, b"UPDATE `", lose, None), command),
+        what: What::Happens(|_, database, command| {
+            through(database, &at(database, b"UPDATE `", lose, None), command)
+        }),
     },
     Fault {
         name: "cut before COMMIT arrived",
-        run: |_, database, command| through(database, &at(database, b"COMMIT", lose, None), command),
+        what: What::Happens(|_, database, command| {
+            through(database, &at(database, b"COMMIT", lose, None), command)
+        }),
     },
     Fault {
         name: "cut after COMMIT, its answer lost",
-        run: |_, database, command| {
+        what: What::Happens(|_, database, command| {
             let hit = AtomicBool::new(false);
             let cut = AtomicBool::new(false);
             let proxy = Proxy::start(database.server, move |side| match side {
@@ -365,11 +386,11 @@ const FAULTS: &[Fault] = &[
                 Side::Server(_) => Next::Forward,
             });
             through(database, &proxy, command)
-        },
+        }),
     },
     Fault {
         name: "COMMIT's answer lost, and the server gone",
-        run: |_, database, command| {
+        what: What::Happens(|_, database, command| {
             let hit = AtomicBool::new(false);
             let proxy = Proxy::start(database.server, move |side| match side {
                 Side::Client(bytes) if contains(bytes, b"COMMIT") => {
@@ -380,11 +401,11 @@ const FAULTS: &[Fault] = &[
                 _ => Next::Forward,
             });
             through(database, &proxy, command)
-        },
+        }),
     },
     Fault {
         name: "a failover to a server without the commit",
-        run: |rig, database, command| {
+        what: What::Happens(|rig, database, command| {
             // Right after COMMIT was answered, the older list is there again and the connection ends.
             let committed = AtomicBool::new(false);
             let failed_over = AtomicBool::new(false);
@@ -410,62 +431,35 @@ const FAULTS: &[Fault] = &[
                 _ => Next::Forward,
             });
             through(database, &proxy, command)
-        },
+        }),
     },
-    Fault {
-        name: "a deadlock, three times",
-        run: |_, database, command| {
-            through(database, &answers(database, b"UPDATE `", 1213, "Deadlock found", 3), command)
-        },
-    },
+    Fault { name: "a deadlock, three times", what: What::Answers(b"UPDATE `", 1213, "Deadlock found", 3) },
     Fault {
         name: "a lock that is never released",
-        run: |_, database, command| {
-            through(
-                database,
-                &answers(database, b"UPDATE `", 1205, "Lock wait timeout exceeded", usize::MAX),
-                command,
-            )
-        },
+        what: What::Answers(b"UPDATE `", 1205, "Lock wait timeout exceeded", usize::MAX),
     },
     Fault {
         name: "Galera refuses the certification, twice",
-        run: |_, database, command| {
-            through(database, &answers(database, b"COMMIT", 1213, "WSREP detected deadlock", 2), command)
-        },
+        what: What::Answers(b"COMMIT", 1213, "WSREP detected deadlock", 2),
     },
     Fault {
         name: "Galera: the node is not ready",
-        run: |_, database, command| {
-            through(
-                database,
-                &answers(database, b"UPDATE `", 1047, "WSREP has not yet prepared node", usize::MAX),
-                command,
-            )
-        },
+        what: What::Answers(b"UPDATE `", 1047, "WSREP has not yet prepared node", usize::MAX),
     },
     Fault {
         name: "a read-only replica",
-        run: |_, database, command| {
-            through(
-                database,
-                &answers(database, b"UPDATE `", 1290, "running with the --read-only option", usize::MAX),
-                command,
-            )
-        },
+        what: What::Answers(b"UPDATE `", 1290, "running with the --read-only option", usize::MAX),
     },
     Fault {
         name: "the server's disk is full",
-        run: |_, database, command| {
-            through(database, &answers(database, b"UPDATE `", 1114, "The table is full", usize::MAX), command)
-        },
+        what: What::Answers(b"UPDATE `", 1114, "The table is full", usize::MAX),
     },
     Fault {
         name: "kill -9 at a random moment",
-        run: |_, database, mut command| {
+        what: What::Happens(|_, database, mut command| {
             command.env("WP_APP_PASSWORD_DB", database.socket_url("wp"));
             killed(command)
-        },
+        }),
     },
 ];
 
@@ -493,7 +487,7 @@ fn the_fault_matrix_has_no_unknown_cell() {
                             rows.reset(2);
                             let mut command = rig::binary();
                             command.args(arguments(verb));
-                            let output = (fault.run)(rig, &database, command);
+                            let output = fault.run(rig, &database, command);
                             let cell = judge(fault.name, verb, &output, &rows.value(2));
                             *cells.entry(cell).or_default() += 1;
                         }

@@ -519,21 +519,26 @@ fn php_agrees_with_random_programs() {
     assert!(failures.is_empty(), "{}", failures[..failures.len().min(3)].join("\n"));
 }
 
+/// A file on its own, as a web server's PHP in its folder would read it.
+fn alone<'a>(file: &Path, env: &'a Environment) -> Input<'a> {
+    Input {
+        file: file.to_path_buf(),
+        root: None,
+        working_dir: file.parent().unwrap().into(),
+        env,
+        url: None,
+        limited_to_owner: None,
+        databases: None,
+    }
+}
+
 #[test]
 fn no_bytes_make_the_evaluator_panic_or_hang() {
     use rand::{RngExt, SeedableRng};
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("wp-config.php");
     let env = Environment::default();
-    let input = Input {
-        file: file.clone(),
-        root: None,
-        working_dir: dir.path().into(),
-        env: &env,
-        url: None,
-        limited_to_owner: None,
-        databases: None,
-    };
+    let input = alone(&file, &env);
     let try_with = |code: &[u8]| {
         fs::write(&file, code).unwrap();
         let start = std::time::Instant::now();
@@ -606,15 +611,7 @@ fn five_thousand_unknown_conditions_end_in_seconds() {
     for program in programs {
         fs::write(&file, format!("<?php\n{program}define('DB_NAME', 'n');")).unwrap();
         let started = std::time::Instant::now();
-        let outcome = php::evaluate(&Input {
-            file: file.clone(),
-            root: None,
-            working_dir: dir.path().into(),
-            env: &env,
-            url: None,
-            limited_to_owner: None,
-            databases: None,
-        });
+        let outcome = php::evaluate(&alone(&file, &env));
         let took = started.elapsed();
         // Seconds in an unoptimised build on a busy machine; a quadratic walk took more than half a minute.
         assert!(took.as_secs() < 15, "{took:?} for {:.60}", program);
