@@ -2266,26 +2266,20 @@ fn parse_url(url: &[u8]) -> Option<Array> {
         }
     }
     let mut parts = Array::default();
-    let mut set = |name: &[u8], part: Option<&[u8]>| {
+    for (name, part) in [
+        ("scheme", scheme.map(cleaned)),
+        ("host", host.map(cleaned)),
+        ("port", port.map(|port| Value::int(i64::from(port)))),
+        ("user", user.map(cleaned)),
+        ("pass", pass.map(cleaned)),
+        ("path", path.map(cleaned)),
+        ("query", query.map(cleaned)),
+        ("fragment", fragment.map(cleaned)),
+    ] {
         if let Some(part) = part {
-            parts.set(Key::from_bytes(name), cleaned(part));
+            parts.set(Key::from_bytes(name.as_bytes()), part);
         }
-    };
-    set(b"scheme", scheme);
-    set(b"host", host);
-    if let Some(port) = port {
-        parts.set(Key::from_bytes(b"port"), Value::int(i64::from(port)));
     }
-    let mut set = |name: &[u8], part: Option<&[u8]>| {
-        if let Some(part) = part {
-            parts.set(Key::from_bytes(name), cleaned(part));
-        }
-    };
-    set(b"user", user);
-    set(b"pass", pass);
-    set(b"path", path);
-    set(b"query", query);
-    set(b"fragment", fragment);
     Some(parts)
 }
 
