@@ -81,7 +81,10 @@ impl<'s> ApplicationPasswords<'s> {
         self.forget(stale);
         let cached = self.aftercare.has_cache();
         let length = match self.aftercare.watch {
-            Watch::Never => return self.run_command(user),
+            Watch::Never => {
+                self.run_command(user);
+                return Ok(());
+            }
             Watch::For(length) => length,
             Watch::Auto if cached || contended => USUAL_WATCH,
             Watch::Auto => Duration::ZERO,
@@ -91,10 +94,10 @@ impl<'s> ApplicationPasswords<'s> {
         if self.aftercare.command.is_some() {
             // What a custom flush empties may have been written back meanwhile: one more look, and once more.
             let before = repairs;
-            self.run_command(user)?;
+            self.run_command(user);
             self.watch(user, Duration::ZERO, stale, check, &mut repairs)?;
             if repairs > before {
-                self.run_command(user)?;
+                self.run_command(user);
             }
         }
         if repairs > 0 {
@@ -145,7 +148,8 @@ impl<'s> ApplicationPasswords<'s> {
         }
     }
 
-    fn run_command(&mut self, user: &User) -> Result<(), Error> {
+    /// Runs `--after-write`. What fails is kept for [`Self::take_trouble`].
+    fn run_command(&mut self, user: &User) {
         if let Some(command) = self.aftercare.command {
             self.trouble = match (command(user.id), self.trouble.take()) {
                 (Err(reason), _) => Some(reason),
@@ -153,6 +157,5 @@ impl<'s> ApplicationPasswords<'s> {
                 (Ok(()), trouble) => trouble,
             };
         }
-        Ok(())
     }
 }

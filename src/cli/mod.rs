@@ -556,12 +556,15 @@ fn object_cache(global: &Global, place: &Place, site: &Site) -> Result<Cache, Er
         (Some(given), _) if given.expose() == "ignore" => Cache::None,
         (Some(given), _) => {
             let name = drop_in.map_or("the one that --cache names", |drop_in| &drop_in.name);
-            Cache::Planned(site::object_cache::named(given.expose(), drop_in)?, name.into(), flush.into())
+            let plan = site::object_cache::named(given.expose(), drop_in)?;
+            Cache::Planned { plan, name: name.into(), flush: flush.into() }
         }
         (None, None) if site.files_out_of_sight => Cache::Unseen,
         (None, None) => Cache::None,
         (None, Some(drop_in)) => match &drop_in.plan {
-            Ok(plan) => Cache::Planned(plan.clone(), drop_in.name.clone(), flush.into()),
+            Ok(plan) => {
+                Cache::Planned { plan: plan.clone(), name: drop_in.name.clone(), flush: flush.into() }
+            }
             Err(reason) => {
                 Cache::OutOfReach { name: drop_in.name.clone(), reason: reason.clone(), flush: flush.into() }
             }

@@ -10,11 +10,12 @@ use std::process::ExitCode;
 
 use crate::application_passwords::{Aftercare, ApplicationPasswords, Rules, Watch};
 use crate::error::{Bytes, Error};
-use crate::object_cache::{ObjectCache, OwnedScope, Plan};
+use crate::object_cache::{ObjectCache, Plan};
 use crate::output::Output;
 use crate::site::Site;
 use crate::store::{Autoload, Store, User, UserField, UserId};
 use crate::wordpress::cron;
+use crate::wordpress::object_cache::Scope;
 use crate::wordpress::sanitize;
 use crate::wordpress::schema;
 use crate::wordpress::version::{self, DbVersionEvidence, Evidence, Source, WordPressVersion};
@@ -99,7 +100,7 @@ impl Context<'_> {
             other_cache: matches!(self.cache, Cache::OutOfReach { .. }),
             cache: match &mut self.cache {
                 Cache::Open(cache) => Some(cache),
-                Cache::None | Cache::Unseen | Cache::Planned(..) | Cache::OutOfReach { .. } => None,
+                Cache::None | Cache::Unseen | Cache::Planned { .. } | Cache::OutOfReach { .. } => None,
             },
             command: self
                 .after_write
@@ -231,10 +232,10 @@ impl Context<'_> {
         if matches!(self.cache, Cache::Unseen) {
             self.cache = self.suspicion()?;
         }
-        let Cache::Planned(plan, name, flush) = &self.cache else { return Ok(()) };
+        let Cache::Planned { plan, name, flush } = &self.cache else { return Ok(()) };
         let description = self.store.description();
         let tables = &self.site.tables;
-        let scope = OwnedScope {
+        let scope = Scope {
             table_prefix: tables.prefix.clone(),
             multisite: description.network.is_some(),
             blog_id: tables.blog_id.max(1),
@@ -271,7 +272,10 @@ impl Context<'_> {
     /// `--db` alone: what in the database speaks for an object cache.
     fn suspicion(&mut self) -> Result<Cache, Error> {
         let plugins = self.store.option(schema::ACTIVE_PLUGINS)?.unwrap_or_default();
-        let network = self.store.network_option(schema::ACTIVE_SITEWIDE_PLUGINS)?.unwrap_or_default();
+        let network = match self.store.description().network {
+            Some(_) => self.store.network_option(schema::ACTIVE_SITEWIDE_PLUGINS)?.unwrap_or_default(),
+            None => Vec::new(),
+        };
         let contains =
             |value: &[u8], text: &str| value.windows(text.len()).any(|window| window == text.as_bytes());
         let active = schema::OBJECT_CACHE_PLUGINS.iter().find(|folder| {
@@ -340,8 +344,15 @@ pub enum Cache {
     None,
     /// Not known: only the database was named. It is asked before the first write.
     Unseen,
-    /// There is one, not connected to yet; with its name and the command that flushes it.
-    Planned(Plan, String, String),
+    /// There is one, not connected to yet.
+    Planned {
+        /// How its entries are reached.
+        plan: Plan,
+        /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
+        name: String,
+        /// The command that flushes it.
+        flush: String,
+    },
     /// Connected.
     Open(ObjectCache),
     /// Its entries cannot be deleted.

@@ -127,34 +127,10 @@ impl std::fmt::Display for MemcachedServer {
 #[error("{0}")]
 pub struct CacheError(pub String);
 
-/// What of the site is part of the entries' names, owned.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OwnedScope {
-    /// See [`Scope`].
-    pub table_prefix: String,
-    /// See [`Scope`].
-    pub multisite: bool,
-    /// See [`Scope`].
-    pub blog_id: u64,
-    /// See [`Scope`].
-    pub shared_users: bool,
-}
-
-impl OwnedScope {
-    fn as_scope(&self) -> Scope<'_> {
-        Scope {
-            table_prefix: &self.table_prefix,
-            multisite: self.multisite,
-            blog_id: self.blog_id,
-            shared_users: self.shared_users,
-        }
-    }
-}
-
 /// An open connection to a site's cache.
 pub struct ObjectCache {
     plan: Plan,
-    scope: OwnedScope,
+    scope: Scope,
     connection: Connection,
 }
 
@@ -170,7 +146,7 @@ impl ObjectCache {
     ///
     /// # Errors
     /// [`CacheError`]
-    pub fn open(plan: Plan, scope: OwnedScope) -> Result<Self, CacheError> {
+    pub fn open(plan: Plan, scope: Scope) -> Result<Self, CacheError> {
         let connection = Self::connect(&plan)?;
         Ok(Self { plan, scope, connection })
     }
@@ -205,7 +181,7 @@ impl ObjectCache {
     }
 
     fn try_forget(&mut self, entries: &[Entry]) -> Result<(), CacheError> {
-        let scope = self.scope.as_scope();
+        let scope = &self.scope;
         match (&self.plan, &mut self.connection) {
             (Plan::Redis { server, keys }, Connection::Redis(connection)) => {
                 let stored: Vec<StoredKey> =
@@ -237,7 +213,7 @@ fn forget_in_memcached(
     servers: &[MemcachedServer],
     salt: &str,
     entries: &[Entry],
-    scope: Scope<'_>,
+    scope: &Scope,
 ) -> Result<(), CacheError> {
     let mut clients = servers.iter().map(memcached::Client::connect).collect::<Result<Vec<_>, _>>()?;
     let format = KeyFormat::Memcached { salt: salt.to_owned() };

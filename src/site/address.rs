@@ -241,7 +241,7 @@ fn seconds(value: &str, name: &str, source: &str) -> Result<Duration, SiteError>
 }
 
 /// Decodes `%hh`. `+` stays a plus sign: this is not a form.
-fn percent_decode(text: &str, source: &str) -> Result<Vec<u8>, SiteError> {
+pub(super) fn percent_decode(text: &str, source: &str) -> Result<Vec<u8>, SiteError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

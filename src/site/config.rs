@@ -85,7 +85,6 @@ pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Resul
     for path in &request.env_files {
         env.0.extend(env_file::read(&request.cwd.join(path)).map_err(SiteError::Config)?);
     }
-    let whole_env = env.clone();
     let input = Input {
         file: file.to_path_buf(),
         working_dir: match (&root, file.parent()) {
@@ -112,13 +111,14 @@ pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Resul
         root,
         is_whole_environment: !request.env_files.is_empty(),
         accepts_assumed: request.assume_env,
-        env: whole_env,
+        env: Environment::default(),
     };
     // HyperDB and LudicrousDB learn of their servers from a file of their own, which sees these constants.
     if let Some(databases) = config.databases_file() {
         let again = php::evaluate(&Input { databases: Some(databases.clone()), ..input });
         config.databases = Some((databases, again.map(|outcome| outcome.databases())));
     }
+    config.env = env;
     Ok(config)
 }
 
@@ -165,19 +165,14 @@ pub(super) struct Config {
 }
 
 /// What a drop-in would find set; what is not certain is not used.
-struct CacheSettings<'a> {
-    config: &'a Config,
-    env: &'a Environment,
-}
-
-impl object_cache::Settings for CacheSettings<'_> {
+impl object_cache::Settings for Config {
     fn constant(&self, name: &str) -> Result<Option<Plain>, String> {
-        let setting = self.config.decided(name).map_err(|error| error.to_string())?;
+        let setting = self.decided(name).map_err(|error| error.to_string())?;
         Ok(setting.map(|setting| setting.value))
     }
 
     fn variable(&self, name: &str) -> Result<Option<Plain>, String> {
-        let setting = self.config.check(name, self.config.outcome.variable(name));
+        let setting = self.check(name, self.outcome.variable(name));
         Ok(setting.map_err(|error| error.to_string())?.map(|setting| setting.value))
     }
 
@@ -225,9 +220,9 @@ impl Config {
         Ok(Site {
             address,
             tables,
-            object_cache: content_dir.as_deref().and_then(|content_dir| {
-                object_cache::find(content_dir, &CacheSettings { config: self, env: &self.env })
-            }),
+            object_cache: content_dir
+                .as_deref()
+                .and_then(|content_dir| object_cache::find(content_dir, self)),
             files_out_of_sight: content_dir.is_none(),
             content_dir,
             root: self.root.clone(),
@@ -355,15 +350,11 @@ impl Config {
 
     /// A constant as PHP's string conversion gives it; empty if it is not defined.
     fn bytes(&self, name: &str) -> Result<Vec<u8>, SiteError> {
-        Ok(match self.decided(name)?.map(|setting| setting.value) {
-            None | Some(Plain::Null | Plain::Bool(false)) => Vec::new(),
-            Some(Plain::Bool(true)) => b"1".to_vec(),
-            Some(Plain::Int(number)) => number.to_string().into_bytes(),
-            Some(Plain::Bytes(bytes)) => bytes,
-            Some(_) => {
-                return Err(SiteError::Config(format!("{name} in {} is not a text.", self.file.display())));
-            }
-        })
+        let Some(setting) = self.decided(name)? else { return Ok(Vec::new()) };
+        setting
+            .value
+            .to_bytes()
+            .ok_or_else(|| SiteError::Config(format!("{name} in {} is not a text.", self.file.display())))
     }
 
     fn text(&self, name: &str) -> Result<String, SiteError> {

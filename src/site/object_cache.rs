@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::address::percent_decode;
 use super::php::Plain;
 use super::{SiteError, root};
 use crate::object_cache::{MemcachedServer, Plan, RedisPlace, RedisServer};
@@ -199,11 +200,11 @@ fn redis_object_cache(settings: &dyn Settings) -> Found {
     {
         return Err("WP_REDIS_UNFLUSHABLE_GROUPS changes how it names the entries of users".into());
     }
-    let text = |name: &str| Ok::<_, String>(settings.constant(name)?.as_ref().map(text));
-    let scheme = text("WP_REDIS_SCHEME")?.unwrap_or_else(|| "tcp".into()).to_ascii_lowercase();
-    let host = text("WP_REDIS_HOST")?.unwrap_or_else(|| "127.0.0.1".into());
+    let constant = |name: &str| Ok::<_, String>(settings.constant(name)?.as_ref().map(text));
+    let scheme = constant("WP_REDIS_SCHEME")?.unwrap_or_else(|| "tcp".into()).to_ascii_lowercase();
+    let host = constant("WP_REDIS_HOST")?.unwrap_or_else(|| "127.0.0.1".into());
     let place = match scheme.as_str() {
-        "unix" => RedisPlace::Socket(text("WP_REDIS_PATH")?.unwrap_or_default().into()),
+        "unix" => RedisPlace::Socket(constant("WP_REDIS_PATH")?.unwrap_or_default().into()),
         "tcp" | "tls" => {
             let (tls, host) = match host.split_once("://") {
                 Some((scheme, host)) => (matches!(scheme, "tls" | "rediss" | "ssl"), host.to_owned()),
@@ -211,12 +212,12 @@ fn redis_object_cache(settings: &dyn Settings) -> Found {
             };
             let ca = match settings.constant("WP_REDIS_SSL_CONTEXT")? {
                 Some(context) if tls => {
-                    if entry(&context, "verify_peer").is_some_and(|verify| !is_truthy(Some(verify))) {
+                    if entry(&context, "verify_peer").is_some_and(|verify| !verify.is_truthy()) {
                         return Err("it does not check the Redis server's certificate \
                                     (WP_REDIS_SSL_CONTEXT), and this program always does"
                             .into());
                     }
-                    entry(&context, "cafile").map(text_of_path)
+                    entry(&context, "cafile").map(|file| PathBuf::from(text(file)))
                 }
                 _ => None,
             };
@@ -226,15 +227,15 @@ fn redis_object_cache(settings: &dyn Settings) -> Found {
     };
     let (username, password) = login(settings.constant("WP_REDIS_PASSWORD")?.as_ref());
     // PHP's extension, which is used unless a client is named, never reads the user's name.
-    let username = match (text("WP_REDIS_USERNAME")?, text("WP_REDIS_CLIENT")?) {
+    let username = match (constant("WP_REDIS_USERNAME")?, constant("WP_REDIS_CLIENT")?) {
         (Some(given), Some(client)) if username.is_empty() && client.eq_ignore_ascii_case("predis") => given,
         _ => username,
     };
-    let prefix = match text("WP_REDIS_PREFIX")? {
+    let prefix = match constant("WP_REDIS_PREFIX")? {
         Some(prefix) => prefix,
         None => match settings.environment("WP_REDIS_PREFIX").filter(|prefix| prefix != "0") {
             Some(prefix) => prefix,
-            None => match text("WP_CACHE_KEY_SALT")? {
+            None => match constant("WP_CACHE_KEY_SALT")? {
                 Some(salt) => salt,
                 // Cloudways: the application's name, where its servers say who may ask them.
                 None if settings.environment("cw_allowed_ip").is_some() => {
@@ -259,7 +260,7 @@ fn wp_redis(settings: &dyn Settings) -> Found {
     }
     let salt = settings.constant("WP_CACHE_KEY_SALT")?.as_ref().map(text).unwrap_or_default();
     let hashes = is_truthy(settings.constant("WP_REDIS_USE_CACHE_GROUPS")?.as_ref());
-    let given = settings.variable("redis_server")?.filter(|server| is_truthy(Some(server)));
+    let given = settings.variable("redis_server")?.filter(Plain::is_truthy);
     let (host, port_number, login, database) = match (&given, settings.environment("CACHE_HOST")) {
         (Some(server), _) => (
             entry(server, "host").map(text).ok_or("$redis_server names no host")?,
@@ -385,13 +386,16 @@ pub fn named(url: &str, drop_in: Option<&DropIn>) -> Result<Plan, SiteError> {
     };
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it is no address"))?;
     let (before, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let decoded = |text: &str| {
+        String::from_utf8(percent_decode(text, "--cache")?).map_err(|_| wrong("a part of it is not UTF-8"))
+    };
     let mut options: Vec<(&str, String)> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         if !["prefix", "salt", "db", "format", "ca"].contains(&name) {
             return Err(wrong("it has an option that is none of prefix, salt, db, format, ca"));
         }
-        options.push((name, decode(value).ok_or_else(|| wrong("a percent sign is misplaced"))?));
+        options.push((name, decoded(value)?));
     }
     let option =
         |name: &str| options.iter().find(|(given, _)| *given == name).map(|(_, value)| value.clone());
@@ -420,7 +424,6 @@ pub fn named(url: &str, drop_in: Option<&DropIn>) -> Result<Plan, SiteError> {
                 Some((user, password)) => (user, password),
                 None => ("", login),
             };
-            let decoded = |text: &str| decode(text).ok_or_else(|| wrong("a percent sign is misplaced"));
             let (place, path_database) = if matches!(scheme, "redis" | "rediss") {
                 let (authority, path) = place.split_once('/').unwrap_or((place, ""));
                 let (host, port) = match authority.rsplit_once(':').filter(|(host, _)| !host.ends_with(':')) {
@@ -477,34 +480,8 @@ pub fn named(url: &str, drop_in: Option<&DropIn>) -> Result<Plan, SiteError> {
     }
 }
 
-/// Undoes percent-encoding; `None` if it is broken or no UTF-8.
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first == b'%' {
-            let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
-            rest = rest.get(2..)?;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8(bytes).ok()
-}
-
 fn text(value: &Plain) -> String {
-    match value {
-        Plain::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        Plain::Int(number) => number.to_string(),
-        Plain::Bool(true) => "1".into(),
-        _ => String::new(),
-    }
-}
-
-fn text_of_path(value: &Plain) -> PathBuf {
-    text(value).into()
+    value.to_bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 fn number(value: Option<&Plain>) -> i64 {
@@ -542,11 +519,5 @@ fn entry<'a>(array: &'a Plain, key: &str) -> Option<&'a Plain> {
 }
 
 fn is_truthy(value: Option<&Plain>) -> bool {
-    match value {
-        None | Some(Plain::Null | Plain::Bool(false) | Plain::Int(0)) => false,
-        Some(Plain::Float(number)) => *number != 0.0,
-        Some(Plain::Bytes(bytes)) => !bytes.is_empty() && bytes != b"0",
-        Some(Plain::Array(entries)) => !entries.is_empty(),
-        Some(Plain::Bool(true) | Plain::Int(_) | Plain::Unknown(_)) => true,
-    }
+    value.is_some_and(Plain::is_truthy)
 }

@@ -5,7 +5,7 @@
 //! each drop-in likes, so they are deleted and never looked into.
 //!
 //! Mirrors `wp_cache_delete()` as `wp-includes/meta.php`, `option.php` and `user.php` call it, and the key
-//! builders of the drop-ins; `tests/vectors/object_cache.json` holds what the real ones store.
+//! builders of the drop-ins; `tests/vectors/object_cache_drop_ins.json` holds what the real ones store.
 
 use super::schema::USING_APPLICATION_PASSWORDS;
 
@@ -58,10 +58,10 @@ fn is_global(group: &str) -> bool {
 }
 
 /// What of the site is part of the names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
     /// `$table_prefix`
-    pub table_prefix: &'a str,
+    pub table_prefix: String,
     /// `is_multisite()`
     pub multisite: bool,
     /// The site of a network; 1 is the main site.
@@ -112,16 +112,23 @@ pub enum StoredKey {
     },
 }
 
+impl Scope {
+    /// What WP Redis and Memcached put before the groups that are shared.
+    fn shared(&self) -> &str {
+        if self.multisite || self.shared_users { "" } else { &self.table_prefix }
+    }
+}
+
 impl KeyFormat {
     /// Where this drop-in stores an entry. `flush_number` counts for Memcached alone: the value under
     /// [`memcached_flush_key`] of the entry's group.
-    pub fn stored(&self, entry: &Entry, scope: Scope<'_>, flush_number: &str) -> Vec<StoredKey> {
+    pub fn stored(&self, entry: &Entry, scope: &Scope, flush_number: &str) -> Vec<StoredKey> {
         let Entry { group, key } = entry;
         let plain = |text: String| StoredKey::Plain(text.into_bytes());
         match self {
             Self::RedisObjectCache { prefix } => {
                 let site = match (scope.multisite, is_global(group)) {
-                    (false, _) => scope.table_prefix.to_owned(),
+                    (false, _) => scope.table_prefix.clone(),
                     (true, true) => String::new(),
                     (true, false) => scope.blog_id.to_string(),
                 };
@@ -130,9 +137,7 @@ impl KeyFormat {
             }
             Self::WpRedis { salt, hashes } => {
                 let site = match (is_global(group), scope.multisite) {
-                    (true, true) => String::new(),
-                    (true, false) if scope.shared_users => String::new(),
-                    (true, false) => scope.table_prefix.to_owned(),
+                    (true, _) => scope.shared().to_owned(),
                     (false, true) => format!("{}:", scope.blog_id),
                     (false, false) => String::new(),
                 };
@@ -165,7 +170,7 @@ impl KeyFormat {
 }
 
 /// The key under which the Memcached drop-in keeps the number that all its other keys of a group begin with.
-pub fn memcached_flush_key(salt: &str, group: &str, scope: Scope<'_>) -> Vec<u8> {
+pub fn memcached_flush_key(salt: &str, group: &str, scope: &Scope) -> Vec<u8> {
     let global = is_global(group);
     let of = if global { "WP_Object_Cache_global" } else { "WP_Object_Cache" };
     // The number of the shared groups is kept in a group that is shared itself.
@@ -177,12 +182,11 @@ fn memcached_salt(salt: &str) -> String {
     if salt.is_empty() { String::new() } else { format!("{salt}:") }
 }
 
-fn memcached_prefix(global: bool, scope: Scope<'_>) -> String {
+fn memcached_prefix(global: bool, scope: &Scope) -> String {
     match (global, scope.multisite) {
-        (true, true) => String::new(),
-        (true, false) if scope.shared_users => String::new(),
-        (_, false) => scope.table_prefix.to_owned(),
+        (true, _) => scope.shared().to_owned(),
         (false, true) => scope.blog_id.to_string(),
+        (false, false) => scope.table_prefix.clone(),
     }
 }
 
@@ -203,15 +207,17 @@ fn is_consecutive(key: &str, digits: usize) -> bool {
 mod tests {
     use super::*;
 
-    const SINGLE: Scope<'static> =
-        Scope { table_prefix: "wp_", multisite: false, blog_id: 1, shared_users: false };
-    const NETWORK: Scope<'static> =
-        Scope { table_prefix: "wp_", multisite: true, blog_id: 1, shared_users: false };
+    const SINGLE: bool = false;
+    const NETWORK: bool = true;
 
-    fn names(format: &KeyFormat, entry: (&'static str, &str), scope: Scope<'_>) -> Vec<String> {
+    fn scope(multisite: bool) -> Scope {
+        Scope { table_prefix: "wp_".into(), multisite, blog_id: 1, shared_users: false }
+    }
+
+    fn names(format: &KeyFormat, entry: (&'static str, &str), multisite: bool) -> Vec<String> {
         let entry = Entry::new(entry.0, entry.1);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let keys = format.stored(&entry, scope, "17");
+        let keys = format.stored(&entry, &scope(multisite), "17");
         keys.into_iter()
             .map(|key| match key {
                 StoredKey::Plain(name) => text(name),
@@ -252,10 +258,13 @@ mod tests {
         let salted = KeyFormat::Memcached { salt: "x".into() };
         assert_eq!(names(&salted, ("options", "notoptions"), NETWORK), ["x:17:1:options:notoptions"]);
         assert_eq!(
-            memcached_flush_key("", "user_meta", SINGLE),
+            memcached_flush_key("", "user_meta", &scope(SINGLE)),
             b"_:wp_:WP_Object_Cache_global:flush_number_v4"
         );
-        assert_eq!(memcached_flush_key("x", "options", NETWORK), b"x:_:1:WP_Object_Cache:flush_number_v4");
+        assert_eq!(
+            memcached_flush_key("x", "options", &scope(NETWORK)),
+            b"x:_:1:WP_Object_Cache:flush_number_v4"
+        );
     }
 
     #[test]

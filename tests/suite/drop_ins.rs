@@ -83,7 +83,7 @@ fn what_we_delete_is_what_the_real_drop_ins_stored() {
         let stored = stored(recording);
         for entry in entries {
             let scope = |blog_id| Scope {
-                table_prefix: recording["table_prefix"].as_str().unwrap(),
+                table_prefix: recording["table_prefix"].as_str().unwrap().to_owned(),
                 multisite,
                 blog_id,
                 shared_users: recording["settings"]["CUSTOM_USER_META_TABLE"].is_string(),
@@ -94,11 +94,11 @@ fn what_we_delete_is_what_the_real_drop_ins_stored() {
             for line in lines {
                 let Entry { group, key } = &entry;
                 let ours: Vec<String> =
-                    format.stored(&entry, scope(line.blog), "FLUSH").into_iter().map(text).collect();
+                    format.stored(&entry, &scope(line.blog), "FLUSH").into_iter().map(text).collect();
                 let theirs = line.name.as_ref().unwrap();
                 assert!(ours.contains(theirs), "{what}: {group} {key}: {ours:?}, not {theirs:?}");
                 if let KeyFormat::Memcached { salt } = &format {
-                    let number = memcached_flush_key(salt, group, scope(1));
+                    let number = memcached_flush_key(salt, group, &scope(1));
                     let number = Value::from(String::from_utf8(number).unwrap());
                     assert!(recording["sent"].as_array().unwrap().contains(&number), "{what}: {number}");
                 }

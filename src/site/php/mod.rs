@@ -132,6 +132,30 @@ pub enum Plain {
     Unknown(String),
 }
 
+impl Plain {
+    /// PHP's string conversion of a scalar; `None` for a float, an array and what is not known.
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Null | Self::Bool(false) => Some(Vec::new()),
+            Self::Bool(true) => Some(b"1".to_vec()),
+            Self::Int(number) => Some(number.to_string().into_bytes()),
+            Self::Bytes(bytes) => Some(bytes.clone()),
+            Self::Float(_) | Self::Array(_) | Self::Unknown(_) => None,
+        }
+    }
+
+    /// PHP's truth of it; what is not known may be anything and counts as true.
+    pub fn is_truthy(&self) -> bool {
+        match self {
+            Self::Null | Self::Bool(false) | Self::Int(0) => false,
+            Self::Float(number) => *number != 0.0,
+            Self::Bytes(bytes) => !bytes.is_empty() && bytes != b"0",
+            Self::Array(entries) => !entries.is_empty(),
+            Self::Bool(true) | Self::Int(_) | Self::Unknown(_) => true,
+        }
+    }
+}
+
 /// What one name was set to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Setting {

@@ -4,7 +4,7 @@
  *
  * A persistent object cache for the tests. It names its entries, and asks for them, as the drop-in does whose
  * name it carries: RIG_CACHE is `redis-cache` (Redis Object Cache), `wp-redis` (WP Redis) or `memcached` (the
- * Memcached drop-in with its `flush_number_v4` under `WP_Object_Cache_global`). tests/vectors/object_cache.json
+ * Memcached drop-in with its `flush_number_v4` under `WP_Object_Cache_global`). tests/vectors/object_cache_drop_ins.json
  * holds what the real ones did.
  */
 
