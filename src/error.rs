@@ -153,6 +153,14 @@ pub enum Error {
         /// `wp cache flush`
         flush: String,
     },
+    /// Removed from the database of a site without a cache that is known of, but `--after-write` failed.
+    #[error("{done} in the database, but {reason}. Mend that, then run this command again.")]
+    AfterWrite {
+        /// `Deleted 1 of 1 application password`.
+        done: String,
+        /// A clause that names the command.
+        reason: String,
+    },
     /// Changed in the database, but WordPress may go on using its cached list.
     #[error(
         "The change was saved in the database, but WordPress may not see it and may undo it: {reason}. Flush the object \
@@ -268,6 +276,7 @@ impl Error {
             | Self::StdoutClosed
             | Self::CachedAddition { .. }
             | Self::CachedRevocation { .. }
+            | Self::AfterWrite { .. }
             | Self::StaleCache { .. }
             | Self::NotInvalidated { .. }
             | Self::Overwritten { .. }

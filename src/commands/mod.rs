@@ -99,7 +99,7 @@ impl Context<'_> {
         let aftercare = Aftercare {
             other_cache: matches!(self.cache, Cache::OutOfReach { .. }),
             cache: match &mut self.cache {
-                Cache::Open(cache) => Some(cache),
+                Cache::Open { cache, .. } => Some(cache),
                 Cache::None | Cache::Unseen | Cache::Planned { .. } | Cache::OutOfReach { .. } => None,
             },
             command: self
@@ -243,7 +243,7 @@ impl Context<'_> {
         };
         self.out.debug("cache", format!("{name}: {plan}"));
         self.cache = match ObjectCache::open(plan.clone(), scope) {
-            Ok(cache) => Cache::Open(cache),
+            Ok(cache) => Cache::Open { cache, name: name.clone(), flush: flush.clone() },
             Err(error) => {
                 Cache::OutOfReach { name: name.clone(), reason: error.to_string(), flush: flush.clone() }
             }
@@ -321,14 +321,13 @@ impl Context<'_> {
     /// [`Error::CachedRevocation`]
     pub fn revoked(&mut self, trouble: Option<String>, done: &str) -> Result<(), Error> {
         let (cache, reason, flush) = match (&self.cache, trouble) {
-            (Cache::OutOfReach { name, flush, .. }, Some(reason)) => (name.clone(), reason, flush.clone()),
+            (Cache::Open { name, flush, .. } | Cache::OutOfReach { name, flush, .. }, Some(reason)) => {
+                (name.clone(), reason, flush.clone())
+            }
             (Cache::OutOfReach { name, reason, flush }, None) if self.after_write.is_none() => {
                 (name.clone(), reason.clone(), flush.clone())
             }
-            (_, Some(reason)) => {
-                let name = self.site.object_cache.as_ref().map_or("see below", |drop_in| &drop_in.name);
-                (name.to_owned(), reason, "wp cache flush".into())
-            }
+            (_, Some(reason)) => return Err(Error::AfterWrite { done: done.to_owned(), reason }),
             (_, None) => return Ok(self.out.success(format!("{done}."))?),
         };
         Err(Error::CachedRevocation { done: done.to_owned(), cache, reason, flush })
@@ -354,7 +353,14 @@ pub enum Cache {
         flush: String,
     },
     /// Connected.
-    Open(ObjectCache),
+    Open {
+        /// The connection.
+        cache: ObjectCache,
+        /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
+        name: String,
+        /// The command that flushes it.
+        flush: String,
+    },
     /// Its entries cannot be deleted.
     OutOfReach {
         /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.

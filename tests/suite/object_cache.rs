@@ -505,6 +505,8 @@ fn the_command_after_a_write_hears_of_the_user_and_its_failure_counts() {
     stdout(&mut tool(&["create", "2", "x", "--porcelain"]));
     let message = failed(&mut tool(&["delete", "2", "--all", "--after-write=exit 7"]));
     assert!(message.contains("Deleted all application passwords in the database"), "{message}");
+    // There is no cache, so nothing may speak of one.
+    assert!(message.contains("exit 7") && !message.contains("object cache"), "{message}");
     assert_eq!(stdout(&mut tool(&["list", "2", "--format=count"])), "0");
 }
 
