@@ -208,6 +208,58 @@ pub enum Error {
         /// The database's sentence.
         reason: String,
     },
+    /// `rotate --name`, and `ensure`: none.
+    #[error("User {user} has no application password named '{name}'.")]
+    NoSuchName {
+        /// `5 (login)`.
+        user: String,
+        /// As given.
+        name: Bytes,
+    },
+    /// `rotate --name`: several.
+    #[error("User {user} has several application passwords named '{name}': give the uuid of one of {uuids}.")]
+    AmbiguousName {
+        /// `5 (login)`.
+        user: String,
+        /// As given.
+        name: Bytes,
+        /// Separated by commas.
+        uuids: String,
+    },
+    /// Another run is at the same entry.
+    #[error(
+        "This application password of user {user} is being rotated already, by {run} since {since} (Unix time). Nothing \
+         was changed. Wait for it to end; if it is dead, this works again two minutes after it began."
+    )]
+    BeingRotated {
+        /// `5 (login)`.
+        user: String,
+        /// `process 4711 on web1`.
+        run: String,
+        /// Unix seconds, UTC.
+        since: i64,
+    },
+    /// `rotate --abort` without anything that is unfinished.
+    #[error(
+        "No rotation of the application password {uuid} of user {user} is unfinished. Nothing was changed."
+    )]
+    NothingToAbort {
+        /// `5 (login)`.
+        user: String,
+        /// As given.
+        uuid: String,
+    },
+    /// `rotate --abort` when somebody may be using the new password.
+    #[error(
+        "The new password {uuid} was delivered, and whoever has it would be locked out. Nothing was changed. Retire the \
+         old one instead (rotate --finish), or use --abort --yes to revoke the new one: delete {user} {uuid}"
+    )]
+    AlreadyDelivered {
+        /// The user's id.
+        user: u64,
+        /// The new entry's.
+        uuid: String,
+    },
     /// `--expect-url`.
     #[error(
         "This database belongs to another site: --expect-url is {expected}, but {found}. Nothing was changed."
@@ -282,6 +334,11 @@ impl Error {
             | Self::Overwritten { .. }
             | Self::RevokedMeanwhile
             | Self::Unconfirmed { .. }
+            | Self::NoSuchName { .. }
+            | Self::AmbiguousName { .. }
+            | Self::BeingRotated { .. }
+            | Self::NothingToAbort { .. }
+            | Self::AlreadyDelivered { .. }
             | Self::OtherSite { .. }
             | Self::Declined
             | Self::Site(_)

@@ -7,6 +7,8 @@
 
 mod aftercare;
 mod record;
+mod rotation;
+mod run;
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -15,6 +17,8 @@ use rand::RngExt;
 
 pub use aftercare::{Aftercare, Watch};
 pub use record::Record;
+pub use rotation::{Due, Retire, Retired, Rotatable, Standing, Successor, Which};
+pub use run::Run;
 
 use crate::error::Error;
 use crate::store::{Autoload, MetaRow, MetaRows, Store, StoreError, Swap, User, UserId};
@@ -215,6 +219,8 @@ pub struct NewEntry {
     pub uuid: String,
     /// Unix seconds, UTC.
     pub created: i64,
+    /// Set when its password is to be delivered before it counts: see [`ApplicationPasswords::take_over`].
+    pub successor: Option<Successor>,
 }
 
 /// Rules that depend on the version of WordPress.
@@ -429,7 +435,7 @@ impl<'s> ApplicationPasswords<'s> {
     }
 
     /// Takes back an entry that nobody knows.
-    fn erase(&mut self, user: &User, uuid: &[u8]) -> Result<(), Error> {
+    pub fn erase(&mut self, user: &User, uuid: &[u8]) -> Result<(), Error> {
         self.edit(user, |_, document| {
             Ok(if remove(user, document, uuid)? { Edit::Save(()) } else { Edit::Keep(()) })
         })?;
@@ -454,6 +460,9 @@ impl<'s> ApplicationPasswords<'s> {
                 others = list.uuids();
                 if list.position(entry.uuid.as_bytes()).is_some() {
                     return Ok(Edit::Keep(()));
+                }
+                if let Some(successor) = &entry.successor {
+                    rotation::may_succeed(list, user, successor)?;
                 }
                 if rules.unique_names && list.records().any(|record| record.is_named(&entry.name)) {
                     return Err(Error::DuplicateName);
@@ -828,7 +837,7 @@ fn append(document: &mut Document, entry: &NewEntry) -> Result<(), String> {
     for (key, value) in fields {
         document.set(node, Key::Str(key.as_bytes().into()), value).map_err(|error| error.to_string())?;
     }
-    Ok(())
+    entry.successor.as_ref().map_or(Ok(()), |successor| rotation::mark(document, node, successor))
 }
 
 /// WordPress: entries older than 5.6 have no uuid; it appends one whenever it reads the list. A list that is

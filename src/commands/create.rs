@@ -125,6 +125,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         password: hash.as_str().as_bytes().to_vec(),
         uuid: generate::uuid4(&mut rng),
         created: context.now,
+        successor: None,
     };
     let mut passwords = context.passwords();
     passwords.create(&user, &mut entry, rules)?;

@@ -99,3 +99,23 @@ pub mod item {
     /// All of them in order.
     pub const ALL: [&str; 7] = [UUID, APP_ID, NAME, PASSWORD, CREATED, LAST_USED, LAST_IP];
 }
+
+/// Keys that this program adds to an entry. WordPress reads a list, changes what it knows and writes the whole list,
+/// so they survive there; its REST API and WP-CLI do not show them.
+pub mod own {
+    /// Text: which run of this program made the entry, as long as its password was not delivered.
+    pub const UNDELIVERED: &str = "undelivered";
+    /// The uuid of the entry whose place this one takes, or took.
+    pub const ROTATED_FROM: &str = "rotated_from";
+    /// Unix time, seconds: when this entry took the other one's place.
+    pub const ROTATED_AT: &str = "rotated_at";
+    /// The name that this entry gets when the other one is gone, where WordPress allows a name only once.
+    pub const ROTATED_NAME: &str = "rotated_name";
+    /// The uuid of the entry that took this one's place.
+    pub const ROTATED_BY: &str = "rotated_by";
+    /// Unix time, seconds: from then on this entry, whose place was taken, is to be revoked.
+    pub const RETIRE_AT: &str = "retire_at";
+
+    /// What an entry that takes another one's place inherits.
+    pub const INHERITED: [&str; 6] = ["expires", "allow", "allow_net", "read_only", "note", "owner"];
+}

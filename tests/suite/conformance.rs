@@ -1440,6 +1440,7 @@ fn create_with_a_cut(bed: &Bed, for_good: bool) -> (User, NewEntry, Result<(), E
         password: b"hash".to_vec(),
         uuid: "11111111-1111-4111-8111-111111111111".into(),
         created: 1,
+        successor: None,
     };
     let rules = Rules { unique_names: false, sanitize_names: true, autoload: Autoload::Off };
     let outcome =

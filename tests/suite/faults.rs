@@ -138,6 +138,7 @@ fn perform(verb: &str, address: &MysqlAddress, user: u64) -> Result<(), String> 
                 password: b"hash".to_vec(),
                 uuid: "33333333-3333-4333-8333-333333333333".into(),
                 created: 1_700_000_001,
+                successor: None,
             };
             passwords.create(&user, &mut entry, rules)
         }
