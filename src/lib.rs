@@ -8,6 +8,7 @@
 //! - [`application_passwords`] is WordPress's class of that name over any store. It never prints.
 //! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
 //! - [`object_cache`] forgets what WordPress's persistent object cache holds of what was written.
+//! - [`live`] asks a site over HTTP whether it accepts a password. It knows no database and never prints.
 //! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
 //! - [`output`] writes to the standard streams. It knows no verb and no WordPress.
 //! - [`error`] is what the user reads when something fails, [`secret`] what nobody reads by accident.
@@ -16,6 +17,7 @@ pub mod application_passwords;
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod live;
 pub mod object_cache;
 pub mod output;
 pub mod secret;

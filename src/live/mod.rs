@@ -1,0 +1,117 @@
+//! Does a site itself accept a login and an application password: one question over HTTP.
+//!
+//! [`check`] asks the REST API who the user is, and on request XML-RPC, as a client would. It knows no database,
+//! prints nothing, and is bounded in time and memory. Credentials are sent to the host and port that were named and
+//! nowhere else; in clear text only to this machine itself.
+//!
+//! - [`http`] sends requests under those rules.
+//! - [`rest`] and [`xmlrpc`] ask, and read what WordPress answers.
+//! - [`reason`] has the sentences for everything but yes, each with a code for scripts.
+//!
+//! A site that accepts the credentials records that they were used (`last_used`, once a day).
+
+use std::time::Duration;
+
+use crate::secret::PlainPassword;
+
+mod http;
+mod reason;
+mod rest;
+mod xmlrpc;
+
+pub use reason::Reason;
+
+/// What to ask, and where.
+pub struct Request<'a> {
+    /// The site's address (`home`), as a browser has it: `https://example.org/blog`.
+    pub site_url: &'a str,
+    /// The user's login, or e-mail address.
+    pub login: &'a str,
+    /// The application password.
+    pub password: &'a PlainPassword,
+    /// Ask over XML-RPC too: here if an address is given, else at `xmlrpc.php` below `site_url`.
+    pub xmlrpc: Option<Option<&'a str>>,
+    /// How long all of it may take.
+    pub timeout: Duration,
+}
+
+/// What the site said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Where its REST API is, if it was found.
+    pub rest_root: Option<String>,
+    /// The REST API's answer.
+    pub rest: Answer,
+    /// XML-RPC's answer, if it was asked.
+    pub xmlrpc: Option<Answer>,
+}
+
+/// The answer to one question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The site accepts these credentials.
+    Accepted(Accepted),
+    /// The site saw them and does not let them in.
+    Refused(Reason),
+    /// Nobody who could judge them has seen them, or the answer makes no sense.
+    NotTold(Reason),
+}
+
+/// Whom the site took these credentials for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The user's id; XML-RPC does not tell it.
+    pub user_id: Option<u64>,
+    /// The user's roles on that site.
+    pub roles: Vec<String>,
+    /// What the user may do there: the names of the capabilities that are granted, sorted.
+    pub capabilities: Vec<String>,
+    /// The application password that the site found; WordPress 5.7 and newer tells it.
+    pub uuid: Option<String>,
+}
+
+impl Answer {
+    /// Why it is not yes.
+    pub fn reason(&self) -> Option<&Reason> {
+        match self {
+            Self::Accepted(_) => None,
+            Self::Refused(reason) | Self::NotTold(reason) => Some(reason),
+        }
+    }
+
+    /// The same, once it is known from the database whether WordPress's in-use flag is set: it settles why a site
+    /// acts as if nobody had logged in.
+    pub fn knowing_in_use(self, in_use: bool) -> Self {
+        match self {
+            Self::NotTold(Reason::Ignored) if in_use => Self::NotTold(Reason::HeaderStripped),
+            Self::NotTold(Reason::Ignored) => Self::Refused(Reason::NotInUse),
+            other => other,
+        }
+    }
+}
+
+/// Asks the site. Never fails: what goes wrong is an [`Answer::NotTold`].
+pub fn check(request: &Request<'_>) -> Report {
+    let client = http::Client::new(request.timeout);
+    let credentials = http::Credentials::new(request.login, request.password);
+    let site = http::Address::of_site(request.site_url);
+    let (site, credentials) = match (site, credentials) {
+        (Ok(site), Ok(credentials)) => (site, credentials),
+        (Err(reason), _) | (_, Err(reason)) => {
+            let xmlrpc = request.xmlrpc.map(|_| Answer::NotTold(reason.clone()));
+            return Report { rest_root: None, rest: Answer::NotTold(reason), xmlrpc };
+        }
+    };
+    let (rest_root, rest) = rest::ask(&client, &site, request.login, &credentials);
+    let xmlrpc = request.xmlrpc.map(|address| {
+        let address = match address {
+            Some(address) => http::Address::of_site(address).and_then(|address| site.leads_to(&address)),
+            None => site.below("xmlrpc.php"),
+        };
+        match address {
+            Ok(address) => xmlrpc::ask(&client, &address, request.login, request.password),
+            Err(reason) => Answer::NotTold(reason),
+        }
+    });
+    Report { rest_root, rest, xmlrpc }
+}

@@ -1,0 +1,280 @@
+//! Why a site did not say yes: a sentence for people, a code for scripts.
+
+use std::fmt;
+
+/// Everything but yes. What came from the site is shown, cut to a line and with its control characters escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// WordPress: `incorrect_password`, and XML-RPC's fault 403.
+    IncorrectPassword,
+    /// WordPress: `invalid_username`, `invalid_email`.
+    UnknownUser {
+        /// Which of the two.
+        code: String,
+    },
+    /// WordPress: `application_passwords_disabled`.
+    FeatureUnavailable,
+    /// WordPress: `application_passwords_disabled_for_user`.
+    UnavailableForUser,
+    /// The answer is that of a visitor who has not logged in, whatever the password: `rest_not_logged_in`.
+    /// [`super::Answer::knowing_in_use`] turns it into one of the next two.
+    Ignored,
+    /// WordPress ignores all application passwords, because its option says that there are none.
+    NotInUse,
+    /// WordPress would look at them, but the `Authorization` header does not reach it.
+    HeaderStripped,
+    /// A plugin wants a second factor.
+    TwoFactor {
+        /// The plugin's code.
+        code: String,
+        /// Its words.
+        message: String,
+    },
+    /// Something else refuses the request, in WordPress's own format: a plugin.
+    Plugin {
+        /// Of HTTP.
+        status: u16,
+        /// The plugin's code.
+        code: String,
+        /// Its words.
+        message: String,
+    },
+    /// The REST API, or its part about users, is switched off.
+    RestDisabled {
+        /// Of HTTP.
+        status: u16,
+        /// Who says so, if anybody does.
+        code: Option<String>,
+        /// Its words.
+        message: String,
+    },
+    /// XML-RPC is switched off: what says so.
+    XmlRpcDisabled(String),
+    /// XML-RPC answered with a fault that says nothing about the password.
+    XmlRpcFault {
+        /// `faultCode`
+        code: i64,
+        /// `faultString`
+        message: String,
+    },
+    /// XML-RPC answered with something else.
+    NoXmlRpc,
+    /// The server, or something before it, asks for a user and password of its own.
+    ProxyAuth {
+        /// The challenge: `Basic realm="Staging"`.
+        challenge: String,
+    },
+    /// Refused without WordPress's words: a firewall.
+    Blocked {
+        /// Of HTTP.
+        status: u16,
+    },
+    /// Asked too often.
+    TooManyRequests,
+    /// The server failed.
+    ServerFailed {
+        /// Of HTTP.
+        status: u16,
+    },
+    /// It leads to another host, or from HTTPS to plain HTTP.
+    Elsewhere {
+        /// Scheme, host and port that were asked.
+        from: String,
+        /// Scheme, host and port that it leads to.
+        to: String,
+    },
+    /// It goes on and on.
+    TooManyRedirects,
+    /// It would take clear text over a network.
+    PlainHttp {
+        /// Scheme, host and port.
+        to: String,
+    },
+    /// Not an address of a site: what is wrong with it.
+    Address(String),
+    /// A login that HTTP Basic authentication cannot carry.
+    Login,
+    /// No answer in time.
+    Timeout,
+    /// More than is read.
+    TooLong,
+    /// The server's certificate or TLS: what the library says.
+    Tls(String),
+    /// No connection: what the system says.
+    Unreachable(String),
+    /// Not HTTP, or broken off.
+    Garbled(String),
+}
+
+impl Reason {
+    /// A word for scripts: the site's own code where it has one. These stay as they are.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::IncorrectPassword => "incorrect_password",
+            Self::FeatureUnavailable => "application_passwords_disabled",
+            Self::UnavailableForUser => "application_passwords_disabled_for_user",
+            Self::Ignored => "rest_not_logged_in",
+            Self::NotInUse => "not_in_use",
+            Self::HeaderStripped => "authorization_header_stripped",
+            Self::UnknownUser { code } | Self::Plugin { code, .. } => code,
+            Self::TwoFactor { .. } => "two_factor",
+            Self::RestDisabled { code, .. } => code.as_deref().unwrap_or("rest_not_found"),
+            Self::XmlRpcDisabled(_) => "xmlrpc_disabled",
+            Self::XmlRpcFault { .. } => "xmlrpc_fault",
+            Self::NoXmlRpc => "xmlrpc_not_found",
+            Self::ProxyAuth { .. } => "http_authentication_required",
+            Self::Blocked { .. } => "blocked",
+            Self::TooManyRequests => "too_many_requests",
+            Self::ServerFailed { .. } => "server_error",
+            Self::Elsewhere { .. } => "other_host",
+            Self::TooManyRedirects => "too_many_redirects",
+            Self::PlainHttp { .. } => "plain_http",
+            Self::Address(_) => "invalid_address",
+            Self::Login => "invalid_login",
+            Self::Timeout => "timeout",
+            Self::TooLong => "answer_too_long",
+            Self::Tls(_) => "tls",
+            Self::Unreachable(_) => "unreachable",
+            Self::Garbled(_) => "invalid_answer",
+        }
+    }
+
+    /// The status of the HTTP answer, where it matters.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Plugin { status, .. }
+            | Self::RestDisabled { status, .. }
+            | Self::Blocked { status }
+            | Self::ServerFailed { status } => Some(*status),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IncorrectPassword => f.write_str("The site says that the password is wrong."),
+            Self::UnknownUser { code } => write!(f, "The site does not know this user ({code})."),
+            Self::FeatureUnavailable => f.write_str(
+                "Application passwords are not available on this site: PHP does not see HTTPS there (and the environment \
+                 type is not `local`), or a plugin switched them off.",
+            ),
+            Self::UnavailableForUser => {
+                f.write_str("A plugin or the site's code switched application passwords off for this user.")
+            }
+            Self::Ignored => f.write_str(
+                "The site answers as if nobody had logged in, with a wrong password too: the server does not hand the \
+                 Authorization header to PHP, or WordPress believes that nobody has application passwords.",
+            ),
+            Self::NotInUse => f.write_str(
+                "WordPress ignores all application passwords, because its option using_application_passwords is not set: \
+                 creating one sets it.",
+            ),
+            Self::HeaderStripped => f.write_str(
+                "The server does not hand the Authorization header to PHP, so WordPress never sees the password: let it \
+                 (Apache: `CGIPassAuth On`, or WordPress's rewrite rule for HTTP_AUTHORIZATION; nginx: `fastcgi_param \
+                 HTTP_AUTHORIZATION $http_authorization`). If it does already, flush the site's object cache.",
+            ),
+            Self::TwoFactor { code, message } => write!(
+                f,
+                "A plugin wants a second factor from this user and blocks the API ({code}: {message}). Two Factor lets \
+                 application passwords in since its version 0.14."
+            ),
+            Self::Plugin { status, code, message } => {
+                write!(f, "A plugin or the site's code refuses the request: {code}: {message} (HTTP {status})")
+            }
+            Self::RestDisabled { status, code: Some(code), message } => {
+                write!(f, "The REST API, or its part about users, is switched off: {code}: {message} (HTTP {status})")
+            }
+            Self::RestDisabled { status, code: None, .. } => write!(
+                f,
+                "There is no REST API of WordPress at this address (HTTP {status}): it is switched off, or this is not \
+                 the address of the site."
+            ),
+            Self::XmlRpcDisabled(how) => write!(f, "XML-RPC is switched off ({how})."),
+            Self::XmlRpcFault { code, message } => write!(f, "XML-RPC answered with the fault {code}: {message}"),
+            Self::NoXmlRpc => f.write_str("What answers at the address of XML-RPC is not WordPress."),
+            Self::ProxyAuth { challenge } => write!(
+                f,
+                "Something before WordPress wants a user and password of its own ({challenge}). An application password \
+                 needs the same header, so the API must be excepted from that."
+            ),
+            Self::Blocked { status } => write!(
+                f,
+                "The request was refused before WordPress saw it (HTTP {status}): by the web server or a firewall."
+            ),
+            Self::TooManyRequests => {
+                f.write_str("The site has been asked too often (HTTP 429). Wait some minutes and try again.")
+            }
+            Self::ServerFailed { status } => {
+                write!(f, "The site fails (HTTP {status}). Its error log knows more.")
+            }
+            Self::Elsewhere { from, to } => write!(
+                f,
+                "{from} leads to {to}. A password is sent to the host that was named and nowhere else: if the site is \
+                 there, give that address."
+            ),
+            Self::TooManyRedirects => f.write_str("The site redirects again and again."),
+            Self::PlainHttp { to } => {
+                write!(f, "{to} is plain HTTP, and a password is not sent over a network in clear text: give an https:// address.")
+            }
+            Self::Address(why) => write!(f, "This is not the address of a site: {why}."),
+            Self::Login => f.write_str(
+                "This user's login has a colon or a control character, which HTTP Basic authentication cannot carry.",
+            ),
+            Self::Timeout => f.write_str("The site did not answer in time."),
+            Self::TooLong => f.write_str("The answer is longer than anything that WordPress says here, and was not read."),
+            Self::Tls(why) => write!(f, "The connection could not be made secure: {why}."),
+            Self::Unreachable(why) => write!(f, "The site could not be reached: {why}."),
+            Self::Garbled(why) => write!(f, "The answer could not be understood: {why}."),
+        }
+    }
+}
+
+/// The longest text of a site that is shown, in characters.
+const LONGEST_SHOWN: usize = 300;
+
+/// What a site says, as it may be shown: without HTML's tags, on one line, and harmless for a terminal.
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    let mut in_tag = false;
+    for (position, character) in text.trim().char_indices() {
+        if shown.chars().count() >= LONGEST_SHOWN {
+            shown.push('…');
+            break;
+        }
+        let rest = text.trim().get(position + 1..).unwrap_or_default();
+        match character {
+            '<' if !in_tag && rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/') => {
+                in_tag = true
+            }
+            '>' if in_tag => in_tag = false,
+            _ if in_tag => {}
+            '\n' | '\t' | '\r' => shown.push(' '),
+            c if c.is_control() || is_bidi_control(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// Characters that make a terminal show text in another order.
+fn is_bidi_control(character: char) -> bool {
+    matches!(u32::from(character), 0x61c | 0x200e | 0x200f | 0x202a..=0x202e | 0x2066..=0x2069)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_site_says_is_shown_on_one_harmless_line() {
+        assert_eq!(
+            shown("<strong>Error:</strong> The <a href='x'>thing</a>\nis 1 < 2 > 0"),
+            "Error: The thing is 1 < 2 > 0"
+        );
+        assert_eq!(shown("\u{1b}[31mred\u{202e}"), "\\u{1b}[31mred\\u{202e}");
+        assert_eq!(shown(&"é".repeat(1000)).chars().count(), LONGEST_SHOWN + 1);
+    }
+}

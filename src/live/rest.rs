@@ -1,0 +1,257 @@
+//! The REST API: where it is, who it takes the user for, and what it means when it takes nobody.
+//!
+//! Reads what `wp_validate_application_password()` (`wp-includes/user.php`) and the controllers of
+//! `/wp/v2/users/me` and its application passwords answer.
+
+use serde_json::Value;
+use ureq::http::HeaderMap;
+use ureq::http::header::{LINK, WWW_AUTHENTICATE};
+
+use super::http::{Address, Ask, Client, Credentials, Reply};
+use super::reason::shown;
+use super::{Accepted, Answer, Reason};
+use crate::wordpress::generate;
+
+/// How a page says where the API is.
+const RELATION: &str = "https://api.w.org/";
+
+/// Codes by which plugins switch the REST API off for visitors.
+const DISABLED: [&str; 8] = [
+    "rest_disabled",
+    "rest_api_disabled",
+    "rest_login_required",
+    "rest_cannot_access",
+    "rest_unauthorized",
+    "rest_api_restricted",
+    "restricted_rest_api",
+    "rest_no_route",
+];
+
+/// Codes by which plugins ask for a second factor. The first is the plugin Two Factor's.
+const TWO_FACTOR: [&str; 3] =
+    ["invalid_application_credentials", "two_factor_required", "rest_two_factor_required"];
+
+/// Where the API is, and its answer.
+pub fn ask(
+    client: &Client,
+    site: &Address,
+    login: &str,
+    credentials: &Credentials,
+) -> (Option<String>, Answer) {
+    let root = match find_root(client, site) {
+        Ok(root) => root,
+        Err(reason) => return (None, Answer::NotTold(reason)),
+    };
+    let answer = who_am_i(client, &root, login, credentials).unwrap_or_else(Answer::NotTold);
+    (Some(root.text()), answer)
+}
+
+/// The root of the API: what the front page links to, else where it usually is. No credentials are sent.
+fn find_root(client: &Client, site: &Address) -> Result<Address, Reason> {
+    let front = match client.send(site, &Ask::Head) {
+        Ok(front) => match linked_root(&front.headers) {
+            Some(root) => front.address.follow(&root).and_then(|root| site.leads_to(&root)),
+            None => Err(Reason::RestDisabled { status: front.status, code: None, message: String::new() }),
+        },
+        Err(reason) => Err(reason),
+    };
+    let led_astray = match front {
+        Ok(root) => return Ok(root),
+        // The API itself may answer where a browser would be sent on.
+        Err(reason @ Reason::Elsewhere { .. }) => Some(reason),
+        Err(Reason::RestDisabled { .. }) => None,
+        Err(reason) => return Err(reason),
+    };
+    let mut found = Vec::new();
+    for usual in ["wp-json/", "?rest_route=/"] {
+        let root = site.below(usual)?;
+        match client.send(&root.route("", Some("_fields=namespaces")), &Ask::Get(None)) {
+            Ok(reply) if is_rest(&reply) => return Ok(root),
+            Ok(reply) => found.push(not_wordpress(&reply)),
+            Err(reason @ Reason::Elsewhere { .. }) => found.push(reason),
+            Err(reason) => return Err(reason),
+        }
+    }
+    let telling = found.iter().position(|reason| !matches!(reason, Reason::RestDisabled { .. })).unwrap_or(0);
+    Err(led_astray.unwrap_or_else(|| found.swap_remove(telling)))
+}
+
+/// `Link: <https://example.org/wp-json/>; rel="https://api.w.org/"`
+fn linked_root(headers: &HeaderMap) -> Option<String> {
+    headers.get_all(LINK).iter().find_map(|value| {
+        let value = std::str::from_utf8(value.as_bytes()).ok()?;
+        // Each link begins with its address; what follows, up to the next one, are its parameters.
+        value.split('<').skip(1).find_map(|link| {
+            let (address, parameters) = link.split_once('>')?;
+            let is_api = parameters.split([';', ',']).any(|parameter| {
+                let relation = parameter.trim().strip_prefix("rel=");
+                relation.is_some_and(|relation| relation.trim_matches('"') == RELATION)
+            });
+            is_api.then(|| address.to_owned())
+        })
+    })
+}
+
+/// Whether the root of the API, or an error of it, answered.
+fn is_rest(reply: &Reply) -> bool {
+    json(reply).is_some_and(|json| json["namespaces"].is_array()) || Refusal::read(reply).is_some()
+}
+
+fn json(reply: &Reply) -> Option<Value> {
+    let text = std::str::from_utf8(&reply.body).ok()?;
+    // PHP files that were saved with a byte order mark put it before everything.
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+}
+
+/// An error as the API words it.
+struct Refusal {
+    status: u16,
+    code: String,
+    message: String,
+}
+
+impl Refusal {
+    fn read(reply: &Reply) -> Option<Self> {
+        let json = json(reply)?;
+        let code = json["code"].as_str().filter(|code| !code.is_empty())?;
+        let message = json["message"].as_str()?;
+        Some(Self { status: reply.status, code: shown(code), message: shown(message) })
+    }
+}
+
+fn who_am_i(
+    client: &Client,
+    root: &Address,
+    login: &str,
+    credentials: &Credentials,
+) -> Result<Answer, Reason> {
+    let me = root.route("wp/v2/users/me", Some("context=edit"));
+    let reply = client.send(&me, &Ask::Get(Some(credentials)))?;
+    if let Some(json) = json(&reply).filter(|_| reply.status == 200)
+        && let Some(user_id) = json["id"].as_u64()
+    {
+        return Ok(Answer::Accepted(Accepted {
+            user_id: Some(user_id),
+            roles: roles(&json["roles"]),
+            capabilities: granted(&json["capabilities"]),
+            uuid: introspect(client, root, credentials),
+        }));
+    }
+    let Some(refusal) = Refusal::read(&reply) else { return Err(not_wordpress(&reply)) };
+    let Refusal { status, code, message } = refusal;
+    Ok(match code.as_str() {
+        "rest_not_logged_in" => return not_logged_in(client, root, &me, login, credentials, message),
+        "incorrect_password" => Answer::Refused(Reason::IncorrectPassword),
+        "invalid_username" | "invalid_email" => Answer::Refused(Reason::UnknownUser { code }),
+        "application_passwords_disabled" => Answer::Refused(Reason::FeatureUnavailable),
+        "application_passwords_disabled_for_user" => Answer::Refused(Reason::UnavailableForUser),
+        known if TWO_FACTOR.contains(&known) => Answer::Refused(Reason::TwoFactor { code, message }),
+        known if DISABLED.contains(&known) => {
+            Answer::NotTold(Reason::RestDisabled { status, code: Some(code), message })
+        }
+        _ if status == 429 => Answer::NotTold(Reason::TooManyRequests),
+        _ if status >= 500 => Answer::NotTold(Reason::ServerFailed { status }),
+        _ => Answer::Refused(Reason::Plugin { status, code, message }),
+    })
+}
+
+/// The API took the user for a visitor: because the feature is off, because it looked at no password, or although it
+/// did.
+fn not_logged_in(
+    client: &Client,
+    root: &Address,
+    me: &Address,
+    login: &str,
+    credentials: &Credentials,
+    message: String,
+) -> Result<Answer, Reason> {
+    // WordPress: this route says first whether there are application passwords at all.
+    let list = root.route("wp/v2/users/me/application-passwords", None);
+    let reply = client.send(&list, &Ask::Get(Some(credentials)))?;
+    let code = |reply: &Reply| Refusal::read(reply).map(|refusal| refusal.code);
+    if code(&reply).as_deref() == Some("application_passwords_disabled") {
+        return Ok(Answer::Refused(Reason::FeatureUnavailable));
+    }
+    // WordPress: whoever sees a wrong password says so.
+    let wrong = Credentials::new(login, &generate::application_password(&mut rand::rng()))?;
+    let reply = client.send(me, &Ask::Get(Some(&wrong)))?;
+    Ok(match code(&reply).as_deref() {
+        Some("rest_not_logged_in") => Answer::NotTold(Reason::Ignored),
+        _ => Answer::Refused(Reason::Plugin { status: 401, code: "rest_not_logged_in".into(), message }),
+    })
+}
+
+/// The uuid of the application password that WordPress found; 5.6 has no such route.
+fn introspect(client: &Client, root: &Address, credentials: &Credentials) -> Option<String> {
+    let address = root.route("wp/v2/users/me/application-passwords/introspect", None);
+    let reply = client.send(&address, &Ask::Get(Some(credentials))).ok()?;
+    let json = json(&reply).filter(|_| reply.status == 200)?;
+    Some(shown(json["uuid"].as_str()?))
+}
+
+fn roles(json: &Value) -> Vec<String> {
+    json.as_array().into_iter().flatten().filter_map(Value::as_str).map(shown).collect()
+}
+
+/// The names of what is true.
+fn granted(json: &Value) -> Vec<String> {
+    let granted = json.as_object().into_iter().flatten().filter(|(_, value)| match value {
+        Value::Bool(granted) => *granted,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !matches!(text.as_str(), "" | "0"),
+        _ => false,
+    });
+    let mut names: Vec<String> = granted.map(|(name, _)| shown(name)).collect();
+    names.sort_unstable();
+    names
+}
+
+/// What an answer means that WordPress's API did not give.
+pub fn not_wordpress(reply: &Reply) -> Reason {
+    match reply.status {
+        401 | 407 if let Some(challenge) = reply.headers.get(WWW_AUTHENTICATE) => {
+            Reason::ProxyAuth { challenge: shown(&String::from_utf8_lossy(challenge.as_bytes())) }
+        }
+        429 => Reason::TooManyRequests,
+        status @ 500.. => Reason::ServerFailed { status },
+        status @ (401 | 403 | 406) => Reason::Blocked { status },
+        status => Reason::RestDisabled { status, code: None, message: String::new() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_link_to_the_api_is_found_among_others() {
+        let root = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(LINK, value.parse().unwrap());
+            }
+            linked_root(&headers)
+        };
+        let expected = Some("https://e.org/wp-json/".to_owned());
+        assert_eq!(root(&["<https://e.org/wp-json/>; rel=\"https://api.w.org/\""]), expected);
+        assert_eq!(root(&["<https://e.org/wp-json/>;rel=https://api.w.org/"]), expected);
+        assert_eq!(
+            root(&[
+                "<https://e.org/?p=1>; rel=shortlink, <https://e.org/wp-json/>; rel=\"https://api.w.org/\", <x>; rel=y"
+            ]),
+            expected
+        );
+        assert_eq!(
+            root(&[
+                "</a.css>; rel=preload; as=style",
+                "<https://e.org/wp-json/>; rel=\"https://api.w.org/\""
+            ]),
+            expected
+        );
+        for none in
+            ["<https://e.org/wp-json/>; rel=\"alternate\"", "", "<x", "https://api.w.org/", "<x>; rel=y, rel"]
+        {
+            assert_eq!(root(&[none]), None, "{none}");
+        }
+    }
+}
