@@ -6,6 +6,7 @@
 //! Mirrors `wp-includes/class-wp-application-passwords.php`. Knows no terminal and no SQL.
 
 mod aftercare;
+mod find;
 mod record;
 mod rotation;
 mod run;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 
 pub use aftercare::{Aftercare, Watch};
+pub use find::{Acceptance, Found, ListFailure, Match, Unchecked};
 pub use record::Record;
 pub use rotation::{Due, Retire, Retired, Rotatable, Standing, Successor, Which};
 pub use run::Run;

@@ -11,8 +11,8 @@ use crate::wordpress::sanitize;
 /// A view of one entry inside its document.
 #[derive(Clone, Copy)]
 pub struct Record<'d> {
-    document: &'d Document,
-    node: NodeId,
+    pub(super) document: &'d Document,
+    pub(super) node: NodeId,
 }
 
 impl<'d> Record<'d> {

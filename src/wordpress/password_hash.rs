@@ -301,11 +301,7 @@ pub fn verify(plain: &[u8], stored: &[u8], accepts: Era) -> Verdict {
             verdict_of(check_md5(plain, stored))
         };
     };
-    let refused = match accepts {
-        Era::Before68 => generation.refused_before_68,
-        Era::Since68 => generation.refused_since_68,
-        Era::Unknown => None,
-    };
+    let refused = refused_by(generation, accepts);
     if let Some(reason) = refused {
         return Verdict::NotAccepted(reason);
     }
@@ -314,6 +310,20 @@ pub fn verify(plain: &[u8], stored: &[u8], accepts: Era) -> Verdict {
         return Verdict::NoMatch;
     }
     verdict_of((generation.check)(plain, stored))
+}
+
+/// Why a WordPress of that era does not take a hash of this kind, whatever the password is; a sentence without its
+/// full stop.
+pub fn refused(stored: &[u8], by: Era) -> Option<&'static str> {
+    generation_of(stored).and_then(|generation| refused_by(generation, by))
+}
+
+fn refused_by(generation: &Generation, era: Era) -> Option<&'static str> {
+    match era {
+        Era::Before68 => generation.refused_before_68,
+        Era::Since68 => generation.refused_since_68,
+        Era::Unknown => None,
+    }
 }
 
 fn verdict_of(computed: Computed) -> Verdict {
