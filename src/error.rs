@@ -84,20 +84,22 @@ pub enum Error {
     #[error("{0}")]
     Scheme(String),
     /// The plaintext could not be handed over; the entry was taken back.
-    #[error(
-        "The new password could not be written to standard output ({reason}), so it was taken back. Nothing was changed."
-    )]
+    #[error("The new password could not be {done} ({reason}), so it was taken back. Nothing was changed.")]
     NotDelivered {
-        /// The system's own words.
+        /// What should have been done with it: `written to standard output`.
+        done: String,
+        /// The system's own words, or a clause of the sink's.
         reason: String,
     },
     /// The plaintext could not be handed over, and the entry is still there.
     #[error(
-        "The new password could not be written to standard output ({reason}) and could not be taken back \
-         either ({cause}). Nobody knows it; revoke it: delete {user} {uuid}"
+        "The new password could not be {done} ({reason}) and could not be taken back either ({cause}). Nobody knows it; \
+         revoke it: delete {user} {uuid}"
     )]
     NotTakenBack {
-        /// The system's own words.
+        /// What should have been done with it: `written to standard output`.
+        done: String,
+        /// The system's own words, or a clause of the sink's.
         reason: String,
         /// Why the entry stayed.
         cause: String,
@@ -119,6 +121,9 @@ pub enum Error {
         /// The entry's uuid.
         uuid: String,
     },
+    /// Where the password should go cannot take it; nothing was done yet.
+    #[error("The new password would not arrive: {0}. Nothing was changed.")]
+    Sink(#[from] crate::sink::SinkError),
     /// Standard output was closed before anything was done.
     #[error("Standard output is closed, so nobody would see the new password. Nothing was changed.")]
     StdoutClosed,
@@ -325,6 +330,7 @@ impl Error {
             | Self::NotDelivered { .. }
             | Self::NotTakenBack { .. }
             | Self::LeftBehind { .. }
+            | Self::Sink(_)
             | Self::StdoutClosed
             | Self::CachedAddition { .. }
             | Self::CachedRevocation { .. }

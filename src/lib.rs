@@ -9,6 +9,7 @@
 //! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
 //! - [`object_cache`] forgets what WordPress's persistent object cache holds of what was written.
 //! - [`live`] asks a site over HTTP whether it accepts a password. It knows no database and never prints.
+//! - [`sink`] brings a new password to a file, a command or wherever it was asked for. It knows no WordPress.
 //! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
 //! - [`output`] writes to the standard streams. It knows no verb and no WordPress.
 //! - [`error`] is what the user reads when something fails, [`secret`] what nobody reads by accident.
@@ -21,6 +22,7 @@ pub mod live;
 pub mod object_cache;
 pub mod output;
 pub mod secret;
+pub mod sink;
 pub mod site;
 pub mod store;
 pub mod wordpress;

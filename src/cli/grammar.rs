@@ -16,6 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use clap::{Arg, ArgAction, Command};
 
 use crate::commands::ActingUser;
+use crate::commands::sink_args::HEADING;
 use crate::site::wp_cli::is_alias;
 
 /// What follows `--name`.
@@ -124,7 +125,7 @@ pub const MIRRORED: [&str; 7] = ["create", "list", "get", "exists", "update", "r
 ///
 /// One addition: a global parameter that needs a value takes the next argument when it is written without
 /// `=`, because `--db URL` is what everybody types; WP-CLI has no meaning for that spelling, except where
-/// `takes_next` says so.
+/// `takes_next` says so. So does what we add to a verb.
 pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command) -> Split {
     let mut split = Split::default();
     let mut arguments = arguments.into_iter().peekable();
@@ -150,7 +151,10 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command
         };
         bare = None;
         let value = match value {
-            Value::True if takes_next(&name) && global(definition, &name).is_some_and(needs_value) => {
+            Value::True
+                if (takes_next(&name) && global(definition, &name).is_some_and(needs_value))
+                    || own_option(definition, &split, &name).is_some() =>
+            {
                 match arguments.next_if(|next| !next.as_bytes().starts_with(b"--")) {
                     Some(next) => Value::Text(next),
                     None => Value::True,
@@ -355,7 +359,10 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
     };
     let own: Vec<(String, Value)> = parameters
         .into_iter()
-        .filter(|(name, _)| global(definition, name).is_none() && !WITHOUT_EFFECT.contains(&name.as_str()))
+        .filter(|(name, _)| {
+            let is_own = options(verb).any(|arg| arg.get_long() == Some(name) && is_ours(arg));
+            is_own || (global(definition, name).is_none() && !WITHOUT_EFFECT.contains(&name.as_str()))
+        })
         .collect();
 
     let mut errors = Vec::new();
@@ -368,6 +375,15 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
         };
         let long = arg.get_long().unwrap_or_default();
         let text = match value {
+            // A warning would send a password where it was not meant to go.
+            Value::True | Value::False if is_ours(arg) => {
+                errors.push(format!("--{long} parameter needs a value{}", described(arg)));
+                continue;
+            }
+            Value::Many(values) if repeats(arg) => {
+                arguments.extend(values.iter().map(|text| spelled(long, text)));
+                continue;
+            }
             Value::True => {
                 warnings.push(format!("--{long} parameter needs a value"));
                 // WP-CLI: the default went in only where the parameter was absent, so a bare `--orderby`
@@ -398,7 +414,9 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
             match long {
                 "order" if all_known => arguments.push("--order=desc".into()),
                 "orderby" if all_known => arguments.push("--orderby=stored".into()),
-                "format" if all_known => unknown_format = Some(parts.into_owned()),
+                "format" if all_known && verb.get_name() != "create" => {
+                    unknown_format = Some(parts.into_owned())
+                }
                 _ => errors.push(format!("Invalid value specified for '{long}'{}", described(arg))),
             }
             continue;
@@ -461,6 +479,17 @@ fn global<'a>(definition: &'a Command, name: &str) -> Option<&'a Arg> {
 fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
     verb.get_arguments()
         .filter(|arg| !arg.is_positional() && !arg.is_global_set() && arg.get_action().takes_values())
+}
+
+/// Whether a verb's parameter is an addition of ours that says where a secret goes.
+fn is_ours(arg: &Arg) -> bool {
+    arg.get_help_heading() == Some(HEADING)
+}
+
+/// The parameter of this name that we add to the verb, if it needs a value.
+fn own_option<'a>(definition: &'a Command, split: &Split, name: &str) -> Option<&'a Arg> {
+    let verb = definition.find_subcommand(split.verb()?)?;
+    options(verb).find(|arg| arg.get_long() == Some(name) && is_ours(arg))
 }
 
 /// Whether PHP's `parse_url()` finds a host, `http://` put before what has no scheme.

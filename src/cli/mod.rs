@@ -140,14 +140,21 @@ fn parse(
     place: &Place,
     out: &mut Output<'static>,
 ) -> Result<Parsed, Error> {
+    let verb = split.verb().map(|verb| verb.to_string_lossy().into_owned());
+    // `--exec` is a parameter of ours where a verb makes a password.
+    let own = verb.as_deref().and_then(|verb| definition.find_subcommand(verb));
+    let is_own =
+        |name: &str| own.is_some_and(|verb| verb.get_arguments().any(|arg| arg.get_long() == Some(name)));
     for (name, advice) in REFUSED {
+        if is_own(name) {
+            continue;
+        }
         if split.is_set(name) || (matches!(name, "http" | "require") && split.is_given(name)) {
             return Err(Error::Usage(format!(
                 "--{name} is a parameter of WP-CLI that this program does not have: {advice}."
             )));
         }
     }
-    let verb = split.verb().map(|verb| verb.to_string_lossy().into_owned());
     let wants_help = split.is_given("help") || split.is_set("h");
     let known = verb.as_deref().filter(|verb| !wants_help && !matches!(*verb, "completions" | "man"));
     if let Some(verb) = known.and_then(|verb| definition.find_subcommand(verb)) {

@@ -1,18 +1,16 @@
 //! `create <user> <app-name>`
 
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::{Args, ValueEnum};
-use zeroize::Zeroizing;
 
+use super::sink_args::SinkArgs;
 use super::{Context, Outcome, rules};
 use crate::application_passwords::{ApplicationPasswords, NewEntry, is_empty};
 use crate::error::Error;
-use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
-use crate::store::User;
+use crate::sink::{Delivery, SinkError};
 use crate::wordpress::password_hash::{self, Scheme};
 use crate::wordpress::version::{self, Evidence};
 use crate::wordpress::{generate, sanitize};
@@ -36,20 +34,13 @@ pub struct Create {
     #[arg(long)]
     pub porcelain: bool,
 
-    /// Print the password with all other fields
-    #[arg(long, value_name = "format")]
-    pub format: Option<CreateFormat>,
-
     /// How it is hashed.
     #[command(flatten)]
     pub hashing: Hashing,
-}
 
-/// `create --format`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CreateFormat {
-    /// One JSON object
-    Json,
+    /// Where it goes.
+    #[command(flatten)]
+    pub sink: SinkArgs,
 }
 
 /// How a new password is hashed.
@@ -94,17 +85,24 @@ impl Hashing {
     }
 }
 
-/// Makes an application password and prints it once.
+/// Makes an application password and hands it over once.
 ///
-/// The entry is saved before the password is printed, and taken back if printing fails: a password that
-/// was seen works, and one that nobody saw does not exist.
+/// The sink is tried before the entry is saved, the entry is saved before the password is handed over, and taken back
+/// if that fails: a password that was seen works, and one that nobody saw does not exist.
 ///
 /// # Errors
-/// An unknown user, a name that WordPress refuses, a database or a standard output that fails.
+/// An unknown user, a name that WordPress refuses, a database or a sink that fails.
 pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    let mut sink = args.sink.sink()?;
+    if args.porcelain && !sink.is_stdout() {
+        return Err(SinkError::new(
+            "--porcelain prints the password on standard output, and it was asked for elsewhere: leave one away",
+        )
+        .into());
+    }
     let user = context.find_user(&args.user)?;
     context.prepare_addition()?;
-    if context.stdout_closed {
+    if context.stdout_closed && sink.is_stdout() {
         return Err(Error::StdoutClosed);
     }
     let evidence = context.evidence()?;
@@ -113,6 +111,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let app_id =
         args.app_id.as_deref().map(OsStrExt::as_bytes).filter(|id| !is_empty(id)).unwrap_or_default();
     let scheme = args.hashing.scheme(&evidence)?;
+    let site_url = if sink.wants_site_url() { context.site_url()? } else { None };
 
     let mut rng = rand::rng();
     let password = generate::application_password(&mut rng);
@@ -127,52 +126,42 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         created: context.now,
         successor: None,
     };
+    let delivery = |entry: &NewEntry, deliver: &mut dyn FnMut(&Delivery<'_>) -> Result<(), SinkError>| {
+        deliver(&Delivery {
+            password: &password,
+            user_id: user.id.0,
+            user_login: &user.login,
+            uuid: &entry.uuid,
+            name: &entry.name,
+            app_id: &entry.app_id,
+            created: entry.created,
+            site_url: site_url.as_deref(),
+        })
+    };
+    delivery(&entry, &mut |delivery| sink.check(delivery))?;
     let mut passwords = context.passwords();
     passwords.create(&user, &mut entry, rules)?;
     let concerns = passwords.take_concerns();
     context.warn_of(concerns);
-    if let Err(reason) = deliver(args, context, &user, &entry, &password) {
-        let reason = reason.to_string();
-        return Err(match context.passwords().delete(&user, &[entry.uuid.as_bytes()]) {
-            Ok(_) => Error::NotDelivered { reason },
-            Err(cause) => Error::NotTakenBack {
-                reason,
-                cause: cause.to_string(),
-                user: user.id.0,
-                uuid: entry.uuid.clone(),
-            },
-        });
+    let delivered = if sink.is_default() {
+        print(args.porcelain, context, &password).map_err(|error| error.to_string())
+    } else {
+        delivery(&entry, &mut |delivery| sink.deliver(delivery, context.out))
+            .map_err(|error| error.to_string())
+    };
+    if let Err(reason) = delivered {
+        return Err(context.take_back(&user, &entry.uuid, &sink, reason));
+    }
+    if !sink.is_stdout() {
+        context.out.success("Created application password.")?;
+        context.out.log(format!("The password was {}.", sink.done()))?;
     }
     Ok(Outcome::Done)
 }
 
-fn deliver(
-    args: &Create,
-    context: &mut Context<'_>,
-    user: &User,
-    entry: &NewEntry,
-    password: &PlainPassword,
-) -> std::io::Result<()> {
-    if args.format == Some(CreateFormat::Json) {
-        let text = |bytes: &'_ [u8]| Value::Text(Cow::Owned(bytes.to_vec()));
-        let object = Value::Map(
-            [
-                ("user_id", Value::Int(user.id.0 as i64)),
-                ("user_login", text(&user.login)),
-                ("uuid", text(entry.uuid.as_bytes())),
-                ("app_id", text(&entry.app_id)),
-                ("name", text(&entry.name)),
-                ("password", Value::Text(Cow::Borrowed(password.expose().as_bytes()))),
-                ("created", Value::Int(entry.created)),
-                ("last_used", Value::Null),
-                ("last_ip", Value::Null),
-            ]
-            .map(|(key, value)| (Key::Text(Cow::Borrowed(key.as_bytes())), value))
-            .into(),
-        );
-        let text = Zeroizing::new(output::to_json(&object).unwrap_or_default());
-        context.out.secret_line("", &String::from_utf8_lossy(&text))?;
-    } else if args.porcelain {
+/// In WP-CLI's words.
+fn print(porcelain: bool, context: &mut Context<'_>, password: &PlainPassword) -> std::io::Result<()> {
+    if porcelain {
         context.out.secret_line("", password.expose())?;
     } else {
         context.out.success("Created application password.")?;

@@ -12,6 +12,7 @@ use crate::application_passwords::{Aftercare, ApplicationPasswords, Rules, Watch
 use crate::error::{Bytes, Error};
 use crate::object_cache::{ObjectCache, Plan};
 use crate::output::Output;
+use crate::sink::Sink;
 use crate::site::Site;
 use crate::store::{Autoload, Store, User, UserField, UserId};
 use crate::wordpress::cron;
@@ -31,6 +32,7 @@ pub mod man;
 pub mod record_usage;
 pub mod revoke_all;
 pub mod rows;
+pub mod sink_args;
 pub mod site;
 pub mod update;
 
@@ -202,6 +204,36 @@ impl Context<'_> {
             found.push(format!("its {option} is {}", if value.is_empty() { "not set" } else { &value }));
         }
         Err(Error::OtherSite { expected: expected.to_owned(), found: found.join(" and ") })
+    }
+
+    /// The site's address, for what hands a password over: the database's `home`, else its `siteurl`, else `--url`.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn site_url(&mut self) -> Result<Option<String>, Error> {
+        for option in ["home", "siteurl"] {
+            let value = self.store.option(option)?.and_then(|value| String::from_utf8(value).ok());
+            if let Some(value) = value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+            {
+                return Ok(Some(value));
+            }
+        }
+        Ok(self.site.url.clone())
+    }
+
+    /// Takes a new entry back whose password did not reach `sink`, and says so.
+    pub fn take_back(&mut self, user: &User, uuid: &str, sink: &Sink, reason: String) -> Error {
+        let done = sink.done();
+        match self.passwords().delete(user, &[uuid.as_bytes()]) {
+            Ok(_) => Error::NotDelivered { done, reason },
+            Err(cause) => Error::NotTakenBack {
+                done,
+                reason,
+                cause: cause.to_string(),
+                user: user.id.0,
+                uuid: uuid.to_owned(),
+            },
+        }
     }
 
     /// Asks a question that only `y` or `yes` affirms.

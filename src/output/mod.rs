@@ -252,12 +252,20 @@ impl<'w> Output<'w> {
     /// # Errors
     /// Stdout is closed or full: the secret did not arrive, or not whole.
     pub fn secret_line(&mut self, before: &str, secret: &str) -> io::Result<()> {
-        self.flush()?;
         let mut line = Zeroizing::new(Vec::with_capacity(before.len() + secret.len() + 1));
         line.extend_from_slice(before.as_bytes());
         line.extend_from_slice(secret.as_bytes());
         line.push(b'\n');
-        self.stdout.write_all(&line)?;
+        self.secret(&line)
+    }
+
+    /// Bytes that hold a secret, as they are: delivered before this returns, and no copy of them stays behind.
+    ///
+    /// # Errors
+    /// Stdout is closed or full: the secret did not arrive, or not whole.
+    pub fn secret(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.flush()?;
+        self.stdout.write_all(bytes)?;
         self.stdout.flush()
     }
 
