@@ -265,6 +265,45 @@ pub enum Error {
         /// The new entry's.
         uuid: String,
     },
+    /// The uuid is that of an entry whose place another one took.
+    #[error(
+        "This application password of user {user} was rotated at {at}: {by} took its place. Nothing was changed. Give that \
+         uuid to rotate it again, or --name."
+    )]
+    AlreadyRotated {
+        /// `5 (login)`.
+        user: String,
+        /// The uuid of the entry that took its place.
+        by: String,
+        /// A date.
+        at: String,
+    },
+    /// The site, or the database, does not take the new password; it was taken back before anybody had it.
+    #[error("The new password does not work: {reason}. It was taken back, and the old one was not touched.")]
+    NotAccepted {
+        /// A clause.
+        reason: String,
+    },
+    /// The new password works and was delivered; the old one works too.
+    #[error(
+        "The new password works and was {done}, but the old one could not be retired and works too: {cause} Run the same \
+         command again: it delivers another new password and retires both."
+    )]
+    NotRetired {
+        /// `written to standard output`.
+        done: String,
+        /// The sentence of what failed.
+        cause: String,
+    },
+    /// The old and the new entry went while the password was being delivered.
+    #[error(
+        "Somebody else revoked the application passwords of user {user} while the new one was being delivered. It does not \
+         work, and neither does the old one. Create another one if that was not meant."
+    )]
+    RevokedDuringRotation {
+        /// `5 (login)`.
+        user: String,
+    },
     /// `--expect-url`.
     #[error(
         "This database belongs to another site: --expect-url is {expected}, but {found}. Nothing was changed."
@@ -345,6 +384,10 @@ impl Error {
             | Self::BeingRotated { .. }
             | Self::NothingToAbort { .. }
             | Self::AlreadyDelivered { .. }
+            | Self::AlreadyRotated { .. }
+            | Self::NotAccepted { .. }
+            | Self::NotRetired { .. }
+            | Self::RevokedDuringRotation { .. }
             | Self::OtherSite { .. }
             | Self::Declined
             | Self::Site(_)

@@ -183,6 +183,33 @@ impl StoredList {
         free
     }
 
+    /// What [`ApplicationPasswords::retire_due`] would do.
+    pub fn due(&self, only: Option<&[u8]>, early: bool, now: i64) -> Due {
+        let mut due = Due::default();
+        for record in self.records() {
+            let Some(retire_at) = integer(&record, own::RETIRE_AT) else { continue };
+            let by = record.text(own::ROTATED_BY).unwrap_or_default();
+            if only.is_some_and(|only| !record.has_uuid(only) && *only != *by) {
+                continue;
+            }
+            if !early && retire_at > now {
+                due.next = Some(due.next.map_or(retire_at, |next: i64| next.min(retire_at)));
+            } else if self.count_of(&by) == 0 {
+                due.bereft.push(retired(&record));
+            } else {
+                due.retired.push(retired(&record));
+            }
+        }
+        due
+    }
+
+    /// The uuid of the entry that this one was made to replace, or replaced and that is still kept.
+    pub fn original_of(&self, uuid: &[u8]) -> Option<Vec<u8>> {
+        let record = self.records().find(|record| record.has_uuid(uuid))?;
+        let original = record.text(own::ROTATED_FROM)?;
+        (self.count_of(&original) > 0).then(|| original.into_owned())
+    }
+
     fn standing(&self, record: &Record<'_>) -> Standing {
         match self.replacement_of(record) {
             Some((by, retire_at)) => Standing::Done {
@@ -283,26 +310,14 @@ impl ApplicationPasswords<'_> {
         let mut all = Due::default();
         let mut apply = |list: &StoredList, document: &mut Document| {
             let mut change = Change { user, document, changed: false };
-            all.bereft.clear();
-            all.next = None;
-            for record in list.records() {
-                let Some(retire_at) = integer(&record, own::RETIRE_AT) else { continue };
-                let uuid = record.text(item::UUID).unwrap_or_default();
-                let by = record.text(own::ROTATED_BY).unwrap_or_default();
-                if only.is_some_and(|only| *only != *uuid && *only != *by) {
-                    continue;
-                }
-                if !early && retire_at > now {
-                    all.next = Some(all.next.map_or(retire_at, |next: i64| next.min(retire_at)));
-                } else if list.count_of(&by) == 0 {
-                    all.bereft.push(retired(&record));
-                } else {
-                    if !all.retired.iter().any(|known| known.uuid == *uuid) {
-                        all.retired.push(retired(&record));
-                    }
-                    change.retire(&uuid, Retire::Now, &by)?;
+            let due = list.due(only, early, now);
+            for retired in &due.retired {
+                change.remove(&retired.uuid)?;
+                if !all.retired.contains(retired) {
+                    all.retired.push(retired.clone());
                 }
             }
+            (all.bereft, all.next) = (due.bereft, due.next);
             change.settle_names(list)?;
             Ok(if change.changed { Edit::Save(()) } else { Edit::Keep(()) })
         };

@@ -18,6 +18,7 @@ use crate::commands::list::List;
 use crate::commands::man::Man;
 use crate::commands::record_usage::RecordUsage;
 use crate::commands::revoke_all::RevokeAll;
+use crate::commands::rotate::Rotate;
 use crate::commands::site::ShowSite;
 use crate::commands::update::Update;
 use crate::secret::DatabaseUrl;
@@ -31,7 +32,7 @@ use crate::secret::DatabaseUrl;
     long_about = "Manage WordPress application passwords straight on the site's database (MySQL, MariaDB, or the \
                   SQLite file of the SQLite integration), without PHP. The verbs of `wp user \
                   application-password` take the same arguments and print the same bytes.",
-    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run.",
+    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run; 3 some of several failed; 4 \"no\" from `verify` and `identify`.",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -219,6 +220,8 @@ pub enum Verb {
     Delete(Delete),
     /// Revoke all application passwords of a user, and say how many
     RevokeAll(RevokeAll),
+    /// Give an integration a new password, and retire the old one when the new one was delivered
+    Rotate(Box<Rotate>),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell

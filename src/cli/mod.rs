@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches};
@@ -425,6 +424,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::RecordUsage(args) => commands::record_usage::run(args, context),
             Verb::Delete(args) => commands::delete::run(args, context),
             Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
+            Verb::Rotate(args) => commands::rotate::run(args, context),
             Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) => Ok(Outcome::Done),
         }
     })
@@ -524,7 +524,7 @@ fn with_site<T>(
         store: store.as_mut(),
         out,
         site: &site,
-        now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64),
+        now: commands::unix_now(),
         cache: object_cache(global, place, &site)?,
         after_write: global.after_write.clone().map(commands::after_write::command),
         watch: match (global.confirm, global.no_confirm) {

@@ -160,7 +160,11 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
 }
 
 /// In WP-CLI's words.
-fn print(porcelain: bool, context: &mut Context<'_>, password: &PlainPassword) -> std::io::Result<()> {
+pub(super) fn print(
+    porcelain: bool,
+    context: &mut Context<'_>,
+    password: &PlainPassword,
+) -> std::io::Result<()> {
     if porcelain {
         context.out.secret_line("", password.expose())?;
     } else {

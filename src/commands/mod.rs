@@ -7,6 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::BufRead;
 use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::application_passwords::{Aftercare, ApplicationPasswords, Rules, Watch};
 use crate::error::{Bytes, Error};
@@ -25,12 +26,15 @@ pub mod after_write;
 pub mod completions;
 pub mod create;
 pub mod delete;
+pub mod duration;
 pub mod exists;
 pub mod get;
 pub mod list;
 pub mod man;
 pub mod record_usage;
+pub mod replacement;
 pub mod revoke_all;
+pub mod rotate;
 pub mod rows;
 pub mod sink_args;
 pub mod site;
@@ -45,6 +49,10 @@ pub enum Outcome {
     No,
     /// `--dry-run` found something to change.
     Pending,
+    /// Of several, some could not be done.
+    SomeFailed,
+    /// The answer is no, and it is certain (`verify`, `identify`): an outage never reads as this.
+    Negative,
 }
 
 impl Outcome {
@@ -54,6 +62,8 @@ impl Outcome {
             Self::Done => ExitCode::SUCCESS,
             Self::No => ExitCode::from(1),
             Self::Pending => ExitCode::from(2),
+            Self::SomeFailed => ExitCode::from(3),
+            Self::Negative => ExitCode::from(4),
         }
     }
 }
@@ -402,6 +412,11 @@ pub enum Cache {
         /// The command that flushes it.
         flush: String,
     },
+}
+
+/// The time now, in Unix seconds, UTC.
+pub fn unix_now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 /// What the last update check and the layout of the database say of a site's version.

@@ -1,0 +1,346 @@
+//! A new password that is delivered before it counts: what `rotate` and `ensure` have in common.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::create::{Hashing, print};
+use super::sink_args::SinkArgs;
+use super::{Context, duration, rules, unix_now};
+use crate::application_passwords::{NewEntry, Retire, Retired, Run, Successor, named};
+use crate::error::Error;
+use crate::live::{self, Answer};
+use crate::secret::PlainPassword;
+use crate::sink::{Delivery, SinkError};
+use crate::store::User;
+use crate::wordpress::version::Evidence;
+use crate::wordpress::{generate, password_hash};
+
+/// How long the site may take to answer whether it accepts the new password.
+const LIVE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How a new password takes the place of an old one.
+#[derive(Debug, Args, Clone)]
+pub struct Replacing {
+    /// Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered
+    #[arg(long, value_name = "time", value_parser = duration::parse)]
+    pub overlap: Option<Duration>,
+
+    /// Require that the site at this address accepts the new password before it is delivered (default: the site's
+    /// own address, where it can be reached over HTTPS)
+    #[arg(long, value_name = "url", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub live: Option<String>,
+
+    /// Check the new password against the database only
+    #[arg(long, conflicts_with = "live")]
+    pub no_live: bool,
+
+    /// Output just the new password
+    #[arg(long)]
+    pub porcelain: bool,
+
+    /// How it is hashed.
+    #[command(flatten)]
+    pub hashing: Hashing,
+
+    /// Where it goes.
+    #[command(flatten)]
+    pub sink: SinkArgs,
+}
+
+/// What is to be made.
+pub struct Wanted<'a> {
+    /// As stored.
+    pub name: &'a [u8],
+    /// As stored.
+    pub app_id: &'a [u8],
+    /// The uuid of the entry whose place it takes.
+    pub of: Option<&'a [u8]>,
+    /// Refuse a name that the user already has, whatever WordPress thinks of it.
+    pub only_one: bool,
+}
+
+/// What was made.
+pub struct Made {
+    /// The new entry's.
+    pub uuid: String,
+    /// What it replaced.
+    pub retired: Vec<Retired>,
+    /// Until when that is kept, in Unix seconds, UTC; `None`: it is gone.
+    pub retire_at: Option<i64>,
+    /// What the site itself said of the new password: the address.
+    pub accepted_at: Option<String>,
+    /// Why WordPress may not see it yet: a clause.
+    pub trouble: Option<String>,
+    /// Where the password is now: `written to /etc/app/password`. `None`: on standard output.
+    pub delivered: Option<String>,
+    /// Standard output holds the password and nothing else.
+    pub stdout_is_taken: bool,
+}
+
+impl Replacing {
+    /// The same with the placeholders of `--out-file` filled in.
+    pub fn filled_in(&self, user: &User, name: &[u8], app_id: &[u8], old_uuid: &[u8]) -> Self {
+        let mut filled = self.clone();
+        if let Some(path) = &self.sink.out_file {
+            let mut text = path.to_string_lossy().into_owned();
+            for (placeholder, value) in [
+                ("{user}", user.login.as_slice()),
+                ("{user_id}", user.id.to_string().as_bytes()),
+                ("{name}", name),
+                ("{app_id}", app_id),
+                ("{uuid}", old_uuid),
+            ] {
+                text = text.replace(placeholder, &file_name(value));
+            }
+            filled.sink.out_file = Some(PathBuf::from(text));
+        }
+        filled
+    }
+
+    /// Whether `--out-file` names another file for each entry.
+    pub fn has_placeholder(&self) -> bool {
+        self.sink.out_file.as_ref().is_none_or(|path| {
+            let text = path.to_string_lossy();
+            ["{user}", "{user_id}", "{name}", "{app_id}", "{uuid}"].iter().any(|name| text.contains(name))
+        })
+    }
+}
+
+/// Names come from whoever asks for an authorization: no part of one leads to another folder.
+fn file_name(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let safe =
+        |c: char| if c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | '+') { c } else { '_' };
+    let name: String = text.chars().map(safe).collect();
+    match name.strip_prefix('.') {
+        Some(rest) => format!("_{rest}"),
+        None if name.is_empty() => "_".into(),
+        None => name,
+    }
+}
+
+/// Makes the entry, checks it, delivers its password and lets it take the other one's place.
+///
+/// # Errors
+/// Whatever fails before the password was delivered: the new entry is taken back then, and the old one is as it was.
+/// [`Error::NotRetired`] when the old one could not be retired.
+pub fn replace(
+    context: &mut Context<'_>,
+    args: &Replacing,
+    user: &User,
+    wanted: &Wanted<'_>,
+) -> Result<Made, Error> {
+    let mut sink = args.sink.sink()?;
+    if args.porcelain && !sink.is_stdout() {
+        return Err(SinkError::new(
+            "--porcelain prints the password on standard output, and it was asked for elsewhere: leave one away",
+        )
+        .into());
+    }
+    context.prepare_addition()?;
+    if context.stdout_closed && sink.is_stdout() {
+        return Err(Error::StdoutClosed);
+    }
+    let evidence = context.evidence()?;
+    let mut rules = rules(&evidence);
+    let scheme = args.hashing.scheme(&evidence)?;
+    let site_url = context.site_url()?;
+
+    let mut rng = rand::rng();
+    let password = generate::application_password(&mut rng);
+    let hash = password_hash::hash(scheme, &password, args.hashing.bcrypt_cost, &mut rng)
+        .map_err(|error| Error::Scheme(error.to_string()))?;
+    let mut entry = NewEntry {
+        name: wanted.name.to_vec(),
+        app_id: wanted.app_id.to_vec(),
+        password: hash.as_str().as_bytes().to_vec(),
+        uuid: generate::uuid4(&mut rng),
+        created: context.now,
+        successor: Some(Successor {
+            of: wanted.of.map(<[u8]>::to_vec),
+            final_name: None,
+            run: Run::current(context.now),
+        }),
+    };
+    let (user_id, user_login) = (user.id.0, user.login.as_slice());
+    let deliverable = |entry: &NewEntry, work: &mut dyn FnMut(&Delivery<'_>) -> Result<(), SinkError>| {
+        work(&Delivery {
+            password: &password,
+            user_id,
+            user_login,
+            uuid: &entry.uuid,
+            name: wanted.name,
+            app_id: wanted.app_id,
+            created: entry.created,
+            site_url: site_url.as_deref(),
+        })
+    };
+    deliverable(&entry, &mut |delivery| sink.check(delivery))?;
+
+    if wanted.of.is_some() && rules.unique_names {
+        // WordPress 5.7 to 6.6: the name is free when the old entry is gone.
+        let free = context.passwords().read(user.id)?.free_name(wanted.name);
+        entry.name = free;
+        if let Some(successor) = &mut entry.successor {
+            successor.final_name = Some(wanted.name.to_vec());
+        }
+    }
+    rules.unique_names |= wanted.only_one;
+    let mut passwords = context.passwords();
+    passwords.create(user, &mut entry, rules)?;
+    let concerns = passwords.take_concerns();
+    context.warn_of(concerns);
+
+    let check = check(context, args, user, &entry, &password, &evidence, site_url.as_deref());
+    let (accepted_at, own_check) = match check {
+        Ok(checked) => checked,
+        Err(reason) => return Err(give_up(context, user, &entry, reason)),
+    };
+
+    let delivered = if sink.is_default() {
+        print(args.porcelain, context, &password).map_err(|error| error.to_string())
+    } else {
+        deliverable(&entry, &mut |delivery| sink.deliver(delivery, context.out))
+            .map_err(|error| error.to_string())
+    };
+    if let Err(reason) = delivered {
+        return Err(context.take_back(user, &entry.uuid, &sink, reason));
+    }
+
+    let now = unix_now();
+    let retire_at = args.overlap.map(|overlap| now.saturating_add(overlap.as_secs() as i64));
+    let retire = retire_at.map_or(Retire::Now, Retire::At);
+    let mut passwords = context.passwords();
+    let retired = passwords.take_over(user, &entry, retire, own_check, now).map_err(|cause| match cause {
+        Error::RevokedMeanwhile => Error::RevokedDuringRotation { user: named(user) },
+        cause => Error::NotRetired { done: sink.done(), cause: cause.to_string() },
+    })?;
+    let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
+    context.warn_of(notes);
+    Ok(Made {
+        uuid: entry.uuid,
+        retired,
+        retire_at,
+        accepted_at,
+        trouble,
+        delivered: (!sink.is_stdout()).then(|| sink.done()),
+        stdout_is_taken: sink.is_stdout() && (args.porcelain || !sink.is_default()),
+    })
+}
+
+/// Where the site itself accepted the password, and from when to when it was asked.
+type Checked = (Option<String>, Option<(i64, i64)>);
+
+/// Whether the new password works: by the database, and by the site itself where it can be asked.
+fn check(
+    context: &mut Context<'_>,
+    args: &Replacing,
+    user: &User,
+    entry: &NewEntry,
+    password: &PlainPassword,
+    evidence: &Evidence,
+    site_url: Option<&str>,
+) -> Result<Checked, String> {
+    let stripped = generate::strip_for_check(password.expose().as_bytes());
+    let list = context.passwords().read(user.id).map_err(|error| error.to_string())?;
+    let found = list.find_password(&stripped, evidence.era());
+    if found.failure.is_some() {
+        return Err(
+            "WordPress fails on another item of this user's list, so that no password works: see list".into(),
+        );
+    }
+    if !found.entry.is_some_and(|found| found.record.has_uuid(entry.uuid.as_bytes())) {
+        return Err("it is not in the database any more".into());
+    }
+    let own_address = site_url.filter(|url| can_be_asked(url));
+    let (address, required) = match (&args.live, own_address) {
+        (Some(url), _) if !url.is_empty() => (url.as_str(), true),
+        (Some(_), _) => (site_url.ok_or("the database holds no address of the site: give --live=URL")?, true),
+        (None, Some(url)) if !args.no_live => (url, false),
+        (None, _) => return Ok((None, None)),
+    };
+    let login = String::from_utf8(user.login.clone());
+    let from = unix_now() - 1;
+    let answer = match &login {
+        Ok(login) => {
+            let request =
+                live::Request { site_url: address, login, password, xmlrpc: None, timeout: LIVE_TIMEOUT };
+            live::check(&request).rest.knowing_in_use(true)
+        }
+        Err(_) => Answer::NotTold(live::Reason::Login),
+    };
+    let own_check = Some((from, unix_now() + 1));
+    match answer {
+        Answer::Accepted(_) => Ok((Some(address.to_owned()), own_check)),
+        // The site was not named, and it may be that only this machine cannot ask it. A site that knows the user and
+        // says that the password is wrong is another matter.
+        Answer::NotTold(reason) if !required => {
+            context.out.warning(format!(
+                "Whether the site accepts the new password could not be seen at {address}: {reason}. It was checked \
+                 against the database only (--no-live: always)."
+            ));
+            Ok((None, own_check))
+        }
+        Answer::Refused(reason) | Answer::NotTold(reason) => Err(format!(
+            "the site does not accept it at {address}: {reason}{}",
+            if required { "" } else { ". If that is not this database's site, use --no-live" }
+        )),
+    }
+}
+
+/// Whether credentials may be sent there without anybody asking for it.
+fn can_be_asked(url: &str) -> bool {
+    let lower = url.to_ascii_lowercase();
+    let host = |rest: &str| rest.split(['/', '?', '#']).next().unwrap_or_default().to_owned();
+    if let Some(rest) = lower.strip_prefix("https://") {
+        // Names that can never be anybody's: RFC 2606.
+        return ![".invalid", ".example", ".test"].iter().any(|end| host(rest).ends_with(end));
+    }
+    lower.strip_prefix("http://").is_some_and(|rest| {
+        let host = host(rest);
+        let name =
+            host.rsplit_once(':').filter(|_| !host.ends_with(']')).map_or(host.as_str(), |(name, _)| name);
+        name == "localhost"
+            || name == "[::1]"
+            || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+    })
+}
+
+/// Takes the new entry back before anybody has its password.
+fn give_up(context: &mut Context<'_>, user: &User, entry: &NewEntry, reason: String) -> Error {
+    match context.passwords().delete(user, &[entry.uuid.as_bytes()]) {
+        Ok(_) => Error::NotAccepted { reason },
+        Err(cause) => Error::LeftBehind {
+            cause: format!(
+                "the new password was not accepted ({reason}), and taking it back failed: {cause}"
+            ),
+            user: user.id.0,
+            uuid: entry.uuid.clone(),
+        },
+    }
+}
+
+/// `2026-11-25 23:37:04 UTC`
+pub fn date(seconds: i64) -> String {
+    Timestamp::from_second(seconds).map_or_else(
+        |_| format!("{seconds} (Unix time)"),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+    )
+}
+
+/// `last used 2026-11-25 10:00:00 UTC`, with what WordPress does not note.
+pub fn last_use(retired: &Retired) -> String {
+    match retired.last_used {
+        Some(seconds) => format!("last use noted {}; WordPress notes one a day", date(seconds)),
+        None => "never used".into(),
+    }
+}
+
+/// The path that a file sink writes to, for telling two of them apart.
+pub fn out_file(args: &Replacing) -> Option<OsString> {
+    args.sink.out_file.as_ref().map(|path| path.clone().into_os_string())
+}
