@@ -203,6 +203,14 @@ impl StoredList {
         due
     }
 
+    /// The name of the entry with this uuid; empty if there is none.
+    pub fn name_of(&self, uuid: &[u8]) -> Vec<u8> {
+        self.records()
+            .find(|record| record.has_uuid(uuid))
+            .map(|record| rotatable(&record).name)
+            .unwrap_or_default()
+    }
+
     /// The uuid of the entry that this one was made to replace, or replaced and that is still kept.
     pub fn original_of(&self, uuid: &[u8]) -> Option<Vec<u8>> {
         let record = self.records().find(|record| record.has_uuid(uuid))?;

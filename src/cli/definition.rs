@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::commands::completions::Completions;
 use crate::commands::create::Create;
 use crate::commands::delete::Delete;
+use crate::commands::ensure::Ensure;
 use crate::commands::exists::Exists;
 use crate::commands::get::Get;
 use crate::commands::list::List;
@@ -222,6 +223,8 @@ pub enum Verb {
     RevokeAll(RevokeAll),
     /// Give an integration a new password, and retire the old one when the new one was delivered
     Rotate(Box<Rotate>),
+    /// Create an application password unless there is one of that name; rotate it when it is too old
+    Ensure(Box<Ensure>),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell

@@ -424,6 +424,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::RecordUsage(args) => commands::record_usage::run(args, context),
             Verb::Delete(args) => commands::delete::run(args, context),
             Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
+            Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
             Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) => Ok(Outcome::Done),
         }

@@ -27,6 +27,7 @@ pub mod completions;
 pub mod create;
 pub mod delete;
 pub mod duration;
+pub mod ensure;
 pub mod exists;
 pub mod get;
 pub mod list;

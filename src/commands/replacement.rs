@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::create::{Hashing, print};
 use super::sink_args::SinkArgs;
@@ -13,6 +14,7 @@ use super::{Context, duration, rules, unix_now};
 use crate::application_passwords::{NewEntry, Retire, Retired, Run, Successor, named};
 use crate::error::Error;
 use crate::live::{self, Answer};
+use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
 use crate::sink::{Delivery, SinkError};
 use crate::store::User;
@@ -42,6 +44,10 @@ pub struct Replacing {
     #[arg(long)]
     pub porcelain: bool,
 
+    /// Report what was done as one JSON object, with the password in it if it goes to standard output
+    #[arg(long, conflicts_with_all = ["porcelain", "format"])]
+    pub json: bool,
+
     /// How it is hashed.
     #[command(flatten)]
     pub hashing: Hashing,
@@ -61,6 +67,8 @@ pub struct Wanted<'a> {
     pub of: Option<&'a [u8]>,
     /// Refuse a name that the user already has, whatever WordPress thinks of it.
     pub only_one: bool,
+    /// What the report calls it: `created`, `rotated`.
+    pub action: &'static str,
 }
 
 /// What was made.
@@ -201,7 +209,22 @@ pub fn replace(
         Err(reason) => return Err(give_up(context, user, &entry, reason)),
     };
 
-    let delivered = if sink.is_default() {
+    let retire_at = args.overlap.filter(|_| wanted.of.is_some());
+    let retire_at = retire_at.map(|overlap| unix_now().saturating_add(overlap.as_secs() as i64));
+    let mut report = Report {
+        changed: true,
+        action: wanted.action,
+        user,
+        name: wanted.name,
+        uuid: entry.uuid.as_bytes(),
+        replaces: wanted.of,
+        retire_at,
+        password: None,
+    };
+    let delivered = if sink.is_default() && args.json {
+        report.password = Some(&password);
+        report.print(context).map_err(|error| error.to_string())
+    } else if sink.is_default() {
         print(args.porcelain, context, &password).map_err(|error| error.to_string())
     } else {
         deliverable(&entry, &mut |delivery| sink.deliver(delivery, context.out))
@@ -211,16 +234,18 @@ pub fn replace(
         return Err(context.take_back(user, &entry.uuid, &sink, reason));
     }
 
-    let now = unix_now();
-    let retire_at = args.overlap.map(|overlap| now.saturating_add(overlap.as_secs() as i64));
     let retire = retire_at.map_or(Retire::Now, Retire::At);
     let mut passwords = context.passwords();
-    let retired = passwords.take_over(user, &entry, retire, own_check, now).map_err(|cause| match cause {
-        Error::RevokedMeanwhile => Error::RevokedDuringRotation { user: named(user) },
-        cause => Error::NotRetired { done: sink.done(), cause: cause.to_string() },
-    })?;
+    let retired =
+        passwords.take_over(user, &entry, retire, own_check, unix_now()).map_err(|cause| match cause {
+            Error::RevokedMeanwhile => Error::RevokedDuringRotation { user: named(user) },
+            cause => Error::NotRetired { done: sink.done(), cause: cause.to_string() },
+        })?;
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
+    if args.json && !sink.is_stdout() && trouble.is_none() {
+        report.print(context)?;
+    }
     Ok(Made {
         uuid: entry.uuid,
         retired,
@@ -228,8 +253,56 @@ pub fn replace(
         accepted_at,
         trouble,
         delivered: (!sink.is_stdout()).then(|| sink.done()),
-        stdout_is_taken: sink.is_stdout() && (args.porcelain || !sink.is_default()),
+        stdout_is_taken: args.json || (sink.is_stdout() && (args.porcelain || !sink.is_default())),
     })
+}
+
+/// What was done, for programs.
+pub struct Report<'a> {
+    /// Whether anything was changed.
+    pub changed: bool,
+    /// `created`, `rotated`, `none`.
+    pub action: &'a str,
+    /// Whose it is.
+    pub user: &'a User,
+    /// The name of the entry.
+    pub name: &'a [u8],
+    /// The uuid of the entry that is in service now.
+    pub uuid: &'a [u8],
+    /// The uuid of the entry whose place it took.
+    pub replaces: Option<&'a [u8]>,
+    /// Until when that is kept, in Unix seconds, UTC.
+    pub retire_at: Option<i64>,
+    /// The plaintext, where standard output is its way out.
+    pub password: Option<&'a PlainPassword>,
+}
+
+impl Report<'_> {
+    /// One line of JSON on standard output, delivered when this returns.
+    ///
+    /// # Errors
+    /// Standard output is closed or full.
+    pub fn print(&self, context: &mut Context<'_>) -> std::io::Result<()> {
+        let optional =
+            |text: Option<&'_ [u8]>| text.map_or(Value::Null, |text| Value::Text(text.to_vec().into()));
+        let mut fields = vec![
+            ("status", Value::text(if self.changed { "changed" } else { "ok" })),
+            ("action", Value::text(self.action)),
+            ("user_id", Value::Int(self.user.id.0 as i64)),
+            ("user_login", Value::text(&self.user.login)),
+            ("name", Value::text(self.name)),
+            ("uuid", Value::text(self.uuid)),
+            ("replaces", optional(self.replaces)),
+            ("retire_at", self.retire_at.map_or(Value::Null, Value::Int)),
+        ];
+        if let Some(password) = self.password {
+            fields.push(("password", Value::text(password.expose())));
+        }
+        let object =
+            fields.into_iter().map(|(key, value)| (Key::Text(key.as_bytes().into()), value)).collect();
+        let line = Zeroizing::new(output::to_json(&Value::Map(object)).unwrap_or_default());
+        context.out.secret(&Zeroizing::new([line.as_slice(), b"\n"].concat()))
+    }
 }
 
 /// Where the site itself accepted the password, and from when to when it was asked.

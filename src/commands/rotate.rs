@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::replacement::{self, Made, Replacing, Wanted, date, last_use};
+use super::replacement::{self, Made, Replacing, Report, Wanted, date, last_use};
 use super::{Context, Outcome, duration};
 use crate::application_passwords::{Due, Retired, Rotatable, Run, Standing, StoredList, Which, named};
 use crate::error::Error;
@@ -47,7 +47,7 @@ pub struct Rotate {
     pub app_id: Option<OsString>,
 
     /// Revoke old passwords whose overlap is over: of all users, of one, or the one that is named
-    #[arg(long, conflicts_with_all = ["all_of", "older_than", "app_id", "abort", "overlap", "live", "no_live", "porcelain"])]
+    #[arg(long, conflicts_with_all = ["all_of", "older_than", "app_id", "abort", "overlap", "live", "no_live", "porcelain", "json"])]
     pub finish: bool,
 
     /// With --finish, also those whose overlap is not over
@@ -55,7 +55,7 @@ pub struct Rotate {
     pub now: bool,
 
     /// Undo a rotation that did not end: the new password goes, the old one stays
-    #[arg(long, conflicts_with_all = ["all_of", "older_than", "app_id", "overlap", "live", "no_live", "porcelain"])]
+    #[arg(long, conflicts_with_all = ["all_of", "older_than", "app_id", "overlap", "live", "no_live", "porcelain", "json"])]
     pub abort: bool,
 
     /// Don't ask; --abort also where the new password was delivered, several also beyond one user
@@ -98,17 +98,36 @@ pub fn run(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
             rotate_one(context, &args.replacing, &user, &old)?;
         }
         Standing::Done { by, at, retire_at } => {
-            let by = String::from_utf8_lossy(&by).into_owned();
             if context.now.saturating_sub(at) > SAME_RUN {
-                return Err(Error::AlreadyRotated { user: named(&user), by, at: date(at) });
+                return Err(Error::AlreadyRotated { user: named(&user), by: text(&by), at: date(at) });
+            }
+            if args.replacing.json {
+                let replaces = match which {
+                    Which::Uuid(uuid) => Some(uuid),
+                    Which::Name(_) => None,
+                };
+                let name = list.name_of(&by);
+                Report {
+                    changed: false,
+                    action: "none",
+                    user: &user,
+                    name: &name,
+                    uuid: &by,
+                    replaces,
+                    retire_at,
+                    password: None,
+                }
+                .print(context)?;
+                return Ok(Outcome::Done);
             }
             let kept = retire_at
                 .map_or_else(String::new, |at| format!(", and the old one works until {}", date(at)));
             context.out.success(format!(
-                "This application password of user {} was rotated at {}: {by} took its place{kept}. Nothing is left to \
+                "This application password of user {} was rotated at {}: {} took its place{kept}. Nothing is left to \
                  do.",
                 named(&user),
-                date(at)
+                date(at),
+                text(&by)
             ))?;
         }
     }
@@ -139,7 +158,13 @@ fn rotate_one(
     old: &Rotatable,
 ) -> Result<(), Error> {
     let replacing = replacing.filled_in(user, &old.name, &old.app_id, &old.uuid);
-    let wanted = Wanted { name: &old.name, app_id: &old.app_id, of: Some(&old.uuid), only_one: false };
+    let wanted = Wanted {
+        name: &old.name,
+        app_id: &old.app_id,
+        of: Some(&old.uuid),
+        only_one: false,
+        action: "rotated",
+    };
     let made = replacement::replace(context, &replacing, user, &wanted)?;
     tell(context, user, old, &made)
 }

@@ -83,6 +83,12 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 impl SinkArgs {
+    /// Whether standard output is to hold the password in some form and nothing else.
+    pub fn has_form(&self) -> bool {
+        let elsewhere = self.out_file.is_some() || self.out_fd.is_some() || self.exec.is_some();
+        !elsewhere && (self.format.is_some() || !self.encrypt_to.is_empty() || self.seal_to.is_some())
+    }
+
     /// The sink that is meant. Recipients are read, nothing else is touched yet.
     ///
     /// # Errors
