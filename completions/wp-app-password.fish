@@ -60,16 +60,34 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "upd
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "record-usage" -d 'Record usage of an application password'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "delete" -d 'Revoke some or all of a user\'s application passwords'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "revoke-all" -d 'Revoke all application passwords of a user, and say how many'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "rotate" -d 'Give an integration a new password, and retire the old one when the new one was delivered'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "ensure" -d 'Create an application password unless there is one of that name; rotate it when it is too old'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "site" -d 'Show which site, database and version were found, and where each setting came from'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "man" -d 'Print a manual page'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l app-id -d 'Application ID to attribute to the application password' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l format -d 'Print the password with all other fields' -r -f -a "json\t'One JSON object'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l hash -d 'How to hash the password' -r -f -a "auto\t'What this site\'s WordPress would write, bcrypt where its version is unknown (default)'
 bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
 generic\t'BLAKE2b, WordPress 6.8 and newer only'
 phpass\t'MD5-based, accepted by every WordPress since 5.6'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l bcrypt-cost -d 'Cost of bcrypt: each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
+json\t'One JSON object with all fields'
+env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
+netrc\t'A line for ~/.netrc, with the site\'s host and the login'
+curl\t'A configuration for curl -K, with login and password'
+k8s-secret\t'A Kubernetes Secret with login and password'
+docker-secret\t'The password without a line end'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l out-file -d 'Write the password to this file, which is replaced whole' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l set-key -d 'Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l mode -d 'Mode of --out-file, in octal (default: 0600, or that of the existing file)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l out-fd -d 'Write the password to this file descriptor, which the caller opened' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l exec -d 'Run this in a shell with the password on its standard input; its exit code decides' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l encrypt-to -d 'Encrypt for an age or SSH public key, or for those in a file (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l seal-to -d 'Encrypt into a sealed box for this base64 public key, as APIs for a forge\'s secrets want it' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l var -d 'What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l username -d 'Login to write where a format has one (default: the user\'s)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l secret-name -d 'Name of the object with --format=k8s-secret (default: wp-app-password)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
@@ -86,6 +104,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l porcelain -d 'Output just the new password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l force -d 'Write --out-file even where everybody may replace files of its folder'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l with-user -d 'With --format=env, add lines for the login and the site\'s address'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
@@ -321,6 +341,130 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l name -d 'The application password of this name, if there is only one' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l all-of -d 'All of this user\'s' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l older-than -d 'Those that were created longer ago than this (90d): of the user, or of all users' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l app-id -d 'Those of this application: of the user, or of all users' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l overlap -d 'Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l live -d 'Require that the site at this address accepts the new password before it is delivered (default: the site\'s own address, where it can be reached over HTTPS)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l hash -d 'How to hash the password' -r -f -a "auto\t'What this site\'s WordPress would write, bcrypt where its version is unknown (default)'
+bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
+generic\t'BLAKE2b, WordPress 6.8 and newer only'
+phpass\t'MD5-based, accepted by every WordPress since 5.6'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l bcrypt-cost -d 'Cost of bcrypt: each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
+json\t'One JSON object with all fields'
+env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
+netrc\t'A line for ~/.netrc, with the site\'s host and the login'
+curl\t'A configuration for curl -K, with login and password'
+k8s-secret\t'A Kubernetes Secret with login and password'
+docker-secret\t'The password without a line end'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l out-file -d 'Write the password to this file, which is replaced whole' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l set-key -d 'Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l mode -d 'Mode of --out-file, in octal (default: 0600, or that of the existing file)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l out-fd -d 'Write the password to this file descriptor, which the caller opened' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l exec -d 'Run this in a shell with the password on its standard input; its exit code decides' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l encrypt-to -d 'Encrypt for an age or SSH public key, or for those in a file (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l seal-to -d 'Encrypt into a sealed box for this base64 public key, as APIs for a forge\'s secrets want it' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l var -d 'What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l username -d 'Login to write where a format has one (default: the user\'s)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l secret-name -d 'Name of the object with --format=k8s-secret (default: wp-app-password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l finish -d 'Revoke old passwords whose overlap is over: of all users, of one, or the one that is named'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l now -d 'With --finish, also those whose overlap is not over'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l abort -d 'Undo a rotation that did not end: the new password goes, the old one stays'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -s y -l yes -d 'Don\'t ask; --abort also where the new password was delivered, several also beyond one user'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l dry-run -d 'Show what would be rotated and change nothing (exit code 2 if anything would)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l no-live -d 'Check the new password against the database only'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l porcelain -d 'Output just the new password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l json -d 'Report what was done as one JSON object, with the password in it if it goes to standard output'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l force -d 'Write --out-file even where everybody may replace files of its folder'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l with-user -d 'With --format=env, add lines for the login and the site\'s address'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l app-id -d 'Application ID to attribute to a new application password' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l max-age -d 'Rotate it when it was created longer ago than this (90d)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l overlap -d 'Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l live -d 'Require that the site at this address accepts the new password before it is delivered (default: the site\'s own address, where it can be reached over HTTPS)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l hash -d 'How to hash the password' -r -f -a "auto\t'What this site\'s WordPress would write, bcrypt where its version is unknown (default)'
+bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
+generic\t'BLAKE2b, WordPress 6.8 and newer only'
+phpass\t'MD5-based, accepted by every WordPress since 5.6'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l bcrypt-cost -d 'Cost of bcrypt: each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
+json\t'One JSON object with all fields'
+env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
+netrc\t'A line for ~/.netrc, with the site\'s host and the login'
+curl\t'A configuration for curl -K, with login and password'
+k8s-secret\t'A Kubernetes Secret with login and password'
+docker-secret\t'The password without a line end'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l out-file -d 'Write the password to this file, which is replaced whole' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l set-key -d 'Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l mode -d 'Mode of --out-file, in octal (default: 0600, or that of the existing file)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l out-fd -d 'Write the password to this file descriptor, which the caller opened' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l exec -d 'Run this in a shell with the password on its standard input; its exit code decides' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l encrypt-to -d 'Encrypt for an age or SSH public key, or for those in a file (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l seal-to -d 'Encrypt into a sealed box for this base64 public key, as APIs for a forge\'s secrets want it' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l var -d 'What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l username -d 'Login to write where a format has one (default: the user\'s)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l secret-name -d 'Name of the object with --format=k8s-secret (default: wp-app-password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l no-live -d 'Check the new password against the database only'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l porcelain -d 'Output just the new password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l json -d 'Report what was done as one JSON object, with the password in it if it goes to standard output'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l force -d 'Write --out-file even where everybody may replace files of its folder'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l with-user -d 'With --format=env, add lines for the login and the site\'s address'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 json\t''
 yaml\t''"

@@ -32,21 +32,33 @@ module completions {
     --version(-V)             # Print version
   ]
 
-  def "nu-complete wp-app-password create format" [] {
-    [ "json" ]
-  }
-
   def "nu-complete wp-app-password create hash" [] {
     [ "auto" "bcrypt" "generic" "phpass" ]
+  }
+
+  def "nu-complete wp-app-password create format" [] {
+    [ "plain" "json" "env" "netrc" "curl" "k8s-secret" "docker-secret" ]
   }
 
   # Create a new application password
   export extern "wp-app-password create" [
     --app-id: string          # Application ID to attribute to the application password
     --porcelain               # Output just the new password
-    --format: string@"nu-complete wp-app-password create format" # Print the password with all other fields
     --hash: string@"nu-complete wp-app-password create hash" # How to hash the password
     --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
+    --format: string@"nu-complete wp-app-password create format" # Form in which the password is written
+    --out-file: path          # Write the password to this file, which is replaced whole
+    --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
+    --mode: string            # Mode of --out-file, in octal (default: 0600, or that of the existing file)
+    --force                   # Write --out-file even where everybody may replace files of its folder
+    --out-fd: string          # Write the password to this file descriptor, which the caller opened
+    --exec: string            # Run this in a shell with the password on its standard input; its exit code decides
+    --encrypt-to: string      # Encrypt for an age or SSH public key, or for those in a file (repeatable)
+    --seal-to: string         # Encrypt into a sealed box for this base64 public key, as APIs for a forge's secrets want it
+    --var: string             # What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)
+    --with-user               # With --format=env, add lines for the login and the site's address
+    --username: string        # Login to write where a format has one (default: the user's)
+    --secret-name: string     # Name of the object with --format=k8s-secret (default: wp-app-password)
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
@@ -340,6 +352,140 @@ module completions {
     --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     user: string              # User login, user email, or user ID
+  ]
+
+  def "nu-complete wp-app-password rotate hash" [] {
+    [ "auto" "bcrypt" "generic" "phpass" ]
+  }
+
+  def "nu-complete wp-app-password rotate format" [] {
+    [ "plain" "json" "env" "netrc" "curl" "k8s-secret" "docker-secret" ]
+  }
+
+  # Give an integration a new password, and retire the old one when the new one was delivered
+  export extern "wp-app-password rotate" [
+    --name: string            # The application password of this name, if there is only one
+    --all-of: string          # All of this user's
+    --older-than: string      # Those that were created longer ago than this (90d): of the user, or of all users
+    --app-id: string          # Those of this application: of the user, or of all users
+    --finish                  # Revoke old passwords whose overlap is over: of all users, of one, or the one that is named
+    --now                     # With --finish, also those whose overlap is not over
+    --abort                   # Undo a rotation that did not end: the new password goes, the old one stays
+    --yes(-y)                 # Don't ask; --abort also where the new password was delivered, several also beyond one user
+    --dry-run                 # Show what would be rotated and change nothing (exit code 2 if anything would)
+    --overlap: string         # Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered
+    --live: string            # Require that the site at this address accepts the new password before it is delivered (default: the site's own address, where it can be reached over HTTPS)
+    --no-live                 # Check the new password against the database only
+    --porcelain               # Output just the new password
+    --json                    # Report what was done as one JSON object, with the password in it if it goes to standard output
+    --hash: string@"nu-complete wp-app-password rotate hash" # How to hash the password
+    --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
+    --format: string@"nu-complete wp-app-password rotate format" # Form in which the password is written
+    --out-file: path          # Write the password to this file, which is replaced whole
+    --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
+    --mode: string            # Mode of --out-file, in octal (default: 0600, or that of the existing file)
+    --force                   # Write --out-file even where everybody may replace files of its folder
+    --out-fd: string          # Write the password to this file descriptor, which the caller opened
+    --exec: string            # Run this in a shell with the password on its standard input; its exit code decides
+    --encrypt-to: string      # Encrypt for an age or SSH public key, or for those in a file (repeatable)
+    --seal-to: string         # Encrypt into a sealed box for this base64 public key, as APIs for a forge's secrets want it
+    --var: string             # What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)
+    --with-user               # With --format=env, add lines for the login and the site's address
+    --username: string        # Login to write where a format has one (default: the user's)
+    --secret-name: string     # Name of the object with --format=k8s-secret (default: wp-app-password)
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    user?: string             # User login, user email, or user ID
+    uuid?: string             # Universally unique ID of the application password
+  ]
+
+  def "nu-complete wp-app-password ensure hash" [] {
+    [ "auto" "bcrypt" "generic" "phpass" ]
+  }
+
+  def "nu-complete wp-app-password ensure format" [] {
+    [ "plain" "json" "env" "netrc" "curl" "k8s-secret" "docker-secret" ]
+  }
+
+  # Create an application password unless there is one of that name; rotate it when it is too old
+  export extern "wp-app-password ensure" [
+    --app-id: string          # Application ID to attribute to a new application password
+    --max-age: string         # Rotate it when it was created longer ago than this (90d)
+    --dry-run                 # Show what would be done and change nothing (exit code 2 if anything would)
+    --overlap: string         # Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered
+    --live: string            # Require that the site at this address accepts the new password before it is delivered (default: the site's own address, where it can be reached over HTTPS)
+    --no-live                 # Check the new password against the database only
+    --porcelain               # Output just the new password
+    --json                    # Report what was done as one JSON object, with the password in it if it goes to standard output
+    --hash: string@"nu-complete wp-app-password ensure hash" # How to hash the password
+    --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
+    --format: string@"nu-complete wp-app-password ensure format" # Form in which the password is written
+    --out-file: path          # Write the password to this file, which is replaced whole
+    --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
+    --mode: string            # Mode of --out-file, in octal (default: 0600, or that of the existing file)
+    --force                   # Write --out-file even where everybody may replace files of its folder
+    --out-fd: string          # Write the password to this file descriptor, which the caller opened
+    --exec: string            # Run this in a shell with the password on its standard input; its exit code decides
+    --encrypt-to: string      # Encrypt for an age or SSH public key, or for those in a file (repeatable)
+    --seal-to: string         # Encrypt into a sealed box for this base64 public key, as APIs for a forge's secrets want it
+    --var: string             # What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)
+    --with-user               # With --format=env, add lines for the login and the site's address
+    --username: string        # Login to write where a format has one (default: the user's)
+    --secret-name: string     # Name of the object with --format=k8s-secret (default: wp-app-password)
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+    app_name: string          # Name of the application
   ]
 
   def "nu-complete wp-app-password site format" [] {

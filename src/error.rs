@@ -267,16 +267,16 @@ pub enum Error {
     },
     /// The uuid is that of an entry whose place another one took.
     #[error(
-        "This application password of user {user} was rotated at {at}: {by} took its place. Nothing was changed. Give that \
-         uuid to rotate it again, or --name."
+        "This application password of user {user} was rotated already (at {at}, Unix time): {by} took its place. Nothing \
+         was changed. Give that uuid to rotate it again, or --name."
     )]
     AlreadyRotated {
         /// `5 (login)`.
         user: String,
         /// The uuid of the entry that took its place.
         by: String,
-        /// A date.
-        at: String,
+        /// Unix seconds, UTC.
+        at: i64,
     },
     /// The site, or the database, does not take the new password; it was taken back before anybody had it.
     #[error("The new password does not work: {reason}. It was taken back, and the old one was not touched.")]

@@ -26,6 +26,9 @@ pub struct Successor {
     pub of: Option<Vec<u8>>,
     /// The name that it gets at the end, when it cannot have it yet.
     pub final_name: Option<Vec<u8>>,
+    /// The other one was left behind by a run that did not end; if its password was delivered meanwhile, there is
+    /// nothing to do.
+    pub of_leftover: bool,
     /// Who makes it.
     pub run: Run,
 }
@@ -275,6 +278,10 @@ impl ApplicationPasswords<'_> {
         let mut retired: Vec<Retired> = Vec::new();
         let mut apply = |list: &StoredList, document: &mut Document| {
             let mut change = Change { user, document, changed: false };
+            if list.records().any(|record| is_successor_of(&record, entry.uuid.as_bytes())) {
+                // Rotated by somebody else meanwhile.
+                return Ok(Edit::Keep(()));
+            }
             if list.count_of(entry.uuid.as_bytes()) == 0 {
                 // WordPress wrote back the list as it was before the entry was made, which then shows the old ones.
                 let original = entry.successor.as_ref().and_then(|successor| successor.of.as_deref());
@@ -391,8 +398,12 @@ impl ApplicationPasswords<'_> {
 /// What stands before a new entry is made: the old one is there, and nobody else is at it.
 pub(super) fn may_succeed(list: &StoredList, user: &User, successor: &Successor) -> Result<(), Error> {
     let Some(original) = successor.of.as_deref() else { return Ok(()) };
-    if list.count_of(original) == 0 {
-        return Err(Error::NotFound);
+    let record = list.records().find(|record| record.has_uuid(original)).ok_or(Error::NotFound)?;
+    if let Standing::Done { by, at, .. } = list.standing(&record) {
+        return Err(Error::AlreadyRotated { user: named(user), by: text(&by), at });
+    }
+    if successor.of_leftover && !is_undelivered(&record) {
+        return Err(Error::DuplicateName);
     }
     match list.busy(original, &successor.run, successor.run.since) {
         Some(run) => Err(Error::BeingRotated { user: named(user), run: run.named(), since: run.since }),

@@ -160,11 +160,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
 }
 
 /// In WP-CLI's words.
-pub(super) fn print(
-    porcelain: bool,
-    context: &mut Context<'_>,
-    password: &PlainPassword,
-) -> std::io::Result<()> {
+fn print(porcelain: bool, context: &mut Context<'_>, password: &PlainPassword) -> std::io::Result<()> {
     if porcelain {
         context.out.secret_line("", password.expose())?;
     } else {

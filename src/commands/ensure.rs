@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -41,6 +41,12 @@ pub struct Ensure {
     pub replacing: Replacing,
 }
 
+/// How long another run that is making the same password is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long between two looks at what it does.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// What there is to do.
 enum Need {
     /// Nothing: this one will do.
@@ -76,18 +82,23 @@ pub fn run(args: &Ensure, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let app_id =
         args.app_id.as_deref().map(OsStrExt::as_bytes).filter(|id| !is_empty(id)).unwrap_or_default();
     let app_id = sanitize::stripslashes(app_id);
-    // Another one may make it between the look and the creation: then it is there.
-    for last_try in [false, true] {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
         let need = need(args, context, &user, &name)?;
         if args.dry_run {
             return would(context, &user, &name, &need);
         }
         match act(args, context, &user, &name, &app_id, &need) {
-            Err(Error::DuplicateName) if !last_try => {}
+            // Another run made it, or is about to, between the look and the change: look again.
+            Err(
+                Error::DuplicateName
+                | Error::NotFound
+                | Error::AlreadyRotated { .. }
+                | Error::BeingRotated { .. },
+            ) if Instant::now() < deadline => std::thread::sleep(PAUSE),
             end => return end,
         }
     }
-    Ok(Outcome::Done)
 }
 
 fn need(args: &Ensure, context: &mut Context<'_>, user: &User, name: &[u8]) -> Result<Need, Error> {
@@ -129,8 +140,14 @@ fn act(
         Need::Redeliver(old) | Need::Rotate(old) => (&old.name, &old.app_id, Some(&old.uuid)),
     };
     let replacing = args.replacing.filled_in(user, wanted_name, wanted_id, of.unwrap_or_default());
-    let wanted =
-        Wanted { name: wanted_name, app_id: wanted_id, of, only_one: of.is_none(), action: need.action() };
+    let wanted = Wanted {
+        name: wanted_name,
+        app_id: wanted_id,
+        of,
+        of_leftover: matches!(need, Need::Redeliver(_)),
+        only_one: of.is_none(),
+        action: need.action(),
+    };
     let made = replacement::replace(context, &replacing, user, &wanted)?;
     tell(context, user, &wanted, &made)?;
     Ok(Outcome::Done)

@@ -25,6 +25,8 @@ pub const PAGES: &[(&str, &str)] = &[
     ("record-usage", include_str!("../../man/wp-app-password-record-usage.1")),
     ("delete", include_str!("../../man/wp-app-password-delete.1")),
     ("revoke-all", include_str!("../../man/wp-app-password-revoke-all.1")),
+    ("rotate", include_str!("../../man/wp-app-password-rotate.1")),
+    ("ensure", include_str!("../../man/wp-app-password-ensure.1")),
     ("site", include_str!("../../man/wp-app-password-site.1")),
     ("completions", include_str!("../../man/wp-app-password-completions.1")),
     ("man", include_str!("../../man/wp-app-password-man.1")),

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::create::{Hashing, print};
+use super::create::Hashing;
 use super::sink_args::SinkArgs;
 use super::{Context, duration, rules, unix_now};
 use crate::application_passwords::{NewEntry, Retire, Retired, Run, Successor, named};
@@ -65,6 +65,8 @@ pub struct Wanted<'a> {
     pub app_id: &'a [u8],
     /// The uuid of the entry whose place it takes.
     pub of: Option<&'a [u8]>,
+    /// That one was left behind by a run that did not end.
+    pub of_leftover: bool,
     /// Refuse a name that the user already has, whatever WordPress thinks of it.
     pub only_one: bool,
     /// What the report calls it: `created`, `rotated`.
@@ -171,6 +173,7 @@ pub fn replace(
         successor: Some(Successor {
             of: wanted.of.map(<[u8]>::to_vec),
             final_name: None,
+            of_leftover: wanted.of_leftover,
             run: Run::current(context.now),
         }),
     };
@@ -225,7 +228,8 @@ pub fn replace(
         report.password = Some(&password);
         report.print(context).map_err(|error| error.to_string())
     } else if sink.is_default() {
-        print(args.porcelain, context, &password).map_err(|error| error.to_string())
+        let label = if args.porcelain { "" } else { "Password: " };
+        context.out.secret_line(label, password.expose()).map_err(|error| error.to_string())
     } else {
         deliverable(&entry, &mut |delivery| sink.deliver(delivery, context.out))
             .map_err(|error| error.to_string())

@@ -99,7 +99,7 @@ pub fn run(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
         }
         Standing::Done { by, at, retire_at } => {
             if context.now.saturating_sub(at) > SAME_RUN {
-                return Err(Error::AlreadyRotated { user: named(&user), by: text(&by), at: date(at) });
+                return Err(Error::AlreadyRotated { user: named(&user), by: text(&by), at });
             }
             if args.replacing.json {
                 let replaces = match which {
@@ -162,6 +162,7 @@ fn rotate_one(
         name: &old.name,
         app_id: &old.app_id,
         of: Some(&old.uuid),
+        of_leftover: false,
         only_one: false,
         action: "rotated",
     };

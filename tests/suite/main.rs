@@ -25,6 +25,7 @@ mod process;
 mod proxy;
 mod readme;
 mod rig;
+mod rotate;
 mod site;
 mod site_verb;
 mod vectors;

@@ -82,13 +82,13 @@ fn no_site_of_the_rig_is_forgotten() {
 }
 
 /// A user of a test's own, so that tests can run side by side on one site.
-struct Person {
-    id: u64,
-    login: String,
+pub struct Person {
+    pub id: u64,
+    pub login: String,
 }
 
 impl Person {
-    fn new(rig: &Rig, site: &Site) -> Self {
+    pub fn new(rig: &Rig, site: &Site) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let login = format!("test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let id = rig.wp_eval(
