@@ -69,14 +69,23 @@ impl Encryption {
                 "--seal-to is no public key: base64 of 32 bytes is needed, as the secrets API gives it",
             )
         })?;
-        // A key of low order makes the same box for whoever seals, which anybody could open; libsodium refuses it too.
+        // A key of low order makes one of a handful of boxes, whoever seals, and anybody could open it; libsodium refuses
+        // it too. Of nine such boxes two are equal: there are no more than eight points of low order.
         let nonce = [0; 24].into();
-        let [one, other] =
-            [0, 1].map(|_| SalsaBox::new(&key, &SecretKey::generate(&mut OsRng)).encrypt(&nonce, &b"?"[..]));
-        if one.is_err() || one == other {
-            return Err(SinkError::new(
-                "--seal-to is a key that protects nothing: every box for it could be opened",
-            ));
+        let boxes: Vec<_> = (0..9)
+            .map(|_| {
+                SalsaBox::new(&key, &SecretKey::generate(&mut OsRng))
+                    .encrypt(&nonce, &b"sixteen bytes ok"[..])
+            })
+            .collect();
+        let mut behind = boxes.as_slice();
+        while let [one, others @ ..] = behind {
+            if one.is_err() || others.contains(one) {
+                return Err(SinkError::new(
+                    "--seal-to is a key that protects nothing: every box for it could be opened",
+                ));
+            }
+            behind = others;
         }
         Ok(Self::Sealed(Box::new(key)))
     }

@@ -41,7 +41,7 @@ impl Target<'_> {
         content: impl Fn(Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, SinkError>,
         edits: bool,
     ) -> Result<(), SinkError> {
-        let _hold = Hold::begin();
+        let hold = Hold::begin();
         let place = self.open()?;
         let old = place.existing()?;
         content(place.read(old.as_ref(), edits)?.as_ref().map(|text| text.as_slice()))?;
@@ -62,6 +62,9 @@ impl Target<'_> {
             place.may_replace(old)?;
         }
         place.prepare(old.as_ref(), self.new_mode(&place, old.as_ref())?)?;
+        if hold.is_interrupted() {
+            return Err(SinkError::new("interrupted"));
+        }
         Ok(())
     }
 
@@ -74,7 +77,7 @@ impl Target<'_> {
         let hold = Hold::begin();
         let place = self.open()?;
         if edits {
-            place.lock()?;
+            place.lock(&hold)?;
         }
         // Whoever edits the file at the same moment without a lock makes us start again.
         for _ in 0..5 {
@@ -246,9 +249,12 @@ impl Place<'_> {
     }
 
     /// Lets one copy of this program at a time edit files of this folder.
-    fn lock(&self) -> Result<(), SinkError> {
+    fn lock(&self, hold: &Hold) -> Result<(), SinkError> {
         let began = Instant::now();
         loop {
+            if hold.is_interrupted() {
+                return Err(SinkError::new("interrupted"));
+            }
             match fs::flock(&self.folder, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(20));

@@ -32,6 +32,12 @@ install_missing() {
   need openssl openssl
   need unzip unzip
   need cc gcc
+  # Those who read what is delivered: independent implementations of each format.
+  need curl curl
+  need jq jq
+  need age age
+  need ssh-keygen openssh-client
+  if ! /usr/bin/python3 -c 'import nacl' 2>/dev/null; then missing+=(python3-nacl); fi
   find_cache
   if [ ! -d "$cache/sqlite-$playground_new" ] || [ ! -d "$cache/sqlite-$playground_old" ]; then need npm npm; fi
   if ! command -v cc >/dev/null || ! echo '#include <stdio.h>' | cc -E -x c - >/dev/null 2>&1; then missing+=(libc6-dev); fi

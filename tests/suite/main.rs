@@ -26,6 +26,7 @@ mod proxy;
 mod readme;
 mod rig;
 mod rotate;
+mod sinks;
 mod site;
 mod site_verb;
 mod vectors;

@@ -38,6 +38,10 @@ impl Home {
         std::fs::write(home.join("www/wp-load.php"), "<?php\n").unwrap();
         std::fs::write(home.join("www/wp-config.php"), config).unwrap();
         std::fs::write(home.join("backup/wp-config.php"), config).unwrap();
+        let key =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMuEDFFPmjZyRcOfVS0xXjnsD1Hlfwq5UzQlDZY6Wc/T me@example\n";
+        std::fs::create_dir(home.join(".ssh")).unwrap();
+        std::fs::write(home.join(".ssh/id_ed25519.pub"), key).unwrap();
         std::fs::write(home.join("web.env"), "WP_ENVIRONMENT_TYPE=production\n").unwrap();
         std::fs::write(content.join("db.php"), "<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );")
             .unwrap();
