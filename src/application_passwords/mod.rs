@@ -492,6 +492,15 @@ impl<'s> ApplicationPasswords<'s> {
         }
     }
 
+    /// `is_in_use()`: while this is not so, WordPress ignores application passwords without a word.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn is_in_use(&mut self) -> Result<bool, Error> {
+        let current = self.persist(|store| store.network_option(USING_APPLICATION_PASSWORDS))?;
+        Ok(current.is_some_and(|value| is_truthy_option(&value)))
+    }
+
     /// Sets `using_application_passwords` when it is not set: without it WordPress skips authentication by
     /// application password silently.
     fn set_in_use(&mut self, autoload: Autoload) -> Result<(), Error> {

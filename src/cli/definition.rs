@@ -22,6 +22,7 @@ use crate::commands::revoke_all::RevokeAll;
 use crate::commands::rotate::Rotate;
 use crate::commands::site::ShowSite;
 use crate::commands::update::Update;
+use crate::commands::verify::Verify;
 use crate::secret::DatabaseUrl;
 
 /// The program.
@@ -225,6 +226,8 @@ pub enum Verb {
     Rotate(Box<Rotate>),
     /// Create an application password unless there is one of that name; rotate it when it is too old
     Ensure(Box<Ensure>),
+    /// Check whether a password is one of a user's application passwords, and works
+    Verify(Verify),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell

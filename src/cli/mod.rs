@@ -411,6 +411,14 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
         Verb::Completions(args) => return commands::completions::run(args, out),
         Verb::Man(args) => return commands::man::run(args, out),
         Verb::Site(args) => return show_site(args, &request(&global, place)?, out),
+        Verb::Verify(args) => {
+            // Before anything else is opened: a file descriptor that is named is the caller's.
+            let password = commands::verify::read_password(args)?;
+            return with_site(&global, place, out, |context| {
+                check(&global, context)?;
+                commands::verify::run(args, &password, context)
+            });
+        }
         _ => {}
     }
     with_site(&global, place, out, |context| {
@@ -426,7 +434,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
             Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
-            Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) => Ok(Outcome::Done),
+            Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) | Verb::Verify(_) => Ok(Outcome::Done),
         }
     })
 }

@@ -32,6 +32,7 @@ pub mod exists;
 pub mod get;
 pub mod list;
 pub mod man;
+pub mod password_input;
 pub mod record_usage;
 pub mod replacement;
 pub mod revoke_all;
@@ -40,6 +41,7 @@ pub mod rows;
 pub mod sink_args;
 pub mod site;
 pub mod update;
+pub mod verify;
 
 /// How a verb ended when it did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub enum Outcome {
     SomeFailed,
     /// The answer is no, and it is certain (`verify`, `identify`): an outage never reads as this.
     Negative,
+    /// The answer could not be found, which was said.
+    Unknown,
 }
 
 impl Outcome {
@@ -65,6 +69,7 @@ impl Outcome {
             Self::Pending => ExitCode::from(2),
             Self::SomeFailed => ExitCode::from(3),
             Self::Negative => ExitCode::from(4),
+            Self::Unknown => ExitCode::from(1),
         }
     }
 }

@@ -79,13 +79,17 @@ impl Answer {
         }
     }
 
-    /// The same, once it is known from the database whether WordPress's in-use flag is set: it settles why a site
-    /// acts as if nobody had logged in.
-    pub fn knowing_in_use(self, in_use: bool) -> Self {
-        match self {
-            Self::NotTold(Reason::Ignored) if in_use => Self::NotTold(Reason::HeaderStripped),
-            Self::NotTold(Reason::Ignored) => Self::Refused(Reason::NotInUse),
-            other => other,
+    /// The same with what the site's database says, which settles why a site acts as if nobody had logged in:
+    /// whether WordPress's in-use flag is set, and whether the password belongs to an entry that WordPress accepts
+    /// (`None`: not known).
+    pub fn knowing(self, in_use: bool, matches: Option<bool>) -> Self {
+        match (self, matches) {
+            (Self::NotTold(Reason::Ignored), _) if !in_use => Self::Refused(Reason::NotInUse),
+            (Self::NotTold(Reason::Ignored), Some(true)) => Self::NotTold(Reason::HeaderStripped),
+            (Self::NotTold(Reason::Ignored), Some(false)) => {
+                Self::Refused(Reason::IncorrectPassword { told: false })
+            }
+            (other, _) => other,
         }
     }
 }
@@ -102,7 +106,7 @@ pub fn check(request: &Request<'_>) -> Report {
             return Report { rest_root: None, rest: Answer::NotTold(reason), xmlrpc };
         }
     };
-    let (rest_root, rest) = rest::ask(&client, &site, request.login, &credentials);
+    let (rest_root, mut rest) = rest::ask(&client, &site, request.login, &credentials);
     let xmlrpc = request.xmlrpc.map(|address| {
         let address = match address {
             Some(address) => http::Address::of_site(address).and_then(|address| site.leads_to(&address)),
@@ -113,5 +117,9 @@ pub fn check(request: &Request<'_>) -> Report {
             Err(reason) => Answer::NotTold(reason),
         }
     });
+    // WordPress: XML-RPC has the password in the body, where no server looks for it.
+    if matches!((&rest, &xmlrpc), (Answer::NotTold(Reason::Ignored), Some(Answer::Accepted(_)))) {
+        rest = Answer::NotTold(Reason::HeaderStripped);
+    }
     Report { rest_root, rest, xmlrpc }
 }

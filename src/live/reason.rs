@@ -5,8 +5,12 @@ use std::fmt;
 /// Everything but yes. What came from the site is shown, cut to a line and with its control characters escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// WordPress: `incorrect_password`, and XML-RPC's fault 403.
-    IncorrectPassword,
+    /// WordPress: `incorrect_password`.
+    IncorrectPassword {
+        /// Whether the site says so in words. Without a plugin that looks at the user early, WordPress takes a wrong
+        /// password for none.
+        told: bool,
+    },
     /// WordPress: `invalid_username`, `invalid_email`.
     UnknownUser {
         /// Which of the two.
@@ -16,8 +20,8 @@ pub enum Reason {
     FeatureUnavailable,
     /// WordPress: `application_passwords_disabled_for_user`.
     UnavailableForUser,
-    /// The answer is that of a visitor who has not logged in, whatever the password: `rest_not_logged_in`.
-    /// [`super::Answer::knowing_in_use`] turns it into one of the next two.
+    /// The answer is that of a visitor who has not logged in: `rest_not_logged_in`. [`super::Answer::knowing`] turns
+    /// it into one of the next two, or a wrong password.
     Ignored,
     /// WordPress ignores all application passwords, because its option says that there are none.
     NotInUse,
@@ -46,6 +50,11 @@ pub enum Reason {
         /// Who says so, if anybody does.
         code: Option<String>,
         /// Its words.
+        message: String,
+    },
+    /// WordPress: XML-RPC's fault 403, which it gives for everything that is wrong with a login.
+    XmlRpcRefused {
+        /// `faultString`
         message: String,
     },
     /// XML-RPC is switched off: what says so.
@@ -110,7 +119,7 @@ impl Reason {
     /// A word for scripts: the site's own code where it has one. These stay as they are.
     pub fn code(&self) -> &str {
         match self {
-            Self::IncorrectPassword => "incorrect_password",
+            Self::IncorrectPassword { .. } => "incorrect_password",
             Self::FeatureUnavailable => "application_passwords_disabled",
             Self::UnavailableForUser => "application_passwords_disabled_for_user",
             Self::Ignored => "rest_not_logged_in",
@@ -119,6 +128,7 @@ impl Reason {
             Self::UnknownUser { code } | Self::Plugin { code, .. } => code,
             Self::TwoFactor { .. } => "two_factor",
             Self::RestDisabled { code, .. } => code.as_deref().unwrap_or("rest_not_found"),
+            Self::XmlRpcRefused { .. } => "xmlrpc_refused",
             Self::XmlRpcDisabled(_) => "xmlrpc_disabled",
             Self::XmlRpcFault { .. } => "xmlrpc_fault",
             Self::NoXmlRpc => "xmlrpc_not_found",
@@ -154,7 +164,10 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::IncorrectPassword => f.write_str("The site says that the password is wrong."),
+            Self::IncorrectPassword { told: true } => f.write_str("The site says that the password is wrong."),
+            Self::IncorrectPassword { told: false } => {
+                f.write_str("The site answers as if nobody had logged in, which is what WordPress makes of a wrong password.")
+            }
             Self::UnknownUser { code } => write!(f, "The site does not know this user ({code})."),
             Self::FeatureUnavailable => f.write_str(
                 "Application passwords are not available on this site: PHP does not see HTTPS there (and the environment \
@@ -164,17 +177,19 @@ impl fmt::Display for Reason {
                 f.write_str("A plugin or the site's code switched application passwords off for this user.")
             }
             Self::Ignored => f.write_str(
-                "The site answers as if nobody had logged in, with a wrong password too: the server does not hand the \
-                 Authorization header to PHP, or WordPress believes that nobody has application passwords.",
+                "The site answers as if nobody had logged in: that is what WordPress makes of a wrong password, and of any \
+                 if the server does not hand the Authorization header to PHP, or if its database says that nobody has \
+                 application passwords.",
             ),
             Self::NotInUse => f.write_str(
                 "WordPress ignores all application passwords, because its option using_application_passwords is not set: \
                  creating one sets it.",
             ),
             Self::HeaderStripped => f.write_str(
-                "The server does not hand the Authorization header to PHP, so WordPress never sees the password: let it \
-                 (Apache: `CGIPassAuth On`, or WordPress's rewrite rule for HTTP_AUTHORIZATION; nginx: `fastcgi_param \
-                 HTTP_AUTHORIZATION $http_authorization`). If it does already, flush the site's object cache.",
+                "The site answers as if nobody had logged in, although the password is right: the server does not hand \
+                 the Authorization header to PHP (Apache: `CGIPassAuth On`, or WordPress's rewrite rule for \
+                 HTTP_AUTHORIZATION; nginx: `fastcgi_param HTTP_AUTHORIZATION $http_authorization`). If it does, an \
+                 object cache may hold what was true before: flush it.",
             ),
             Self::TwoFactor { code, message } => write!(
                 f,
@@ -192,6 +207,9 @@ impl fmt::Display for Reason {
                 "There is no REST API of WordPress at this address (HTTP {status}): it is switched off, or this is not \
                  the address of the site."
             ),
+            Self::XmlRpcRefused { message } => {
+                write!(f, "XML-RPC does not let this user in: {message} (It says so whatever the reason is.)")
+            }
             Self::XmlRpcDisabled(how) => write!(f, "XML-RPC is switched off ({how})."),
             Self::XmlRpcFault { code, message } => write!(f, "XML-RPC answered with the fault {code}: {message}"),
             Self::NoXmlRpc => f.write_str("What answers at the address of XML-RPC is not WordPress."),

@@ -141,7 +141,7 @@ fn who_am_i(
     let Refusal { status, code, message } = refusal;
     Ok(match code.as_str() {
         "rest_not_logged_in" => return not_logged_in(client, root, &me, login, credentials, message),
-        "incorrect_password" => Answer::Refused(Reason::IncorrectPassword),
+        "incorrect_password" => Answer::Refused(Reason::IncorrectPassword { told: true }),
         "invalid_username" | "invalid_email" => Answer::Refused(Reason::UnknownUser { code }),
         "application_passwords_disabled" => Answer::Refused(Reason::FeatureUnavailable),
         "application_passwords_disabled_for_user" => Answer::Refused(Reason::UnavailableForUser),
@@ -172,7 +172,7 @@ fn not_logged_in(
     if code(&reply).as_deref() == Some("application_passwords_disabled") {
         return Ok(Answer::Refused(Reason::FeatureUnavailable));
     }
-    // WordPress: whoever sees a wrong password says so.
+    // WordPress: if a plugin looks at the user early, a wrong password is told of; this one was not, so it is right.
     let wrong = Credentials::new(login, &generate::application_password(&mut rand::rng()))?;
     let reply = client.send(me, &Ask::Get(Some(&wrong)))?;
     Ok(match code(&reply).as_deref() {

@@ -33,7 +33,7 @@ fn read(reply: &Reply) -> Answer {
     if let Some(code) = is_answer.then(|| fault_code(&body)).flatten() {
         let message = shown(&unescaped(fault_string(&body).unwrap_or_default()));
         return match code {
-            403 => Answer::Refused(Reason::IncorrectPassword),
+            403 => Answer::Refused(Reason::XmlRpcRefused { message }),
             405 => Answer::NotTold(Reason::XmlRpcDisabled(format!("fault 405: {message}"))),
             // "requested method does not exist": a filter took it away.
             -32601 => Answer::NotTold(Reason::XmlRpcDisabled(format!("fault -32601: {message}"))),

@@ -118,6 +118,27 @@ pub enum Kind {
     Unknown,
 }
 
+impl Kind {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "generic",
+            Self::WpBcrypt => "wp-bcrypt",
+            Self::Phpass => "phpass",
+            Self::PhpassPhpbb => "phpass-phpbb",
+            Self::Bcrypt => "bcrypt",
+            Self::Argon2id => "argon2id",
+            Self::Argon2i => "argon2i",
+            Self::Sha256Crypt => "sha256-crypt",
+            Self::Sha512Crypt => "sha512-crypt",
+            Self::Md5Crypt => "md5-crypt",
+            Self::Md5 => "md5",
+            Self::Never => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// Which WordPress looks at a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Era {

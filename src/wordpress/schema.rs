@@ -35,6 +35,11 @@ pub const ACTIVE_PLUGINS: &str = "active_plugins";
 /// The network option with the plugins that are active on all sites: a serialized map from `folder/file.php`.
 pub const ACTIVE_SITEWIDE_PLUGINS: &str = "active_sitewide_plugins";
 
+/// The user meta key under which the plugin Two Factor keeps what a user has switched on: a serialized list.
+///
+/// `Two_Factor_Core::ENABLED_PROVIDERS_USER_META_KEY`.
+pub const TWO_FACTOR_PROVIDERS: &str = "_two_factor_enabled_providers";
+
 /// Folders of plugins that do nothing but bring a persistent object cache.
 pub const OBJECT_CACHE_PLUGINS: [&str; 11] = [
     "redis-cache",
