@@ -1,6 +1,7 @@
 //! A password that the user hands over: from stdin, a file, a file descriptor, or typed without being seen. Never from
 //! the command line, which other users of the machine can read.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ pub struct PasswordInput {
 
     /// Open file descriptor to read the password from
     #[arg(long, value_name = "number")]
-    pub password_fd: Option<u32>,
+    // Text, because an error of the parser would repeat what may be the password itself.
+    pub password_fd: Option<OsString>,
 }
 
 impl PasswordInput {
@@ -33,7 +35,15 @@ impl PasswordInput {
     /// # Errors
     /// Nothing there, more than one line, or a failing system.
     pub fn read(&self) -> Result<PlainPassword, Error> {
-        let (text, place) = match (&self.password_file, self.password_fd) {
+        let number = match &self.password_fd {
+            None => None,
+            Some(number) => {
+                Some(number.to_str().and_then(|number| number.parse::<u32>().ok()).ok_or_else(|| {
+                    Error::Usage("--password-fd takes the number of an open file descriptor.".into())
+                })?)
+            }
+        };
+        let (text, place) = match (&self.password_file, number) {
             (Some(file), _) => {
                 let place = file.display().to_string();
                 (File::open(file).and_then(read_all), place)

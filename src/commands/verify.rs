@@ -41,7 +41,7 @@ pub struct Verify {
     ///
     /// The site records that as a use of the password. Plain HTTP is for this machine's own servers only.
     #[arg(long, num_args = 0..=1, default_missing_value = OF_DATABASE, value_name = "url",
-          value_parser = site_address, value_hint = clap::ValueHint::Url)]
+          value_hint = clap::ValueHint::Url)]
     pub live: Option<String>,
 
     /// With --live, ask over XML-RPC as well
@@ -70,14 +70,6 @@ pub struct Verify {
 pub enum VerifyFormat {
     /// One JSON object
     Json,
-}
-
-fn site_address(text: &str) -> Result<String, String> {
-    if text == OF_DATABASE || text.contains("://") {
-        Ok(text.to_owned())
-    } else {
-        Err("an address begins with https://; without one, put --live behind the user".into())
-    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -127,6 +119,12 @@ pub fn read_password(args: &Verify) -> Result<PlainPassword, Error> {
              keep: give it on standard input, with --password-file or --password-fd, or type it when asked. If what \
              stands behind the user is a password in use, revoke it."
                 .into(),
+        ));
+    }
+    // An error of the parser would repeat what stands there.
+    if args.live.as_ref().is_some_and(|address| address != OF_DATABASE && !address.contains("://")) {
+        return Err(Error::Usage(
+            "--live takes an address that begins with https://, or none; without one, put it behind the user.".into(),
         ));
     }
     args.input.read()
@@ -376,6 +374,7 @@ fn ask_site(
     let request = live::Request {
         site_url: &site,
         login: &login,
+        user_id: Some(user.id.0),
         password,
         xmlrpc: args.xmlrpc.then_some(xmlrpc.as_deref()),
         timeout: args.timeout,

@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub site_url: &'a str,
     /// The user's login, or e-mail address.
     pub login: &'a str,
+    /// The user's id, if it is known: it finds out more about why a user is not let in.
+    pub user_id: Option<u64>,
     /// The application password.
     pub password: &'a PlainPassword,
     /// Ask over XML-RPC too: here if an address is given, else at `xmlrpc.php` below `site_url`.
@@ -106,7 +108,7 @@ pub fn check(request: &Request<'_>) -> Report {
             return Report { rest_root: None, rest: Answer::NotTold(reason), xmlrpc };
         }
     };
-    let (rest_root, mut rest) = rest::ask(&client, &site, request.login, &credentials);
+    let (rest_root, mut rest) = rest::ask(&client, &site, request, &credentials);
     let xmlrpc = request.xmlrpc.map(|address| {
         let address = match address {
             Some(address) => http::Address::of_site(address).and_then(|address| site.leads_to(&address)),

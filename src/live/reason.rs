@@ -11,9 +11,9 @@ pub enum Reason {
         /// password for none.
         told: bool,
     },
-    /// WordPress: `invalid_username`, `invalid_email`.
+    /// WordPress: `invalid_username`, `invalid_email`, `rest_user_invalid_id`.
     UnknownUser {
-        /// Which of the two.
+        /// Which of them.
         code: String,
     },
     /// WordPress: `application_passwords_disabled`.

@@ -9,7 +9,7 @@ use ureq::http::header::{LINK, WWW_AUTHENTICATE};
 
 use super::http::{Address, Ask, Client, Credentials, Reply};
 use super::reason::shown;
-use super::{Accepted, Answer, Reason};
+use super::{Accepted, Answer, Reason, Request};
 use crate::wordpress::generate;
 
 /// How a page says where the API is.
@@ -35,14 +35,14 @@ const TWO_FACTOR: [&str; 3] =
 pub fn ask(
     client: &Client,
     site: &Address,
-    login: &str,
+    request: &Request<'_>,
     credentials: &Credentials,
 ) -> (Option<String>, Answer) {
     let root = match find_root(client, site) {
         Ok(root) => root,
         Err(reason) => return (None, Answer::NotTold(reason)),
     };
-    let answer = who_am_i(client, &root, login, credentials).unwrap_or_else(Answer::NotTold);
+    let answer = who_am_i(client, &root, request, credentials).unwrap_or_else(Answer::NotTold);
     (Some(root.text()), answer)
 }
 
@@ -122,7 +122,7 @@ impl Refusal {
 fn who_am_i(
     client: &Client,
     root: &Address,
-    login: &str,
+    request: &Request<'_>,
     credentials: &Credentials,
 ) -> Result<Answer, Reason> {
     let me = root.route("wp/v2/users/me", Some("context=edit"));
@@ -140,7 +140,7 @@ fn who_am_i(
     let Some(refusal) = Refusal::read(&reply) else { return Err(not_wordpress(&reply)) };
     let Refusal { status, code, message } = refusal;
     Ok(match code.as_str() {
-        "rest_not_logged_in" => return not_logged_in(client, root, &me, login, credentials, message),
+        "rest_not_logged_in" => return not_logged_in(client, root, &me, request, credentials, message),
         "incorrect_password" => Answer::Refused(Reason::IncorrectPassword { told: true }),
         "invalid_username" | "invalid_email" => Answer::Refused(Reason::UnknownUser { code }),
         "application_passwords_disabled" => Answer::Refused(Reason::FeatureUnavailable),
@@ -161,19 +161,28 @@ fn not_logged_in(
     client: &Client,
     root: &Address,
     me: &Address,
-    login: &str,
+    request: &Request<'_>,
     credentials: &Credentials,
     message: String,
 ) -> Result<Answer, Reason> {
-    // WordPress: this route says first whether there are application passwords at all.
-    let list = root.route("wp/v2/users/me/application-passwords", None);
+    // WordPress: before it asks who wants to know, this route says whether there are application passwords at all, the
+    // user among them.
+    let whose = request.user_id.map_or_else(|| "me".to_owned(), |id| id.to_string());
+    let list = root.route(&format!("wp/v2/users/{whose}/application-passwords"), None);
     let reply = client.send(&list, &Ask::Get(Some(credentials)))?;
     let code = |reply: &Reply| Refusal::read(reply).map(|refusal| refusal.code);
-    if code(&reply).as_deref() == Some("application_passwords_disabled") {
-        return Ok(Answer::Refused(Reason::FeatureUnavailable));
+    match code(&reply).as_deref() {
+        Some("application_passwords_disabled") => return Ok(Answer::Refused(Reason::FeatureUnavailable)),
+        Some("application_passwords_disabled_for_user") => {
+            return Ok(Answer::Refused(Reason::UnavailableForUser));
+        }
+        Some(code @ "rest_user_invalid_id") => {
+            return Ok(Answer::Refused(Reason::UnknownUser { code: code.to_owned() }));
+        }
+        _ => {}
     }
     // WordPress: if a plugin looks at the user early, a wrong password is told of; this one was not, so it is right.
-    let wrong = Credentials::new(login, &generate::application_password(&mut rand::rng()))?;
+    let wrong = Credentials::new(request.login, &generate::application_password(&mut rand::rng()))?;
     let reply = client.send(me, &Ask::Get(Some(&wrong)))?;
     Ok(match code(&reply).as_deref() {
         Some("rest_not_logged_in") => Answer::NotTold(Reason::Ignored),

@@ -30,6 +30,7 @@ mod sinks;
 mod site;
 mod site_verb;
 mod vectors;
+mod verify;
 mod wordpress;
 
 /// A file that is not listed above would never run.

@@ -19,7 +19,12 @@ impl Terminal {
     }
 
     /// The same, with somebody typing.
-    pub fn run_with_input(mut command: Command, columns: u16, typed: &[u8]) -> Self {
+    pub fn run_with_input(command: Command, columns: u16, typed: &[u8]) -> Self {
+        Self::run_with_late_input(command, columns, "", typed)
+    }
+
+    /// The same, with somebody who types once `prompt` is there.
+    pub fn run_with_late_input(mut command: Command, columns: u16, prompt: &str, typed: &[u8]) -> Self {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
         use rustix::termios::{Winsize, tcsetwinsize};
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -34,7 +39,10 @@ impl Terminal {
         // The parent's copies of the terminal live in `command`; they would keep it open for ever.
         drop(command);
         let mut file = File::from(master);
-        if !typed.is_empty() {
+        let mut typed = Some(typed).filter(|typed| !typed.is_empty());
+        if prompt.is_empty()
+            && let Some(typed) = typed.take()
+        {
             std::io::Write::write_all(&mut file, typed).unwrap();
         }
         let mut received = Vec::new();
@@ -46,6 +54,11 @@ impl Terminal {
                 break;
             }
             received.extend_from_slice(&buffer[..count]);
+            if String::from_utf8_lossy(&received).contains(prompt)
+                && let Some(typed) = typed.take()
+            {
+                std::io::Write::write_all(&mut file, typed).unwrap();
+            }
         }
         let exit_code = child.wait().unwrap().code().unwrap_or(-1);
         Self { received, exit_code }

@@ -23,6 +23,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
+/// What a web server's PHP does with every request.
+pub const ROUTER: &str =
+    concat!("return require '", env!("CARGO_MANIFEST_DIR"), "/tests/rig/php/router.php';");
+
 /// Everything in `rig.json`.
 pub struct Rig {
     php: PathBuf,
@@ -186,6 +190,21 @@ impl Rig {
             .chain(&self.cached_sites)
             .find(|site| site.name == name)
             .unwrap_or_else(|| panic!("no site {name} in rig.json"))
+    }
+
+    /// A web server of the caller's own for a site's files, on `port`; `router` is PHP that ends with [`ROUTER`].
+    pub fn web_server(&self, site: &Site, port: u16, router: &Path) -> Command {
+        let mut command = Command::new(&self.php);
+        command
+            .args(["-d", "error_reporting=0", "-d", "display_errors=0"])
+            .args(["-d", "opcache.enable_cli=1", "-d", "opcache.revalidate_freq=0"])
+            .args(["-S", &format!("127.0.0.1:{port}"), "-t"])
+            .arg(&site.path)
+            .arg(router)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
     }
 
     /// Runs PHP code in a site, as the body of a function, and gives what it returns. A `WP_Error` comes back as
