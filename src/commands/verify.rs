@@ -166,7 +166,10 @@ pub fn run(args: &Verify, password: &PlainPassword, context: &mut Context<'_>) -
                 (Some(_), Verdict::No) => Some(false),
                 _ => None,
             };
-            let report = understand(report, in_use, accepted, second_factor);
+            let expired = found.entry.as_ref().is_some_and(|entry| {
+                matches!(entry.record.get("expires"), Some(View::Int(expires)) if expires <= context.now)
+            });
+            let report = understand(report, in_use, accepted, expired, second_factor);
             weigh(&report, &found, &user, &mut judgement);
             Some((site, report))
         }
@@ -413,8 +416,17 @@ fn code_of(answer: &Answer) -> &str {
 }
 
 /// What the answers mean, seen with the database's eyes.
-fn understand(report: Report, in_use: bool, accepted: Option<bool>, second_factor: bool) -> Report {
-    let rest = report.rest.knowing(in_use, accepted);
+fn understand(
+    report: Report,
+    in_use: bool,
+    accepted: Option<bool>,
+    expired: bool,
+    second_factor: bool,
+) -> Report {
+    let rest = match report.rest.knowing(in_use, accepted) {
+        Answer::NotTold(Reason::HeaderStripped) if expired => Answer::Refused(Reason::Expired),
+        other => other,
+    };
     let xmlrpc = report.xmlrpc.map(|answer| match answer {
         // WordPress: XML-RPC has one message for everything. Two Factor looks at XML-RPC only.
         Answer::Refused(Reason::XmlRpcRefused { message })

@@ -27,6 +27,8 @@ pub enum Reason {
     NotInUse,
     /// WordPress would look at them, but the `Authorization` header does not reach it.
     HeaderStripped,
+    /// The entry's own date has passed, and a plugin sees to that without a word. Only who knows the entry knows it.
+    Expired,
     /// A plugin wants a second factor.
     TwoFactor {
         /// The plugin's code.
@@ -126,6 +128,7 @@ impl Reason {
             Self::NotInUse => "not_in_use",
             Self::HeaderStripped => "authorization_header_stripped",
             Self::UnknownUser { code } | Self::Plugin { code, .. } => code,
+            Self::Expired => "expired",
             Self::TwoFactor { .. } => "two_factor",
             Self::RestDisabled { code, .. } => code.as_deref().unwrap_or("rest_not_found"),
             Self::XmlRpcRefused { .. } => "xmlrpc_refused",
@@ -186,10 +189,13 @@ impl fmt::Display for Reason {
                  creating one sets it.",
             ),
             Self::HeaderStripped => f.write_str(
-                "The site answers as if nobody had logged in, although the password is right: the server does not hand \
-                 the Authorization header to PHP (Apache: `CGIPassAuth On`, or WordPress's rewrite rule for \
-                 HTTP_AUTHORIZATION; nginx: `fastcgi_param HTTP_AUTHORIZATION $http_authorization`). If it does, an \
-                 object cache may hold what was true before: flush it.",
+                "The site answers as if nobody had logged in, although the password is right. Most likely the server does \
+                 not hand the Authorization header to PHP (Apache: `CGIPassAuth On`, or WordPress's rewrite rule for \
+                 HTTP_AUTHORIZATION; nginx: `fastcgi_param HTTP_AUTHORIZATION $http_authorization`). If it does, a \
+                 plugin refuses the password without a word, or an object cache holds what was true before: flush it.",
+            ),
+            Self::Expired => f.write_str(
+                "The site does not let it in: the password has expired, as its entry says, and a plugin sees to that.",
             ),
             Self::TwoFactor { code, message } => write!(
                 f,

@@ -23,10 +23,10 @@ impl Terminal {
         Self::run_with_late_input(command, columns, "", typed)
     }
 
-    /// The same, with somebody who types once `prompt` is there.
+    /// The same, with somebody who types once `prompt` is there and the terminal shows nothing of it.
     pub fn run_with_late_input(mut command: Command, columns: u16, prompt: &str, typed: &[u8]) -> Self {
         use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-        use rustix::termios::{Winsize, tcsetwinsize};
+        use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -57,6 +57,11 @@ impl Terminal {
             if String::from_utf8_lossy(&received).contains(prompt)
                 && let Some(typed) = typed.take()
             {
+                // The prompt comes first.
+                while tcgetattr(&file).unwrap().local_modes.contains(LocalModes::ECHO) {
+                    assert!(Instant::now() < deadline, "the terminal shows what is typed");
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 std::io::Write::write_all(&mut file, typed).unwrap();
             }
         }

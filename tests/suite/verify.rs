@@ -375,7 +375,6 @@ impl Quirk {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().display();
         std::fs::create_dir(folder.path().join("mu-plugins")).unwrap();
-        std::fs::write(folder.path().join("mu-plugins/quirk.php"), format!("<?php\n{plugin}\n")).unwrap();
         rig.fresh_sqlite_database(Template::Sqlite, &folder.path().join("site.sqlite"));
         let mut tries = 0;
         let (server, url) = loop {
@@ -413,11 +412,25 @@ impl Quirk {
             assert!(tries < 3, "the web server does not start");
         };
         let quirk = Self { folder, server, url };
+        quirk.becomes(plugin);
         quirk.sql(&format!(
             "UPDATE wp_options SET option_value = '{}' WHERE option_name IN ('home', 'siteurl')",
             quirk.url
         ));
         quirk
+    }
+
+    /// Another plugin instead of the one before. In a file of its own, because PHP remembers what it has read.
+    fn becomes(&self, plugin: &str) {
+        let plugins = self.folder.path().join("mu-plugins");
+        let before: Vec<_> =
+            std::fs::read_dir(&plugins).unwrap().map(|entry| entry.unwrap().path()).collect();
+        for file in &before {
+            std::fs::remove_file(file).unwrap();
+        }
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("quirk-{}.php", COUNT.fetch_add(1, Ordering::Relaxed));
+        std::fs::write(plugins.join(name), format!("<?php\n{plugin}\n")).unwrap();
     }
 
     fn database(&self) -> PathBuf {
@@ -498,25 +511,20 @@ fn a_user_that_the_site_does_not_know_is_told_from_a_wrong_password() {
 #[test]
 fn a_feature_that_is_switched_off_is_told_for_all_and_for_one() {
     let Some(rig) = rig::require() else { return };
+    let site = Quirk::start(rig, "");
+    let (password, other) = (site.create(), create(site.tool(), "editor1", "App"));
     for early in ["", EARLY] {
-        let site = Quirk::start(
-            rig,
-            &format!("add_filter( 'wp_is_application_passwords_available', '__return_false' ); {early}"),
-        );
-        let password = site.create();
+        site.becomes(&format!(
+            "add_filter( 'wp_is_application_passwords_available', '__return_false' ); {early}"
+        ));
         assert_told(|| site.tool(), &password, "--live", "application_passwords_disabled", 4, "HTTPS");
-        let site = Quirk::start(
-            rig,
-            &format!(
-                "add_filter( 'wp_is_application_passwords_available_for_user', fn( $a, $user ) => 3 !== $user->ID, 10, 2 ); {early}"
-            ),
-        );
-        let password = site.create();
+        site.becomes(&format!(
+            "add_filter( 'wp_is_application_passwords_available_for_user', fn( $a, $user ) => 3 !== $user->ID, 10, 2 ); {early}"
+        ));
         let code = "application_passwords_disabled_for_user";
         assert_told(|| site.tool(), &password, "--live", code, 4, "for this user");
         // Another user of that site.
-        let password = create(site.tool(), "editor1", "App");
-        assert_eq!(json(site.tool(), "editor1", &password, &["--live"]).code, 0);
+        assert_eq!(json(site.tool(), "editor1", &other, &["--live"]).code, 0);
     }
 }
 
@@ -555,12 +563,10 @@ fn what_a_plugin_says_is_shown_harmlessly() {
     let said = json(site.tool(), "author1", &password, &["--live"]);
     assert_eq!(said.json()["live"]["status"], 403);
     for code in ["rest_disabled", "rest_login_required"] {
-        let site = Quirk::start(rig, &refuse(code, 401));
-        let password = site.create();
+        site.becomes(&refuse(code, 401));
         assert_told(|| site.tool(), &password, "--live", code, 1, "is switched off");
     }
-    let site = Quirk::start(rig, "add_filter( 'rest_endpoints', fn() => array() );");
-    let password = site.create();
+    site.becomes("add_filter( 'rest_endpoints', fn() => array() );");
     assert_told(|| site.tool(), &password, "--live", "rest_no_route", 1, "is switched off");
 }
 
@@ -587,20 +593,35 @@ fn a_second_factor_is_told_where_a_plugin_wants_one() {
     assert_eq!(said.json()["live"]["xmlrpc"]["code"], "two_factor");
     assert_eq!(json(site.tool(), "author1", &password, &["--live"]).code, 0, "REST lets the user in");
 
+    site.becomes(&format!(
+        "add_action( 'wp_authenticate_application_password_errors', fn( $error ) =>
+            $error->add( 'invalid_application_credentials', 'Error: API login for user disabled.' ) ); {EARLY}"
+    ));
+    assert_told(|| site.tool(), &password, "--live", "two_factor", 4, "API login for user disabled.");
+}
+
+#[test]
+fn an_expiry_that_a_plugin_sees_to_is_no_header_that_went_missing() {
+    let Some(rig) = rig::require() else { return };
     let site = Quirk::start(
         rig,
-        &format!(
-            "add_action( 'wp_authenticate_application_password_errors', fn( $error ) =>
-                $error->add( 'invalid_application_credentials', 'Error: API login for user disabled.' ) ); {EARLY}"
-        ),
+        "add_action( 'wp_authenticate_application_password_errors', function ( $error, $user, $item ) {
+            if ( isset( $item['expires'] ) && $item['expires'] <= time() ) { $error->add( 'expired', 'Too late.' ); } }, 10, 3 );",
     );
     let password = site.create();
-    assert_told(|| site.tool(), &password, "--live", "two_factor", 4, "API login for user disabled.");
+    assert_eq!(json(site.tool(), "author1", &password, &["--live"]).code, 0);
+    site.sql(
+        "UPDATE wp_usermeta SET meta_value = replace(meta_value, 'a:1:{i:0;a:7:{', 'a:1:{i:0;a:8:{s:7:\"expires\";i:1000000000;') \
+         WHERE meta_key = '_application_passwords'",
+    );
+    assert_told(|| site.tool(), &password, "--live", "expired", 4, "has expired");
 }
 
 #[test]
 fn xml_rpc_that_is_switched_off_is_told() {
     let Some(rig) = rig::require() else { return };
+    let site = Quirk::start(rig, "");
+    let password = site.create();
     for (plugin, words) in [
         ("add_filter( 'xmlrpc_enabled', '__return_false' );", "fault 405"),
         ("add_filter( 'xmlrpc_methods', fn() => array() );", "fault -32601"),
@@ -608,15 +629,14 @@ fn xml_rpc_that_is_switched_off_is_told() {
         ("if ( defined( 'XMLRPC_REQUEST' ) ) { http_response_code( 404 ); exit( 'no' ); }", "HTTP 404"),
         ("if ( defined( 'XMLRPC_REQUEST' ) ) { http_response_code( 405 ); exit( 'no' ); }", "HTTP 405"),
     ] {
-        let site = Quirk::start(rig, plugin);
-        let password = site.create();
+        site.becomes(plugin);
         let said = json(site.tool(), "author1", &password, &["--live", "--xmlrpc"]);
         assert_eq!((said.code, said.reasons()), (1, vec!["xmlrpc_disabled".to_owned()]), "{plugin}");
         let live = &said.json()["live"];
         assert_eq!((&live["answer"], &live["xmlrpc"]["answer"]), (&"accepted".into(), &"unknown".into()));
         assert!(live["xmlrpc"]["message"].as_str().unwrap().contains(words), "{live}");
-        assert_eq!(json(site.tool(), "author1", &password, &["--live"]).code, 0);
     }
+    assert_eq!(json(site.tool(), "author1", &password, &["--live"]).code, 0);
 }
 
 #[test]
@@ -629,13 +649,13 @@ fn a_site_without_pretty_links_or_without_its_header_is_found() {
     assert_eq!(said.code, 0, "{}", said.stdout);
     assert_eq!(said.json()["live"]["rest_root"], format!("{}/index.php?rest_route=/", site.url));
     assert_ne!(said.json()["live"]["uuid"], Value::Null);
+    // Without rewrite rules only the parameter works; the test's web server would answer to both.
+    site.becomes(
+        "remove_action( 'template_redirect', 'rest_output_link_header', 11 );
+        if ( '' === get_option( 'permalink_structure' ) && str_starts_with( $_SERVER['REQUEST_URI'], '/wp-json' ) ) {
+            http_response_code( 404 ); exit( 'not found' ); }",
+    );
     for (structure, root) in [("", "?rest_route=/"), ("/%postname%/", "wp-json/")] {
-        // Without rewrite rules only the parameter works; the test's web server would answer to both.
-        let plugin = "remove_action( 'template_redirect', 'rest_output_link_header', 11 );
-            if ( '' === get_option( 'permalink_structure' ) && str_starts_with( $_SERVER['REQUEST_URI'], '/wp-json' ) ) {
-                http_response_code( 404 ); exit( 'not found' ); }";
-        let site = Quirk::start(rig, plugin);
-        let password = site.create();
         site.sql(&format!(
             "UPDATE wp_options SET option_value = '{structure}' WHERE option_name = 'permalink_structure'"
         ));
@@ -789,9 +809,10 @@ fn any_database() -> (tempfile::TempDir, PathBuf, String) {
 #[test]
 fn a_header_that_the_server_keeps_is_told() {
     let Some(rig) = rig::require() else { return };
+    let site = Quirk::start(rig, "");
+    let password = site.create();
     for early in ["", EARLY] {
-        let site = Quirk::start(rig, early);
-        let password = site.create();
+        site.becomes(early);
         let target = site.url.trim_start_matches("http://").to_owned();
         // A web server that hands everything to PHP but this.
         let server = Server::start(move |request, client| {
@@ -995,6 +1016,28 @@ fn redirects_on_the_same_host_are_followed_but_not_for_ever() {
     });
     let live = format!("--live={}", server.url);
     assert_told(|| tool_on(&database), &password, &live, "too_many_redirects", 1, "again and again");
+}
+
+#[test]
+fn a_proxy_sees_what_is_encrypted_only() {
+    let (_folder, database, password) = any_database();
+    let proxy = Server::start(|_, client| respond(client, "502 Bad Gateway", "", ""));
+    let through = || {
+        let mut command = tool_on(&database);
+        command.env("ALL_PROXY", &proxy.url).env("HTTP_PROXY", &proxy.url);
+        command
+    };
+    let server = Server::start(|request, client| {
+        let body = if is_discovery(request) { INDEX } else { "{\"id\":3}" };
+        respond(client, "200 OK", "", body);
+    });
+    let said = json(through(), "author1", &password, &[&format!("--live={}", server.url)]);
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    assert_eq!(proxy.asked(), Vec::<String>::new(), "this machine's own servers are not the proxy's");
+    let said = json(through(), "author1", &password, &["--live=https://example.invalid"]);
+    assert_eq!(said.code, 1, "{}", said.stdout);
+    assert!(proxy.asked()[0].starts_with("CONNECT example.invalid:443 "), "{:?}", proxy.asked());
+    assert!(!proxy.was_told(&password));
 }
 
 #[test]
