@@ -7,6 +7,7 @@
 //! - [`site`] finds which database, prefix and version are meant. It never opens one.
 //! - [`application_passwords`] is WordPress's class of that name over any store. It never prints.
 //! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
+//! - [`scan`] finds strings that may be application passwords in bytes of any kind. It knows no database.
 //! - [`object_cache`] forgets what WordPress's persistent object cache holds of what was written.
 //! - [`live`] asks a site over HTTP whether it accepts a password. It knows no database and never prints.
 //! - [`sink`] brings a new password to a file, a command or wherever it was asked for. It knows no WordPress.
@@ -21,6 +22,7 @@ pub mod error;
 pub mod live;
 pub mod object_cache;
 pub mod output;
+pub mod scan;
 pub mod secret;
 pub mod sink;
 pub mod site;
