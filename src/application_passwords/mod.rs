@@ -7,9 +7,11 @@
 
 mod aftercare;
 mod find;
+mod hashes;
 mod record;
 mod rotation;
 mod run;
+mod suspended;
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -18,6 +20,7 @@ use rand::RngExt;
 
 pub use aftercare::{Aftercare, Watch};
 pub use find::{Acceptance, Found, ListFailure, Match, Unchecked};
+pub use hashes::{Attempt, Hashes, Owner, State};
 pub use record::Record;
 pub use rotation::{Due, Retire, Retired, Rotatable, Standing, Successor, Which};
 pub use run::Run;
@@ -77,6 +80,11 @@ impl StoredList {
             Contents::Absent | Contents::Unreadable { .. } => None,
         };
         document.into_iter().flat_map(Record::all).map(|(_, record)| record)
+    }
+
+    /// Whether there is a value that cannot be read.
+    pub fn is_unreadable(&self) -> bool {
+        matches!(self.contents, Contents::Unreadable { .. })
     }
 
     /// How many items the list has, entries or not; none if the value cannot be read.

@@ -380,12 +380,26 @@ fn php_trim(bytes: &[u8]) -> &[u8] {
 
 // `$generic$`
 
-/// `wp_fast_hash()`: the prefix and unpadded base64url of BLAKE2b with a 30-byte digest. The key is a
-/// constant of WordPress that separates this use from others; it is no secret.
-fn generic(plain: &[u8]) -> Option<Vec<u8>> {
+/// What a `$generic$` hash is made of. It has no salt: one digest of a password is compared with any number of
+/// stored ones.
+pub type FastDigest = [u8; 30];
+
+/// The digest of a password. The key is a constant of WordPress that separates this use from others; it is no
+/// secret.
+pub fn fast_digest(plain: &[u8]) -> Option<FastDigest> {
     let mut mac = Blake2bMac::<U30>::new_from_slice(b"wp_fast_hash_6.8+").ok()?;
     mac.update(plain);
-    let encoded = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
+    Some(mac.finalize().into_bytes().into())
+}
+
+/// The digest in a stored `$generic$` hash; `None` if it has none, so that no password matches.
+pub fn stored_fast_digest(stored: &[u8]) -> Option<FastDigest> {
+    URL_SAFE_NO_PAD.decode(stored.strip_prefix(b"$generic$")?).ok()?.try_into().ok()
+}
+
+/// `wp_fast_hash()`: the prefix and unpadded base64url of BLAKE2b with a 30-byte digest.
+fn generic(plain: &[u8]) -> Option<Vec<u8>> {
+    let encoded = URL_SAFE_NO_PAD.encode(fast_digest(plain)?);
     Some([b"$generic$", encoded.as_bytes()].concat())
 }
 
@@ -741,6 +755,19 @@ mod tests {
             assert_eq!(before == Verdict::Match, old, "{scheme:?} {before:?}");
             let again = hash(scheme, &password, 4, &mut rng).unwrap();
             assert_eq!(hashed == again, scheme == Scheme::Generic, "only $generic$ has no salt");
+        }
+    }
+
+    #[test]
+    fn a_fast_digest_is_what_is_stored() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let password = PlainPassword::new("abcdEFGH1234ijklMNOP5678".into());
+        let stored = hash(Scheme::Generic, &password, 0, &mut rng).unwrap();
+        assert_eq!(stored_fast_digest(stored.as_str().as_bytes()), fast_digest(PLAIN));
+        for other in
+            ["", "$generic$", "$generic$QQ", &stored.as_str()[..48], "$P$BabcdefghRzZuR21tybk3/K3P.ZK6o/"]
+        {
+            assert_eq!(stored_fast_digest(other.as_bytes()), None, "{other}");
         }
     }
 

@@ -10,6 +10,10 @@
 /// `wp-includes/class-wp-application-passwords.php`.
 pub const APPLICATION_PASSWORDS: &str = "_application_passwords";
 
+/// The user meta key under which this program keeps what it takes out of service for a while, in the same format.
+/// WordPress does not know it, so what is there does not authenticate.
+pub const SUSPENDED: &str = "_application_passwords_suspended";
+
 /// The network option that says that some user has an application password. While it is off,
 /// WordPress ignores application passwords without a word.
 ///
