@@ -314,6 +314,9 @@ pub enum Error {
         /// `its siteurl is … and its home is …`.
         found: String,
     },
+    /// `identify` found nothing where it looked, which was not everywhere.
+    #[error("Nothing was found, but not everything could be looked at: {0}.")]
+    NotEverywhere(String),
     /// The question was answered with no.
     #[error("Nothing was revoked.")]
     Declined,
@@ -389,6 +392,7 @@ impl Error {
             | Self::NotRetired { .. }
             | Self::RevokedDuringRotation { .. }
             | Self::OtherSite { .. }
+            | Self::NotEverywhere(_)
             | Self::Declined
             | Self::Site(_)
             | Self::Store(_)

@@ -15,6 +15,7 @@ use crate::commands::delete::Delete;
 use crate::commands::ensure::Ensure;
 use crate::commands::exists::Exists;
 use crate::commands::get::Get;
+use crate::commands::identify::Identify;
 use crate::commands::list::List;
 use crate::commands::man::Man;
 use crate::commands::record_usage::RecordUsage;
@@ -228,6 +229,8 @@ pub enum Verb {
     Ensure(Box<Ensure>),
     /// Check whether a password is one of a user's application passwords, and works
     Verify(Verify),
+    /// Find out whose a leaked string is, or what leaked into files and logs
+    Identify(Identify),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell

@@ -369,7 +369,9 @@ impl Place {
             Some(_) => None,
             None => self.wp_cli.text("user").filter(|_| !is_named),
         };
-        if let Some(user) = user.filter(|user| !user.is_empty() && !split.is_given("user")) {
+        // There, the user narrows the search: a file that says who acts must not.
+        let user = user.filter(|user| !user.is_empty() && verb.get_name() != "identify");
+        if let Some(user) = user.filter(|_| !split.is_given("user")) {
             split.set_default("user", Value::Text(user.clone().into()));
             add(format!("--user={user}").into());
         }
@@ -432,6 +434,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::RecordUsage(args) => commands::record_usage::run(args, context),
             Verb::Delete(args) => commands::delete::run(args, context),
             Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
+            Verb::Identify(args) => commands::identify::run(args, context),
             Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
             Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) | Verb::Verify(_) => Ok(Outcome::Done),

@@ -30,6 +30,7 @@ pub mod duration;
 pub mod ensure;
 pub mod exists;
 pub mod get;
+pub mod identify;
 pub mod list;
 pub mod man;
 pub mod password_input;
@@ -368,6 +369,15 @@ impl Context<'_> {
     /// # Errors
     /// [`Error::CachedRevocation`]
     pub fn revoked(&mut self, trouble: Option<String>, done: &str) -> Result<(), Error> {
+        self.check_revocation(trouble, done)?;
+        Ok(self.out.success(format!("{done}."))?)
+    }
+
+    /// The same without a word where all is well.
+    ///
+    /// # Errors
+    /// [`Error::CachedRevocation`]
+    pub fn check_revocation(&self, trouble: Option<String>, done: &str) -> Result<(), Error> {
         let (cache, reason, flush) = match (&self.cache, trouble) {
             (Cache::Open { name, flush, .. } | Cache::OutOfReach { name, flush, .. }, Some(reason)) => {
                 (name.clone(), reason, flush.clone())
@@ -376,7 +386,7 @@ impl Context<'_> {
                 (name.clone(), reason.clone(), flush.clone())
             }
             (_, Some(reason)) => return Err(Error::AfterWrite { done: done.to_owned(), reason }),
-            (_, None) => return Ok(self.out.success(format!("{done}."))?),
+            (_, None) => return Ok(()),
         };
         Err(Error::CachedRevocation { done: done.to_owned(), cache, reason, flush })
     }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 mod csv;
 mod formatter;
 mod json;
+mod progress;
 mod scalar;
 mod table;
 mod terminal;
@@ -21,6 +22,7 @@ mod yaml;
 
 pub use formatter::{Format, Request, RowStream, display_items};
 pub use json::to_json;
+pub use progress::Progress;
 pub use scalar::float_string;
 pub use terminal::{Environment, Terminal, window_columns};
 

@@ -20,6 +20,10 @@ pub trait Fixture {
     fn set_meta(&mut self, user: u64, value: &[u8]);
     fn delete_meta(&mut self, user: u64);
     fn set_db_version(&mut self, version: &str);
+    /// Adds a row under any key.
+    fn add_meta(&mut self, user: u64, key: &str, value: &[u8]);
+    /// A user's rows under any key.
+    fn meta(&mut self, user: u64, key: &str) -> Vec<Vec<u8>>;
 }
 
 pub struct Data {
@@ -177,6 +181,24 @@ impl Fixture for SqliteFixture {
             .execute("UPDATE wp_options SET option_value = ? WHERE option_name = 'db_version'", [version])
             .unwrap();
     }
+
+    fn add_meta(&mut self, user: u64, key: &str, value: &[u8]) {
+        self.connection()
+            .execute(
+                "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (?, ?, CAST(? AS TEXT))",
+                rusqlite::params![user as i64, key, value],
+            )
+            .unwrap();
+    }
+
+    fn meta(&mut self, user: u64, key: &str) -> Vec<Vec<u8>> {
+        let database = self.connection();
+        let mut statement = database
+            .prepare("SELECT CAST(meta_value AS BLOB) FROM wp_usermeta WHERE user_id = ? AND meta_key = ? ORDER BY umeta_id")
+            .unwrap();
+        let rows = statement.query_map(rusqlite::params![user as i64, key], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
 }
 
 /// A database of its own on the MariaDB server of `tests/run`.
@@ -281,5 +303,19 @@ impl Fixture for MariadbFixture {
         self.connection
             .exec_drop("UPDATE wp_options SET option_value = ? WHERE option_name = 'db_version'", (version,))
             .unwrap();
+    }
+
+    fn add_meta(&mut self, user: u64, key: &str, value: &[u8]) {
+        self.connection
+            .exec_drop(
+                "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (?, ?, ?)",
+                (user, key, value),
+            )
+            .unwrap();
+    }
+
+    fn meta(&mut self, user: u64, key: &str) -> Vec<Vec<u8>> {
+        let sql = "SELECT meta_value FROM wp_usermeta WHERE user_id = ? AND meta_key = ? ORDER BY umeta_id";
+        self.connection.exec(sql, (user, key)).unwrap()
     }
 }

@@ -17,6 +17,7 @@ mod fixture;
 mod formats;
 mod generated;
 mod golden;
+mod identify;
 mod object_cache;
 mod oracle;
 mod output;
