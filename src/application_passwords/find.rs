@@ -57,11 +57,6 @@ pub struct Unchecked<'l> {
 }
 
 impl StoredList {
-    /// Whether there is a value that WordPress takes for an empty list because it cannot be read.
-    pub fn is_unreadable(&self) -> bool {
-        matches!(self.contents, Contents::Unreadable { .. })
-    }
-
     /// The entry that a password belongs to. `stripped` is what is left of it when WordPress compares it
     /// ([`strip_for_check`](crate::wordpress::generate::strip_for_check)).
     pub fn find_password(&self, stripped: &[u8], era: Era) -> Found<'_> {

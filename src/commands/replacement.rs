@@ -344,18 +344,24 @@ fn check(
     let from = unix_now() - 1;
     let answer = match &login {
         Ok(login) => {
-            let request =
-                live::Request { site_url: address, login, password, xmlrpc: None, timeout: LIVE_TIMEOUT };
-            live::check(&request).rest.knowing_in_use(true)
+            let request = live::Request {
+                site_url: address,
+                login,
+                user_id: None,
+                password,
+                xmlrpc: None,
+                timeout: LIVE_TIMEOUT,
+            };
+            live::check(&request).rest.knowing(true, Some(true))
         }
         Err(_) => Answer::NotTold(live::Reason::Login),
     };
     let own_check = Some((from, unix_now() + 1));
     match answer {
         Answer::Accepted(_) => Ok((Some(address.to_owned()), own_check)),
-        // The site was not named, and it may be that only this machine cannot ask it. A site that knows the user and
-        // says that the password is wrong is another matter.
-        Answer::NotTold(reason) if !required => {
+        // The site was not named, and it may be that only this machine cannot ask it, or that a plugin keeps everybody
+        // from this one question. A site that says that the password is wrong is another matter.
+        Answer::NotTold(reason) | Answer::Refused(reason) if !required && !denies(&reason) => {
             context.out.warning(format!(
                 "Whether the site accepts the new password could not be seen at {address}: {reason}. It was checked \
                  against the database only (--no-live: always)."
@@ -367,6 +373,11 @@ fn check(
             if required { "" } else { ". If that is not this database's site, use --no-live" }
         )),
     }
+}
+
+/// Whether WordPress itself says that these credentials are not the user's.
+fn denies(reason: &live::Reason) -> bool {
+    matches!(reason, live::Reason::IncorrectPassword { .. } | live::Reason::UnknownUser { .. })
 }
 
 /// Whether credentials may be sent there without anybody asking for it.
