@@ -18,7 +18,8 @@ const DEPTH: usize = 512;
 
 /// PHP's `json_encode( $value )`; `None` where that returns `false`.
 pub fn to_json(value: &Value<'_>) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
+    // Room enough that a document with a secret is not moved while it grows, which would leave a copy behind.
+    let mut text = Vec::with_capacity(1024);
     append(value, Invalid::Fails, 0, &mut text).then_some(text)
 }
 

@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use rustix::fs::{
     self, AtFlags, FileType, FlockOperation, Gid, Mode, OFlags, Stat, StatxAttributes, StatxFlags, Uid,
+    XattrFlags,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -61,7 +62,7 @@ impl Target<'_> {
             }
             place.may_replace(old)?;
         }
-        place.prepare(old.as_ref(), self.new_mode(&place, old.as_ref())?)?;
+        self.prepare(&place, old.as_ref())?;
         if hold.is_interrupted() {
             return Err(SinkError::new("interrupted"));
         }
@@ -83,7 +84,7 @@ impl Target<'_> {
         for _ in 0..5 {
             let old = place.existing()?;
             let text = content(place.read(old.as_ref(), edits)?.as_ref().map(|text| text.as_slice()))?;
-            let mut temporary = place.prepare(old.as_ref(), self.new_mode(&place, old.as_ref())?)?;
+            let mut temporary = self.prepare(&place, old.as_ref())?;
             let file = &mut temporary.file;
             file.write_all(&text)
                 .and_then(|()| file.sync_all())
@@ -133,6 +134,12 @@ impl Target<'_> {
             ));
         }
         Ok(place)
+    }
+
+    fn prepare<'p>(&self, place: &'p Place<'_>, old: Option<&Stat>) -> Result<Temporary<'p>, SinkError> {
+        let mode = self.new_mode(place, old)?;
+        // Whoever names a mode means just that.
+        place.prepare(old, mode, old.is_some() && self.mode.is_none())
     }
 
     fn new_mode(&self, place: &Place<'_>, old: Option<&Stat>) -> Result<u32, SinkError> {
@@ -269,7 +276,7 @@ impl Place<'_> {
     }
 
     /// An empty file beside the target that has its owner, group and mode. Nobody else can open it before.
-    fn prepare(&self, old: Option<&Stat>, mode: u32) -> Result<Temporary<'_>, SinkError> {
+    fn prepare(&self, old: Option<&Stat>, mode: u32, keeps_access: bool) -> Result<Temporary<'_>, SinkError> {
         let name = format!(".wp-app-password-{:016x}", rand::rng().random::<u64>());
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = fs::openat(&self.folder, name.as_str(), flags, Mode::RUSR | Mode::WUSR)
@@ -288,7 +295,32 @@ impl Place<'_> {
         }
         fs::fchmod(&temporary.file, Mode::from_raw_mode(mode))
             .map_err(|error| self.failed("cannot be given its mode", error))?;
+        if keeps_access {
+            self.keep_access_list(&temporary.file)?;
+        }
         Ok(temporary)
+    }
+
+    /// Gives a new file the access list (ACL) of the one that it will replace, or takes away what the folder gave it.
+    fn keep_access_list(&self, file: &File) -> Result<(), SinkError> {
+        const NAME: &str = "system.posix_acl_access";
+        // By way of the open folder, so that it is the same file.
+        let folder = format!("/proc/self/fd/{}", self.folder.as_raw_fd());
+        let old = Path::new(&folder).join(self.name);
+        let mut list = vec![0_u8; 64 << 10];
+        let kept = match fs::lgetxattr(&old, NAME, list.as_mut_slice()) {
+            Ok(length) => {
+                fs::fsetxattr(file, NAME, list.get(..length).unwrap_or_default(), XattrFlags::empty())
+            }
+            Err(Errno::NODATA) => match fs::fremovexattr(file, NAME) {
+                Err(Errno::NODATA) => Ok(()),
+                done => done,
+            },
+            // A file system, or a system, without them.
+            Err(Errno::NOTSUP | Errno::NOENT) => Ok(()),
+            Err(error) => Err(error),
+        };
+        kept.map_err(|error| self.failed("has an access list (getfacl) that could not be kept", error))
     }
 }
 

@@ -194,36 +194,33 @@ fn host(url: &str) -> Option<&str> {
 }
 
 /// Bare where every reader agrees, else in double quotes with backslashes, as curl, wget and Python read them.
-fn netrc_word(word: &[u8]) -> Result<Cow<'_, [u8]>, SinkError> {
+fn netrc_word(word: &[u8]) -> Result<Zeroizing<Vec<u8>>, SinkError> {
     if word.is_empty() || word.iter().any(u8::is_ascii_control) {
         return Err(unfit("netrc", word, "is empty or has a control character"));
     }
     if !word.iter().any(|byte| b" \"'\\#".contains(byte)) {
-        return Ok(Cow::Borrowed(word));
+        return Ok(joined(&[word]));
     }
-    let mut quoted = vec![b'"'];
-    escape(word, &mut quoted);
-    quoted.push(b'"');
-    Ok(Cow::Owned(quoted))
+    Ok(joined(&[b"\"", &escaped(word), b"\""]))
 }
 
 /// What stands between double quotes in a curl configuration.
-fn curl_text(text: &[u8]) -> Result<Vec<u8>, SinkError> {
+fn curl_text(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, SinkError> {
     if text.is_empty() || text.iter().any(u8::is_ascii_control) {
         return Err(unfit("curl", text, "is empty or has a control character"));
     }
-    let mut escaped = Vec::with_capacity(2 * text.len());
-    escape(text, &mut escaped);
-    Ok(escaped)
+    Ok(escaped(text))
 }
 
-fn escape(text: &[u8], into: &mut Vec<u8>) {
+fn escaped(text: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut escaped = Zeroizing::new(Vec::with_capacity(2 * text.len()));
     for byte in text {
         if matches!(byte, b'"' | b'\\') {
-            into.push(b'\\');
+            escaped.push(b'\\');
         }
-        into.push(*byte);
+        escaped.push(*byte);
     }
+    escaped
 }
 
 /// Values in base64, which holds any bytes. Keys and values are quoted: YAML could take some for numbers.

@@ -431,6 +431,48 @@ fn an_existing_file_keeps_owner_group_and_mode() {
     assert_eq!(mode(&file), 0o640);
 }
 
+/// An access list as the kernel stores it: version 2, then tag, permissions and id of each entry.
+fn access_list(entries: &[(u16, u16, u32)]) -> Vec<u8> {
+    let entry = |(tag, permissions, id): &(u16, u16, u32)| {
+        [&tag.to_le_bytes()[..], &permissions.to_le_bytes(), &id.to_le_bytes()].concat()
+    };
+    [&2_u32.to_le_bytes()[..], &entries.iter().flat_map(entry).collect::<Vec<u8>>()].concat()
+}
+
+#[test]
+fn an_existing_file_keeps_its_access_list_and_takes_none_from_the_folder() {
+    use rustix::fs::{XattrFlags, lgetxattr, setxattr};
+    const NAME: &str = "system.posix_acl_access";
+    let site = Site::new();
+    let file = site.path("pw");
+    let some = |id| {
+        access_list(&[(1, 6, u32::MAX), (2, 4, id), (4, 0, u32::MAX), (16, 4, u32::MAX), (32, 0, u32::MAX)])
+    };
+    let read = || {
+        let mut list = vec![0; 1000];
+        lgetxattr(&file, NAME, list.as_mut_slice()).map(|length| list[..length].to_vec())
+    };
+    let write = || {
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+    };
+    write();
+    if setxattr(&file, NAME, &some(54321), XattrFlags::empty()).is_err() {
+        return skip("this file system has no access lists");
+    }
+    succeeded(&site.create(&["--out-file=pw"]));
+    assert_eq!(read().unwrap(), some(54321));
+    assert_eq!(mode(&file), 0o640);
+    succeeded(&site.create(&["--out-file=pw", "--mode=0600"]));
+    assert!(read().is_err(), "a mode that is named is meant");
+    setxattr(site.home.path(), "system.posix_acl_default", &some(12121), XattrFlags::empty()).unwrap();
+    rustix::fs::removexattr(&file, NAME).ok();
+    write();
+    succeeded(&site.create(&["--out-file=pw"]));
+    assert!(read().is_err(), "the folder's list is for new files");
+    assert_eq!(mode(&file), 0o640);
+}
+
 #[test]
 fn a_name_that_is_no_plain_file_is_refused_and_left_alone() {
     let site = Site::new();
@@ -698,7 +740,7 @@ fn an_interruption_while_the_command_runs_takes_the_entry_back() {
     let site = Site::new();
     let before = site.entries();
     let mut child = site
-        .command(&["create", "3", "App", "--exec", "cat >/dev/null; echo ready >ready; sleep 30"])
+        .command(&["create", "3", "App", "--exec", "cat >/dev/null; echo ready >ready; exec sleep 30"])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

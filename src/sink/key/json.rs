@@ -57,7 +57,9 @@ pub(super) fn find(text: &[u8], key: &str, value: &str) -> Result<Edit, String> 
     }
     let place = scanner.value();
     match text.get(place.start) {
-        Some(b'"' | b'n') => Ok(Edit { at: place, new: Zeroizing::new(format!("\"{value}\"").into_bytes()) }),
+        Some(b'"' | b'n') => {
+            Ok(Edit { at: place, new: Zeroizing::new([b"\"", value.as_bytes(), b"\""].concat()) })
+        }
         _ => Err(format!("has something at {key} that is no text, and that is not replaced")),
     }
 }
