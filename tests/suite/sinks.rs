@@ -805,8 +805,11 @@ fn a_descriptor_that_cannot_be_written_is_refused_or_taken_back() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("Broken pipe"), "{output:?}");
     assert_eq!(site.entries(), before);
     // Nor is one of our own taken, such as the database's, which would be written to.
-    for number in 3..12 {
-        site.assert_refused(&[&format!("--out-fd={number}")], "is not open");
+    for number in 3..=9 {
+        let closed = "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-";
+        let output = site.shell(&format!("{closed}; \"$TOOL\" create 3 App --out-fd={number}"));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is not open: open it"), "{output:?}");
+        assert_eq!(site.entries(), before, "{number}");
     }
 }
 
@@ -1107,6 +1110,31 @@ proptest! {
             Err(error) => {
                 prop_assert!(!allowed, "{}: {}\n{}", pointer, error, text);
                 prop_assert_eq!(std::fs::read_to_string(folder.path().join("a.json")).unwrap(), text);
+            }
+        }
+    }
+
+    /// Whatever a file holds, it is left alone or has one value replaced.
+    #[test]
+    fn any_bytes_are_refused_or_kept_around_the_value(
+        text in "[KAB=\"'#\\\\{}\\[\\]:,n1 \t\r\n\u{e9}$(`.;]{0,24}",
+        json in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let name = if json { "a.json" } else { ".env" };
+        match set_key(folder.path(), name, &text, "K") {
+            Err(error) => {
+                prop_assert!(error.contains(name), "{}", error);
+                prop_assert_eq!(std::fs::read_to_string(folder.path().join(name)).unwrap(), text);
+            }
+            Ok(after) => {
+                let (head, tail) = after.split_once(PASSWORD).unwrap();
+                // What was added is a key and a sign, or quotes around the value.
+                let kept = text.bytes().zip(head.bytes()).take_while(|(a, b)| a == b).count();
+                let added = head[..].len() - kept;
+                prop_assert!(added <= 7, "{:?} {:?}", text, after);
+                let tail = tail.strip_prefix('"').filter(|_| !text.ends_with(tail)).unwrap_or(tail);
+                prop_assert!(text.ends_with(tail) || tail.trim().is_empty(), "{:?} {:?}", text, after);
             }
         }
     }
