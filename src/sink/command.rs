@@ -71,6 +71,7 @@ fn program(command: &[u8]) -> Option<&[u8]> {
 pub(super) fn run(command: &OsString, text: &[u8], delivery: &Delivery<'_>) -> Result<(), SinkError> {
     let failed = |error: std::io::Error| SinkError::new(format!("it could not be run ({error})"));
     let hold = Hold::begin();
+    hold.go_on()?;
     let (input, output) = std::io::pipe().map_err(failed)?;
     // Kept open to see whether the command read anything, and so that it need not be alive while we write.
     let unread = input.try_clone().map_err(failed)?;

@@ -12,6 +12,7 @@ use rustix::fs::{FileType, OFlags, fstat};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
 use super::SinkError;
+use super::hold::Hold;
 
 /// How long a full pipe is waited for that was opened not to wait.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,6 +87,7 @@ impl Info {
 
 /// Writes everything, and saves it where that means something.
 pub(super) fn write(mut file: File, mut text: &[u8]) -> Result<(), SinkError> {
+    Hold::begin().go_on()?;
     let began = Instant::now();
     while !text.is_empty() {
         match file.write(text) {

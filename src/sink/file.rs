@@ -63,10 +63,7 @@ impl Target<'_> {
             place.may_replace(old)?;
         }
         self.prepare(&place, old.as_ref())?;
-        if hold.is_interrupted() {
-            return Err(SinkError::new("interrupted"));
-        }
-        Ok(())
+        hold.go_on()
     }
 
     /// Puts the new content in place of the old.
@@ -89,9 +86,7 @@ impl Target<'_> {
             file.write_all(&text)
                 .and_then(|()| file.sync_all())
                 .map_err(|error| place.failed("cannot be written", error))?;
-            if hold.is_interrupted() {
-                return Err(SinkError::new("interrupted"));
-            }
+            hold.go_on()?;
             if edits && !same(place.existing()?.as_ref(), old.as_ref()) {
                 continue;
             }
@@ -259,9 +254,7 @@ impl Place<'_> {
     fn lock(&self, hold: &Hold) -> Result<(), SinkError> {
         let began = Instant::now();
         loop {
-            if hold.is_interrupted() {
-                return Err(SinkError::new("interrupted"));
-            }
+            hold.go_on()?;
             match fs::flock(&self.folder, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(20));

@@ -1,13 +1,16 @@
 //! Signals that would end the program in the middle of a delivery wait until it is over.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
-/// While it lives, an interruption is noted and not obeyed. The one who holds asks whether there was one, and takes
-/// back what it did. Afterwards signals do again what they always do.
-pub(super) struct Hold {
+use super::SinkError;
+
+/// While one lives, an interruption is noted and not obeyed: a delivery then fails, and what was done is taken back.
+/// Afterwards signals do again what they always do.
+#[must_use]
+pub struct Hold {
     signals: &'static Signals,
 }
 
@@ -16,6 +19,8 @@ struct Signals {
     caught: Arc<AtomicBool>,
     /// Nobody holds them.
     free: Arc<AtomicBool>,
+    /// How many hold them: one while an entry is saved and delivered, one more for each step that is undone by itself.
+    holders: AtomicUsize,
 }
 
 impl Signals {
@@ -32,28 +37,39 @@ impl Signals {
                 let _ = signal_hook::flag::register_conditional_default(signal, free.clone());
                 let _ = signal_hook::flag::register(signal, caught.clone());
             }
-            Self { caught, free }
+            Self { caught, free, holders: AtomicUsize::new(0) }
         })
     }
 }
 
 impl Hold {
-    pub(super) fn begin() -> Self {
+    /// Holds interruptions from now on.
+    pub fn begin() -> Self {
         let signals = Signals::get();
-        signals.free.store(false, Ordering::SeqCst);
-        signals.caught.store(false, Ordering::SeqCst);
+        if signals.holders.fetch_add(1, Ordering::SeqCst) == 0 {
+            signals.free.store(false, Ordering::SeqCst);
+            signals.caught.store(false, Ordering::SeqCst);
+        }
         Self { signals }
     }
 
     /// Whether somebody asked for the end.
-    pub(super) fn is_interrupted(&self) -> bool {
+    pub fn is_interrupted(&self) -> bool {
         self.signals.caught.load(Ordering::SeqCst)
+    }
+
+    /// # Errors
+    /// Somebody asked for the end.
+    pub(super) fn go_on(&self) -> Result<(), SinkError> {
+        if self.is_interrupted() { Err(SinkError::new("interrupted")) } else { Ok(()) }
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.signals.free.store(true, Ordering::SeqCst);
+        if self.signals.holders.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.signals.free.store(true, Ordering::SeqCst);
+        }
     }
 }
 

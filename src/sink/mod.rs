@@ -21,6 +21,7 @@ mod key;
 
 pub use encrypt::Encryption;
 pub use format::{DEFAULT_NAME, DEFAULT_SECRET_NAME, Format, Wording};
+pub use hold::Hold;
 
 use crate::output::Output;
 use crate::secret::PlainPassword;

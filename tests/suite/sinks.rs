@@ -982,6 +982,36 @@ fn an_interruption_while_the_file_is_waited_for_takes_the_entry_back() {
     assert_eq!((site.entries(), site.files()), (before, files));
 }
 
+#[test]
+fn an_interruption_while_the_entry_is_saved_takes_it_back() {
+    let site = Site::new();
+    let before = site.entries();
+    for way in ["--out-file=pw", "--exec=cat >pw", "--out-fd=3"] {
+        let lock = site.fixture.connection();
+        lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let script = "exec \"$0\" create 3 App \"$1\" 3>through";
+        let child = Command::new("sh")
+            .args(["-c", script, env!("CARGO_BIN_EXE_wp-app-password"), way])
+            .env("WP_APP_PASSWORD_DB", site.fixture.url())
+            .current_dir(site.home.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It waits for the database by then.
+        std::thread::sleep(Duration::from_secs(3));
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        lock.execute_batch("COMMIT").unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{way}: {output:?}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.ends_with("(interrupted), so it was taken back. Nothing was changed.\n"), "{stderr}");
+        assert_eq!(site.entries(), before, "{way}");
+        assert!(!site.path("pw").exists() && site.read("through").is_empty());
+    }
+}
+
 /// Sets a key of a file of the library's own; the new text.
 fn set_key(folder: &Path, name: &str, text: &str, key: &str) -> Result<String, String> {
     let path = folder.join(name);
