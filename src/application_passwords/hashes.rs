@@ -3,6 +3,7 @@
 //! `$generic$` hashes have no salt: a string's digest is computed once and looked up among those of all users. Every
 //! other kind is salted (or rare, as MD5 is), and a string has to be tried on each of them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, mpsc};
@@ -69,7 +70,7 @@ pub struct Hashes {
     /// Salted ones that cannot be checked, by the reason.
     unsupported: Vec<(&'static str, usize)>,
     /// What one try costs, by kind and cost.
-    costs: HashMap<Vec<u8>, Duration>,
+    costs: HashMap<Class<'static>, Duration>,
 }
 
 /// A string that is to be tried on salted hashes.
@@ -124,24 +125,24 @@ impl Hashes {
     /// Sets apart what cannot be checked, and measures one try of every kind and cost. Returns how many there are
     /// of which it cannot be told whom a string belongs to, by the reason: a sentence without its full stop.
     pub fn measure(&mut self) -> &[(&'static str, usize)] {
-        let mut refused: HashMap<Vec<u8>, &'static str> = HashMap::new();
+        let mut refused: HashMap<Class<'static>, &'static str> = HashMap::new();
         for salted in &self.salted {
             let class = class(&salted.stored);
-            if self.costs.contains_key(class) || refused.contains_key(class) {
+            if self.costs.contains_key(&class) || refused.contains_key(&class) {
                 continue;
             }
             let began = Instant::now();
             match verify(b"abcdEFGH1234ijklMNOP5678", &salted.stored, Era::Unknown) {
                 Verdict::Unsupported(reason) | Verdict::NotAccepted(reason) => {
-                    refused.insert(class.to_vec(), reason);
+                    refused.insert(owned(class), reason);
                 }
                 Verdict::Match | Verdict::NoMatch => {
-                    self.costs.insert(class.to_vec(), began.elapsed());
+                    self.costs.insert(owned(class), began.elapsed());
                 }
             }
         }
         let mut unsupported = std::mem::take(&mut self.unsupported);
-        self.salted.retain(|salted| match refused.get(class(&salted.stored)) {
+        self.salted.retain(|salted| match refused.get(&class(&salted.stored)) {
             None => true,
             Some(reason) => {
                 match unsupported.iter_mut().find(|(known, _)| known == reason) {
@@ -157,7 +158,7 @@ impl Hashes {
 
     /// How long all tries of one string take on one core, after [`Self::measure`].
     pub fn cost(&self) -> Duration {
-        self.salted.iter().filter_map(|salted| self.costs.get(class(&salted.stored))).sum()
+        self.salted.iter().filter_map(|salted| self.costs.get(&class(&salted.stored))).sum()
     }
 
     /// Tries strings on salted hashes, on all cores. Returns pairs: the place of the string, the owner and the hash.
@@ -216,13 +217,20 @@ impl Hashes {
     }
 }
 
-/// What hashes have in common that take the same time to check: the kind and its cost.
-fn class(stored: &[u8]) -> &[u8] {
+/// What hashes have in common that take the same time to check: the kind, and how the text begins that holds the cost.
+type Class<'a> = (Kind, Cow<'a, [u8]>);
+
+fn owned((kind, text): Class<'_>) -> Class<'static> {
+    (kind, text.into_owned().into())
+}
+
+fn class(stored: &[u8]) -> Class<'_> {
     let dollars = |count: usize| {
         let ends = stored.iter().enumerate().filter(|(_, byte)| **byte == b'$').nth(count);
         ends.map_or(stored.len(), |(at, _)| at)
     };
-    let length = match identify(stored) {
+    let kind = identify(stored);
+    let length = match kind {
         // `$P$B`
         Kind::Phpass | Kind::PhpassPhpbb => 4,
         // `$2y$10`
@@ -239,7 +247,7 @@ fn class(stored: &[u8]) -> &[u8] {
         Kind::Sha256Crypt | Kind::Sha512Crypt | Kind::Md5Crypt => 3,
         Kind::Generic | Kind::Md5 | Kind::Never | Kind::Unknown => 0,
     };
-    stored.get(..length).unwrap_or(stored)
+    (kind, stored.get(..length).unwrap_or(stored).into())
 }
 
 #[cfg(test)]
@@ -308,9 +316,10 @@ mod tests {
         hashes.add(owner(1, State::Active), &[b"$2y$31", &BCRYPT[6..]].concat());
         hashes.add(owner(2, State::Active), &[b"$2y$31", &BCRYPT[6..]].concat());
         hashes.add(owner(2, State::Active), b"a hash of a plugin that nobody has heard of");
+        hashes.add(owner(2, State::Active), b"0123456789abcdef0123456789abcdef");
         let told = hashes.measure().to_vec();
         assert_eq!(told.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [2, 1], "{told:?}");
-        assert_eq!(hashes.salted(), 1);
+        assert_eq!(hashes.salted(), 2);
         assert_eq!(hashes.measure(), told, "and is told again");
     }
 
@@ -324,7 +333,7 @@ mod tests {
             (b"$6$rounds=9000$saltsalt$abcdefghijklmnopq", b"$6$rounds=9000"),
             (b"$6$saltsalt$abcdefghijklmnopqrstuvwxyz0123", b"$6$"),
         ] {
-            assert_eq!(class(stored), expected, "{}", stored.escape_ascii());
+            assert_eq!(*class(stored).1, *expected, "{}", stored.escape_ascii());
         }
     }
 }

@@ -26,7 +26,7 @@ pub use rotation::{Due, Retire, Retired, Rotatable, Standing, Successor, Which};
 pub use run::Run;
 
 use crate::error::Error;
-use crate::store::{Autoload, MetaRow, MetaRows, Store, StoreError, Swap, User, UserId};
+use crate::store::{Autoload, MetaRow, MetaRows, Store, StoreError, Swap, User, UserField, UserId};
 use crate::wordpress::object_cache;
 use crate::wordpress::php_serialize::{self, Document, Key, NodeId, Scalar, View};
 use crate::wordpress::plain_list::{Cell, PlainList, Rows};
@@ -333,6 +333,14 @@ impl<'s> ApplicationPasswords<'s> {
     pub fn read(&mut self, user: UserId) -> Result<StoredList, Error> {
         let rows = self.persist(|store| store.user_meta(user, APPLICATION_PASSWORDS))?;
         Ok(StoredList::from_rows(rows))
+    }
+
+    /// `get_user_by()`, also long after the last question: servers hang up on whoever is silent.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn find_user(&mut self, by: UserField<'_>) -> Result<Option<User>, Error> {
+        Ok(self.persist(|store| store.find_user(by))?)
     }
 
     /// Does something that may be done twice, again if the connection is lost meanwhile.

@@ -7,6 +7,7 @@ use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -472,7 +473,11 @@ fn read_sources(args: &Identify, context: &mut Context<'_>, search: &mut Search<
             if context.interactive && args.files.is_empty() {
                 context.out.note("Reading from the terminal; end with Ctrl-D on a line of its own.");
             }
-            if let Err(error) = search.read(&mut scanner, b"stdin", &mut io::stdin().lock(), !args.scan) {
+            // Without the buffer of the standard library, which is not wiped.
+            let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
+            let read =
+                stdin.and_then(|mut stdin| search.read(&mut scanner, b"stdin", &mut stdin, !args.scan));
+            if let Err(error) = read {
                 fail(context, gaps, Path::new("Standard input"), error);
             }
             continue;
@@ -591,8 +596,8 @@ fn user_of_name(context: &mut Context<'_>, name: &[u8]) -> Result<Option<UserId>
     if login.is_empty() {
         return Ok(None);
     }
-    let user = match context.store.find_user(UserField::Login(&login))? {
-        None if sanitize::is_email(name) => context.store.find_user(UserField::Email(name))?,
+    let user = match context.passwords().find_user(UserField::Login(&login))? {
+        None if sanitize::is_email(name) => context.passwords().find_user(UserField::Email(name))?,
         user => user,
     };
     Ok(user.map(|user| user.id))
@@ -636,7 +641,7 @@ fn credentials(
     let mut credentials = Vec::new();
     for (Owner { user: id, state }, found) in by_owner {
         let nobody = || User { id, login: Vec::new(), email: Vec::new() };
-        let user = context.store.find_user(UserField::Id(id))?.unwrap_or_else(nobody);
+        let user = context.passwords().find_user(UserField::Id(id))?.unwrap_or_else(nobody);
         let list = stored_list(context, id, state)?;
         let before = credentials.len();
         let mut uuids: Vec<Vec<u8>> = Vec::new();
