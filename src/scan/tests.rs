@@ -109,6 +109,16 @@ fn groups_are_found_with_each_separator() {
     ] {
         assert_eq!(found(text), [], "{text}");
     }
+    for separator in [" ", "%20", "\u{a0}"] {
+        for place in 0..6 {
+            for odd in ["a!cd", "abc", "abcde", ""] {
+                let mut groups = GROUPS;
+                groups[place] = odd;
+                let text = groups.join(separator);
+                assert_eq!(found(&text), [], "{text}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -170,20 +180,26 @@ fn whole_lines_are_told_where_that_is_asked_for() {
     assert!(all(text.as_bytes(), PIECE, false).iter().all(|(_, form, ..)| *form == Form::Run));
 }
 
+/// Where the first window of small pieces ends; the next ones end a block further each.
+const FIRST_BORDER: usize = BACK + masks::BLOCK;
+
 #[test]
 fn every_form_is_found_at_every_place_across_the_borders_of_pieces_and_blocks() {
-    let forms = [
-        PLAIN.to_owned(),
-        GROUPS.join(" "),
-        GROUPS.join("%20"),
-        format!("https://admin:{PLAIN}@host"),
-        format!("Basic {}", general_purpose::STANDARD.encode(format!("admin:{PLAIN}"))),
-    ];
-    for form in forms {
-        for before in (0..200).chain(BACK + AHEAD - 80..BACK + AHEAD + 150) {
-            let text = format!("{}{form}{}", ".".repeat(before), ".".repeat(AHEAD + 150));
-            let found = all(text.as_bytes(), 64, false);
-            assert!(found.iter().any(|(_, _, plain, _)| plain == PLAIN), "{form} behind {before} bytes");
+    let pair = general_purpose::STANDARD.encode(format!("admin:{PLAIN}"));
+    for (form, text) in [
+        (of(Form::Run, None), PLAIN.to_owned()),
+        (of(Form::Run, None), format!("\\u003d{PLAIN}")),
+        (of(Form::Groups, None), GROUPS.join(" ")),
+        (of(Form::Groups, None), format!("%3D{}", GROUPS.join("%20"))),
+        (of(Form::Url, Some("admin")), format!("https://admin:{PLAIN}@host")),
+        (of(Form::Basic, Some("admin")), format!("Basic {pair}")),
+        (of(Form::Line, None), format!("\n{}\n", GROUPS.join(", "))),
+    ] {
+        for before in (0..130).chain(FIRST_BORDER - 130..FIRST_BORDER + 130) {
+            let text = format!("{}{text}{}", ".".repeat(before), ".".repeat(AHEAD + 300));
+            let found = all(text.as_bytes(), masks::BLOCK, true);
+            let found: Vec<_> = found.into_iter().map(|(_, form, plain, user)| (form, plain, user)).collect();
+            assert!(found.contains(&form), "{form:?} behind {before} bytes: {found:?}");
         }
     }
 }
@@ -277,9 +293,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2048))]
 
     #[test]
-    fn the_scanner_finds_what_patterns_find(text in texts(), before in 0..BACK + AHEAD + 100) {
+    fn the_scanner_finds_what_patterns_find(text in texts(), before in FIRST_BORDER - 300..FIRST_BORDER) {
         let mut moved = vec![b'.'; before];
         moved.extend_from_slice(&text);
+        // So much is seen ahead; with less behind it all would be one window.
+        moved.resize(moved.len() + AHEAD + 100, b'.');
         let found: BTreeSet<(u64, Form, String)> = all(&moved, 64, false)
             .into_iter()
             .filter(|(_, form, ..)| matches!(form, Form::Run | Form::Groups))
