@@ -1,8 +1,8 @@
 //! Finds strings that may be application passwords in bytes of any kind, at the speed of reading them.
 //!
 //! Pure: knows no database, file or terminal. Input comes in pieces from any reader and is looked at 64 bytes at a
-//! time: [`masks`] turns a block into bits, one for each byte, and a few shifts then show every run of 24 letters and
-//! digits and every six groups of four. What a person or a program puts around them is in [`forms`].
+//! time: `masks` turns a block into bits, one for each byte, and a few shifts then show every run of 24 letters and
+//! digits and every six groups of four. What a person or a program puts around them is in `forms`.
 //!
 //! Found are:
 //!
@@ -12,6 +12,8 @@
 //!   `abcd EFGH 1234 ijkl MNOP 5678`, also with `%20`, `+`, `-`, `_` or a no-break space;
 //! - `user:password` in addresses, and in the base64 behind `Basic`;
 //! - where that is asked for, whole lines.
+//!
+//! Text is ASCII or anything that contains it; UTF-16 is known by the mark at its beginning.
 
 use std::io::{self, Read};
 
@@ -19,8 +21,10 @@ use zeroize::Zeroizing;
 
 mod forms;
 mod masks;
+mod utf16;
 
 use masks::Masks;
+use utf16::Narrow;
 
 pub use forms::LONGEST_LINE;
 
@@ -49,6 +53,8 @@ pub struct Finding<'a> {
     pub form: Form,
     /// Where it begins: bytes before it.
     pub offset: u64,
+    /// The same among the bytes that are looked at, which are half as many of UTF-16.
+    at: u64,
     lines: &'a mut Lines,
     window: &'a [u8],
     base: u64,
@@ -57,7 +63,7 @@ pub struct Finding<'a> {
 impl Finding<'_> {
     /// The line in which it begins, counted from 1.
     pub fn line(&mut self) -> u64 {
-        self.lines.at(self.offset, self.window, self.base)
+        self.lines.at(self.at, self.window, self.base)
     }
 }
 
@@ -116,11 +122,38 @@ impl Scanner {
         whole_lines: bool,
         visit: &mut dyn FnMut(Finding<'_>),
     ) -> io::Result<Scanned> {
+        let (mut start, mut length) = ([0; 2], 0);
+        while length < start.len() {
+            match reader.read(start.get_mut(length..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        match start {
+            [0xff, 0xfe] => self.scan_as(&mut Narrow::behind_mark(reader, false), true, whole_lines, visit),
+            [0xfe, 0xff] => self.scan_as(&mut Narrow::behind_mark(reader, true), true, whole_lines, visit),
+            _ => {
+                let start = start.get(..length).unwrap_or_default();
+                self.scan_as(&mut start.chain(reader), false, whole_lines, visit)
+            }
+        }
+    }
+
+    /// The same, behind the mark of UTF-16 if there was one.
+    fn scan_as(
+        &mut self,
+        reader: &mut dyn Read,
+        wide: bool,
+        whole_lines: bool,
+        visit: &mut dyn FnMut(Finding<'_>),
+    ) -> io::Result<Scanned> {
         let capacity = self.window.len() - PADDING;
         // The data is window[..end], `at` is where it is looked at next, `base` bytes came before.
         let (mut at, mut end, mut base, mut at_end) = (0, 0, 0_u64, false);
         let mut binary = None;
-        let mut state = State { lines: Lines { offset: 0, line: 1 }, line_start: 0, whole_lines };
+        let mut state = State { lines: Lines { offset: 0, line: 1 }, line_start: 0, whole_lines, wide };
         loop {
             while end < capacity && !at_end {
                 match reader.read(self.window.get_mut(end..capacity).unwrap_or_default()) {
@@ -151,7 +184,7 @@ impl Scanner {
             pass.look(at, blocks);
             if at_end {
                 pass.last_line();
-                return Ok(Scanned { bytes: base + end as u64, binary });
+                return Ok(Scanned { bytes: state.offset(base + end as u64), binary });
             }
             at += blocks * masks::BLOCK;
             let gone = at.saturating_sub(BACK);
@@ -186,6 +219,15 @@ struct State {
     whole_lines: bool,
     /// Where the present line begins.
     line_start: u64,
+    /// Whether each byte was two.
+    wide: bool,
+}
+
+impl State {
+    /// Where a byte stood before UTF-16 was narrowed.
+    fn offset(&self, at: u64) -> u64 {
+        if self.wide { 2 * at + 2 } else { at }
+    }
 }
 
 /// One window.
@@ -342,11 +384,13 @@ impl Pass<'_> {
     }
 
     fn tell(&mut self, plain: &[u8], user: Option<&[u8]>, form: Form, at: usize) {
+        let at = self.base + at as u64;
         (self.visit)(Finding {
             plain,
             user,
             form,
-            offset: self.base + at as u64,
+            offset: self.state.offset(at),
+            at,
             lines: &mut self.state.lines,
             window: self.data,
             base: self.base,

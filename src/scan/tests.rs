@@ -205,6 +205,39 @@ fn every_form_is_found_at_every_place_across_the_borders_of_pieces_and_blocks() 
 }
 
 #[test]
+fn what_is_long_is_seen_whole_wherever_a_window_ends() {
+    let user = "u".repeat(700);
+    let header = format!("Basic {}", general_purpose::STANDARD.encode(format!("{user}:{PLAIN}")));
+    for before in (0..BACK + AHEAD + 200).step_by(13) {
+        let text = format!("{}{header}{}", ".".repeat(before), ".".repeat(AHEAD));
+        assert_eq!(all(text.as_bytes(), masks::BLOCK, false).len(), 1, "behind {before} bytes");
+    }
+}
+
+#[test]
+fn text_of_two_bytes_a_character_is_read_too() {
+    for big_endian in [false, true] {
+        for odd in [false, true] {
+            let text = format!("\u{feff}é\r\nPassword: {}\r\n", GROUPS.join(" "));
+            let mut wide: Vec<u8> = text
+                .encode_utf16()
+                .flat_map(|unit| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() })
+                .collect();
+            wide.resize(wide.len() + usize::from(odd), b'x');
+            for most in [1, 3, 1_000] {
+                let mut found = Vec::new();
+                let scanned = Scanner::default().scan(&mut Slowly(&wide, most), false, &mut |mut finding| {
+                    found.push((finding.plain == PLAIN.as_bytes(), finding.line(), finding.offset));
+                });
+                assert_eq!(found, [(true, 2, 28)], "{big_endian} {most}");
+                let bytes = wide.len() as u64 - u64::from(odd);
+                assert_eq!(scanned.unwrap(), Scanned { bytes, binary: false });
+            }
+        }
+    }
+}
+
+#[test]
 fn a_binary_is_told_from_text() {
     let scan = |text: &[u8]| Scanner::default().scan(&mut &*text, false, &mut |_| {}).unwrap().binary;
     assert!(scan(b"ELF\0\x01") && !scan(b"text\n") && !scan(b""));
