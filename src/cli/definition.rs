@@ -228,6 +228,9 @@ pub enum Verb {
     /// Create an application password unless there is one of that name; rotate it when it is too old
     Ensure(Box<Ensure>),
     /// Check whether a password is one of a user's application passwords, and works
+    ///
+    /// The password comes from standard input, a file, a file descriptor, or a prompt on a terminal; blanks and dashes in
+    /// it do not count. Exit codes: 0 yes; 4 no; 1 it could not be told.
     Verify(Verify),
     /// Find out whose a leaked string is, or what leaked into files and logs
     Identify(Identify),

@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::live::{self, Accepted, Answer, Reason, Report};
 use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
-use crate::store::User;
+use crate::site::FixedAddress;
+use crate::store::{Store, User};
 use crate::wordpress::password_hash::{self, Kind};
 use crate::wordpress::php_serialize::{self, Document, View};
 use crate::wordpress::schema;
@@ -37,7 +38,7 @@ pub struct Verify {
     #[command(flatten)]
     pub input: PasswordInput,
 
-    /// Ask the site too, over its REST API (default address: the one in the database)
+    /// Ask the site too, over its REST API (default address: WP_HOME, else the one in the database)
     ///
     /// The site records that as a use of the password. Plain HTTP is for this machine's own servers only.
     #[arg(long, num_args = 0..=1, default_missing_value = OF_DATABASE, value_name = "url",
@@ -346,6 +347,24 @@ fn uses_two_factor(user: &User, context: &mut Context<'_>) -> Result<bool, Error
         .is_ok_and(|document| document.is_truthy(document.root())))
 }
 
+/// An address of the site, as WordPress sees it: from its configuration, else from the database.
+fn own_address(
+    fixed: &FixedAddress,
+    option: &str,
+    constant: &str,
+    store: &mut dyn Store,
+) -> Result<String, Error> {
+    match fixed {
+        // WordPress: a network's sites each have their own in the database.
+        FixedAddress::Known(address) if store.description().network.is_none() => Ok(address.clone()),
+        FixedAddress::Unclear if store.description().network.is_none() => Err(Error::Usage(format!(
+            "{constant} in the site's configuration depends on what is not known here: give the address with \
+             --live=https://…"
+        ))),
+        _ => Ok(shown(&store.option(option)?.unwrap_or_default()).trim().to_owned()),
+    }
+}
+
 /// Asks the site, and says on a terminal that it is waited for.
 fn ask_site(
     args: &Verify,
@@ -354,12 +373,10 @@ fn ask_site(
     user: &User,
     context: &mut Context<'_>,
 ) -> Result<(String, Report), Error> {
-    let mut option = |name: &str| -> Result<String, Error> {
-        Ok(shown(&context.store.option(name)?.unwrap_or_default()).trim().to_owned())
-    };
     let mut xmlrpc = None;
     let site = if address == OF_DATABASE {
-        let (home, own) = (option(schema::HOME)?, option(schema::SITE_URL)?);
+        let home = own_address(&context.site.home, schema::HOME, "WP_HOME", context.store)?;
+        let own = own_address(&context.site.site_url, schema::SITE_URL, "WP_SITEURL", context.store)?;
         // WordPress: its files, xmlrpc.php among them, may lie in a folder of their own.
         xmlrpc = (!own.is_empty()).then(|| format!("{}/xmlrpc.php", own.trim_end_matches('/')));
         if home.is_empty() { own } else { home }
@@ -373,10 +390,14 @@ fn ask_site(
     }
     // WordPress: the part behind a colon would be taken for the password.
     let login = if user.login.contains(&b':') { &user.email } else { &user.login };
-    let login = shown(login);
+    let login = str::from_utf8(login).map_err(|_error| {
+        Error::Usage(
+            "This user's login is not UTF-8, so the site cannot be asked for it: leave --live out.".into(),
+        )
+    })?;
     let request = live::Request {
         site_url: &site,
-        login: &login,
+        login,
         user_id: Some(user.id.0),
         password,
         xmlrpc: args.xmlrpc.then_some(xmlrpc.as_deref()),

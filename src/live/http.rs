@@ -173,7 +173,10 @@ impl Credentials {
             return Err(Reason::Login);
         }
         let plain = Zeroizing::new(format!("{login}:{}", password.expose()));
-        let header = Zeroizing::new(format!("Basic {}", STANDARD.encode(plain.as_bytes())));
+        // The whole capacity at once, so that no copy stays behind.
+        let mut header = Zeroizing::new(String::with_capacity(16 + plain.len() * 2));
+        header.push_str("Basic ");
+        STANDARD.encode_string(plain.as_bytes(), &mut header);
         let mut header = HeaderValue::from_str(&header).map_err(|_error| Reason::Login)?;
         header.set_sensitive(true);
         Ok(Self(header))

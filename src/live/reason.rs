@@ -262,9 +262,9 @@ const LONGEST_SHOWN: usize = 300;
 /// What a site says, as it may be shown: without HTML's tags, on one line, and harmless for a terminal.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::new();
-    let mut in_tag = false;
+    let (mut in_tag, mut count) = (false, 0);
     for (position, character) in text.trim().char_indices() {
-        if shown.chars().count() >= LONGEST_SHOWN {
+        if count >= LONGEST_SHOWN {
             shown.push('…');
             break;
         }
@@ -274,11 +274,12 @@ pub(super) fn shown(text: &str) -> String {
                 in_tag = true
             }
             '>' if in_tag => in_tag = false,
-            _ if in_tag => {}
+            _ if in_tag => continue,
             '\n' | '\t' | '\r' => shown.push(' '),
             c if c.is_control() || is_bidi_control(c) => shown.extend(c.escape_unicode()),
             c => shown.push(c),
         }
+        count += 1;
     }
     shown
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::php::Plain;
-use super::{Finding, Origin, Request, Site, SiteError, given_prefix, object_cache, root};
+use super::{Finding, FixedAddress, Origin, Request, Site, SiteError, given_prefix, object_cache, root};
 use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
 
@@ -45,6 +45,8 @@ pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, S
         root: root.map(Path::to_path_buf),
         files_out_of_sight: content_dir.is_none(),
         content_dir,
+        home: FixedAddress::No,
+        site_url: FixedAddress::No,
         url: None,
         origins,
         notes: Vec::new(),

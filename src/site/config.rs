@@ -9,8 +9,8 @@ use super::address::{CONNECT_TIMEOUT, READ_TIMEOUT};
 use super::php::subprocess::RunAs;
 use super::php::{self, End, Input, Outcome, Plain, Setting, Url};
 use super::{
-    Environment, Finding, Origin, Request, Site, SiteError, State, Survey, check_prefix, db_host, env_file,
-    given_prefix, object_cache, root,
+    Environment, Finding, FixedAddress, Origin, Request, Site, SiteError, State, Survey, check_prefix,
+    db_host, env_file, given_prefix, object_cache, root,
 };
 use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
@@ -223,6 +223,8 @@ impl Config {
             object_cache: content_dir
                 .as_deref()
                 .and_then(|content_dir| object_cache::find(content_dir, self)),
+            home: self.fixed_address("WP_HOME"),
+            site_url: self.fixed_address("WP_SITEURL"),
             files_out_of_sight: content_dir.is_none(),
             content_dir,
             root: self.root.clone(),
@@ -360,6 +362,14 @@ impl Config {
     fn text(&self, name: &str) -> Result<String, SiteError> {
         String::from_utf8(self.bytes(name)?)
             .map_err(|_| SiteError::Config(format!("{name} in {} is not UTF-8.", self.file.display())))
+    }
+
+    fn fixed_address(&self, name: &str) -> FixedAddress {
+        match self.text(name) {
+            Ok(address) if address.is_empty() => FixedAddress::No,
+            Ok(address) => FixedAddress::Known(address),
+            Err(_) => FixedAddress::Unclear,
+        }
     }
 
     /// A path; a relative one starts at the root, where the web server's PHP works.

@@ -273,6 +273,10 @@ pub struct Site {
     pub version_php: Option<VersionFile>,
     /// The persistent object cache, if its drop-in is there and not switched off.
     pub object_cache: Option<object_cache::DropIn>,
+    /// `WP_HOME`: counts instead of the database's `home`, except on a network.
+    pub home: FixedAddress,
+    /// `WP_SITEURL`: counts instead of the database's `siteurl`, except on a network.
+    pub site_url: FixedAddress,
     /// Only the database was named, so that drop-ins cannot be seen.
     pub files_out_of_sight: bool,
     /// `--url`, as given: the row of the network's `blogs` table is the database's to find.
@@ -281,6 +285,18 @@ pub struct Site {
     pub origins: Vec<Origin>,
     /// What the user should hear on stderr, such as that the sandbox was made.
     pub notes: Vec<String>,
+}
+
+/// An address of a site that its configuration fixes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum FixedAddress {
+    /// It does not; the database has it.
+    #[default]
+    No,
+    /// This one.
+    Known(String),
+    /// One that is not known here, such as whatever host was asked.
+    Unclear,
 }
 
 /// Why no site could be determined. The text is the sentence that the user reads.

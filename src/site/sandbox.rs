@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Environment, Origin, Request, Site, SiteError, given_prefix};
+use super::{Environment, FixedAddress, Origin, Request, Site, SiteError, given_prefix};
 use crate::store::{self, Address, Tables};
 
 /// The sandbox's site; makes its database if there is none.
@@ -35,6 +35,8 @@ pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
         version_php: None,
         object_cache: None,
         files_out_of_sight: false,
+        home: FixedAddress::No,
+        site_url: FixedAddress::No,
         url: None,
         origins,
         notes,

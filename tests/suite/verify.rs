@@ -1019,6 +1019,37 @@ fn redirects_on_the_same_host_are_followed_but_not_for_ever() {
 }
 
 #[test]
+fn an_address_that_the_configuration_fixes_beats_the_databases() {
+    let (folder, database, password) = any_database();
+    let root = folder.path().join("www");
+    std::fs::create_dir_all(root.join("wp-content/database")).unwrap();
+    std::fs::copy(&database, root.join("wp-content/database/.ht.sqlite")).unwrap();
+    std::fs::write(root.join("wp-load.php"), "<?php\n").unwrap();
+    let drop_in = "<?php define( 'SQLITE_DB_DROPIN_VERSION', '1.8.0' );";
+    std::fs::write(root.join("wp-content/db.php"), drop_in).unwrap();
+    let server = Server::start(|request, client| {
+        let body = if is_discovery(request) { INDEX } else { "{\"id\":3}" };
+        respond(client, "200 OK", "", body);
+    });
+    let verify_with = |settings: &str| {
+        let config =
+            format!("<?php\n{settings}\n$table_prefix = 'wp_';\nrequire_once ABSPATH . 'wp-settings.php';\n");
+        std::fs::write(root.join("wp-config.php"), config).unwrap();
+        let mut command = rig::binary();
+        command.arg(format!("--path={}", root.display()));
+        json(command, "author1", &password, &["--live"])
+    };
+    // Such as a copy for tests, whose database still names the original.
+    let said = verify_with(&format!("define( 'WP_HOME', '{}' );", server.url));
+    assert_eq!((said.code, &said.json()["live"]["url"]), (0, &server.url.as_str().into()), "{}", said.stdout);
+    let asked = server.asked().len();
+    let said = verify_with("define( 'WP_HOME', 'https://' . $_SERVER['HTTP_HOST'] );");
+    assert_eq!((said.code, said.stdout.as_str()), (1, ""));
+    assert!(said.stderr.contains("WP_HOME"), "{}", said.stderr);
+    assert_eq!(server.asked().len(), asked);
+}
+
+#[test]
 fn a_proxy_sees_what_is_encrypted_only() {
     let (_folder, database, password) = any_database();
     let proxy = Server::start(|_, client| respond(client, "502 Bad Gateway", "", ""));
