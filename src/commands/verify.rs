@@ -146,6 +146,12 @@ pub fn run(args: &Verify, password: &PlainPassword, context: &mut Context<'_>) -
     let mut judgement = judge(&found, &list, &user, &evidence, in_use);
     if let Some(entry) = &found.entry {
         note_expiry(&entry.record, context.now, &mut judgement.notes);
+        if entry.kind == Kind::Md5 && evidence.era() != password_hash::Era::Since68 {
+            judgement.notes.push(Remark::new(
+                "md5",
+                "It is stored as an MD5 hash: a WordPress before 6.8 makes it the user's login password when it is used.",
+            ));
+        }
     }
     let report = match &args.live {
         None => None,

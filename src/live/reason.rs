@@ -45,7 +45,7 @@ pub enum Reason {
         /// Its words.
         message: String,
     },
-    /// The REST API, or its part about users, is switched off.
+    /// The REST API, or its part about users, is switched off or closed to visitors.
     RestDisabled {
         /// Of HTTP.
         status: u16,
@@ -205,9 +205,12 @@ impl fmt::Display for Reason {
             Self::Plugin { status, code, message } => {
                 write!(f, "A plugin or the site's code refuses the request: {code}: {message} (HTTP {status})")
             }
-            Self::RestDisabled { status, code: Some(code), message } => {
-                write!(f, "The REST API, or its part about users, is switched off: {code}: {message} (HTTP {status})")
-            }
+            Self::RestDisabled { status, code: Some(code), message } => write!(
+                f,
+                "The REST API, or its part about users, is switched off or closed to visitors: {code}: {message} (HTTP \
+                 {status}). Whoever has a wrong password is a visitor, and so is everybody if the server does not hand \
+                 the Authorization header to PHP."
+            ),
             Self::RestDisabled { status, code: None, .. } => write!(
                 f,
                 "There is no REST API of WordPress at this address (HTTP {status}): it is switched off, or this is not \

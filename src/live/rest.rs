@@ -15,21 +15,18 @@ use crate::wordpress::generate;
 /// How a page says where the API is.
 const RELATION: &str = "https://api.w.org/";
 
-/// Codes by which plugins switch the REST API off for visitors.
-const DISABLED: [&str; 8] = [
+/// Codes by which widespread plugins close the REST API to visitors, and WordPress's own for a route that is gone.
+const CLOSED: [&str; 6] = [
     "rest_disabled",
-    "rest_api_disabled",
     "rest_login_required",
     "rest_cannot_access",
-    "rest_unauthorized",
     "rest_api_restricted",
-    "restricted_rest_api",
+    "itsec_rest_api_access_restricted",
     "rest_no_route",
 ];
 
-/// Codes by which plugins ask for a second factor. The first is the plugin Two Factor's.
-const TWO_FACTOR: [&str; 3] =
-    ["invalid_application_credentials", "two_factor_required", "rest_two_factor_required"];
+/// The plugin Two Factor's code.
+const TWO_FACTOR: &str = "invalid_application_credentials";
 
 /// Where the API is, and its answer.
 pub fn ask(
@@ -145,8 +142,8 @@ fn who_am_i(
         "invalid_username" | "invalid_email" => Answer::Refused(Reason::UnknownUser { code }),
         "application_passwords_disabled" => Answer::Refused(Reason::FeatureUnavailable),
         "application_passwords_disabled_for_user" => Answer::Refused(Reason::UnavailableForUser),
-        known if TWO_FACTOR.contains(&known) => Answer::Refused(Reason::TwoFactor { code, message }),
-        known if DISABLED.contains(&known) => {
+        TWO_FACTOR => Answer::Refused(Reason::TwoFactor { code, message }),
+        known if CLOSED.contains(&known) => {
             Answer::NotTold(Reason::RestDisabled { status, code: Some(code), message })
         }
         _ if status == 429 => Answer::NotTold(Reason::TooManyRequests),

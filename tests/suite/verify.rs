@@ -562,12 +562,27 @@ fn what_a_plugin_says_is_shown_harmlessly() {
     );
     let said = json(site.tool(), "author1", &password, &["--live"]);
     assert_eq!(said.json()["live"]["status"], 403);
-    for code in ["rest_disabled", "rest_login_required"] {
+    for code in ["rest_disabled", "rest_login_required", "rest_cannot_access"] {
         site.becomes(&refuse(code, 401));
-        assert_told(|| site.tool(), &password, "--live", code, 1, "is switched off");
+        assert_told(|| site.tool(), &password, "--live", code, 1, "switched off or closed to visitors");
     }
+    // The usual plugin closes it to visitors only, so its code is also what a wrong password gets.
+    site.becomes(
+        "add_filter( 'rest_authentication_errors', fn( $result ) => is_user_logged_in() ? $result
+            : new WP_Error( 'rest_cannot_access', 'Only for users.', array( 'status' => 401 ) ) );",
+    );
+    assert_eq!(json(site.tool(), "author1", &password, &["--live"]).code, 0);
+    let said = json(site.tool(), "author1", &wrong(&password), &["--live"]);
+    assert_eq!((said.code, said.reasons()), (4, vec!["no_match".into(), "rest_cannot_access".into()]));
     site.becomes("add_filter( 'rest_endpoints', fn() => array() );");
-    assert_told(|| site.tool(), &password, "--live", "rest_no_route", 1, "is switched off");
+    assert_told(
+        || site.tool(),
+        &password,
+        "--live",
+        "rest_no_route",
+        1,
+        "switched off or closed to visitors",
+    );
 }
 
 #[test]
@@ -1327,7 +1342,8 @@ fn a_version_that_is_not_known_leaves_open_what_depends_on_it() {
 #[test]
 fn an_md5_that_an_old_wordpress_would_make_the_login_password_is_not_tried_out() {
     let (_folder, database) = with_list(&[(MD5, "")]);
-    assert_eq!(json(tool_on(&database), "author", PLAIN, &[]).code, 0);
+    let said = json(tool_on(&database), "author", PLAIN, &[]);
+    assert_eq!((said.code, &said.json()["notes"][0]["code"]), (0, &"md5".into()), "{}", said.stdout);
     let server = Server::start(|_, client| respond(client, "200 OK", "", INDEX));
     let said = json(tool_on(&database), "author", PLAIN, &["--live", &server.url]);
     assert_eq!((said.code, said.stdout.as_str()), (1, ""));
