@@ -11,7 +11,7 @@ use super::password_input::PasswordInput;
 use super::{Context, Outcome};
 use crate::application_passwords::{Acceptance, Found, ListFailure, Record, StoredList, named};
 use crate::error::Error;
-use crate::live::{self, Accepted, Answer, Reason, Report};
+use crate::live::{self, Accepted, Answer, Reason, Report, XmlRpc};
 use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
 use crate::site::FixedAddress;
@@ -406,7 +406,11 @@ fn ask_site(
         login,
         user_id: Some(user.id.0),
         password,
-        xmlrpc: args.xmlrpc.then_some(xmlrpc.as_deref()),
+        xmlrpc: match &xmlrpc {
+            _ if !args.xmlrpc => XmlRpc::Skip,
+            Some(address) => XmlRpc::At(address),
+            None => XmlRpc::BelowSite,
+        },
         timeout: args.timeout,
     };
     context.out.debug("live", format!("asking {site} as {login}"));

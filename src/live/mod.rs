@@ -4,11 +4,12 @@
 //! prints nothing, and is bounded in time and memory. Credentials are sent to the host and port that were named and
 //! nowhere else; in clear text only to this machine itself.
 //!
-//! - [`http`] sends requests under those rules.
-//! - [`rest`] and [`xmlrpc`] ask, and read what WordPress answers.
-//! - [`reason`] has the sentences for everything but yes, each with a code for scripts.
+//! - `http` sends requests under those rules.
+//! - `rest` and `xmlrpc` ask, and read what WordPress answers.
+//! - `reason` has the sentences for everything but yes, each with a code for scripts.
 //!
-//! A site that accepts the credentials records that they were used (`last_used`, once a day).
+//! A site that accepts the credentials records that they were used (`last_used`, once a day). One that answers as if
+//! nobody had logged in is asked again with a wrong password, to see whether it looks at passwords at all.
 
 use std::time::Duration;
 
@@ -31,10 +32,21 @@ pub struct Request<'a> {
     pub user_id: Option<u64>,
     /// The application password.
     pub password: &'a PlainPassword,
-    /// Ask over XML-RPC too: here if an address is given, else at `xmlrpc.php` below `site_url`.
-    pub xmlrpc: Option<Option<&'a str>>,
+    /// Whether to ask over XML-RPC too.
+    pub xmlrpc: XmlRpc<'a>,
     /// How long all of it may take.
     pub timeout: Duration,
+}
+
+/// Whether and where to ask over XML-RPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum XmlRpc<'a> {
+    /// Not at all.
+    Skip,
+    /// At `xmlrpc.php` below the site's address.
+    BelowSite,
+    /// At this address, on the same host: WordPress's files may lie in a folder of their own.
+    At(&'a str),
 }
 
 /// What the site said.
@@ -104,20 +116,21 @@ pub fn check(request: &Request<'_>) -> Report {
     let (site, credentials) = match (site, credentials) {
         (Ok(site), Ok(credentials)) => (site, credentials),
         (Err(reason), _) | (_, Err(reason)) => {
-            let xmlrpc = request.xmlrpc.map(|_| Answer::NotTold(reason.clone()));
+            let xmlrpc = (request.xmlrpc != XmlRpc::Skip).then(|| Answer::NotTold(reason.clone()));
             return Report { rest_root: None, rest: Answer::NotTold(reason), xmlrpc };
         }
     };
     let (rest_root, mut rest) = rest::ask(&client, &site, request, &credentials);
-    let xmlrpc = request.xmlrpc.map(|address| {
-        let address = match address {
-            Some(address) => http::Address::of_site(address).and_then(|address| site.leads_to(&address)),
-            None => site.below("xmlrpc.php"),
-        };
-        match address {
-            Ok(address) => xmlrpc::ask(&client, &address, request.login, request.password),
-            Err(reason) => Answer::NotTold(reason),
+    let address = match request.xmlrpc {
+        XmlRpc::Skip => None,
+        XmlRpc::BelowSite => Some(site.below("xmlrpc.php")),
+        XmlRpc::At(address) => {
+            Some(http::Address::of_site(address).and_then(|address| site.leads_to(&address)))
         }
+    };
+    let xmlrpc = address.map(|address| match address {
+        Ok(address) => xmlrpc::ask(&client, &address, request.login, request.password),
+        Err(reason) => Answer::NotTold(reason),
     });
     // WordPress: XML-RPC has the password in the body, where no server looks for it.
     if matches!((&rest, &xmlrpc), (Answer::NotTold(Reason::Ignored), Some(Answer::Accepted(_)))) {

@@ -1065,6 +1065,37 @@ fn an_address_that_the_configuration_fixes_beats_the_databases() {
 }
 
 #[test]
+fn wordpress_in_a_folder_of_its_own_has_xml_rpc_there() {
+    let (_folder, database, password) = any_database();
+    let server = Server::start(|request, client| {
+        let yes = "<?xml version=\"1.0\"?><methodResponse><params><param/></params></methodResponse>";
+        let body = match request.split(' ').nth(1).unwrap() {
+            "/wp/xmlrpc.php" => yes,
+            _ if is_discovery(request) => INDEX,
+            _ => "{\"id\":3}",
+        };
+        respond(client, "200 OK", "", body);
+    });
+    rusqlite::Connection::open(&database)
+        .unwrap()
+        .execute_batch(&format!(
+            "UPDATE wp_options SET option_value = '{0}' WHERE option_name = 'home';
+             UPDATE wp_options SET option_value = '{0}/wp' WHERE option_name = 'siteurl'",
+            server.url
+        ))
+        .unwrap();
+    let said = json(tool_on(&database), "author1", &password, &["--live", "--xmlrpc"]);
+    assert_eq!(said.code, 0, "{}", said.stdout);
+    let asked = server.asked();
+    let call = asked.iter().find(|request| request.starts_with("POST /wp/xmlrpc.php ")).unwrap();
+    assert!(call.contains("wp.getUsersBlogs") && call.contains(&format!("<string>{password}</string>")));
+    // What answers with the page of a site, or is told to be elsewhere, is no XML-RPC.
+    let said =
+        json(tool_on(&database), "author1", &password, &[&format!("--live={}", server.url), "--xmlrpc"]);
+    assert_eq!((said.code, said.reasons()), (1, vec!["xmlrpc_not_found".to_owned()]), "{}", said.stdout);
+}
+
+#[test]
 fn a_proxy_sees_what_is_encrypted_only() {
     let (_folder, database, password) = any_database();
     let proxy = Server::start(|_, client| respond(client, "502 Bad Gateway", "", ""));
