@@ -488,6 +488,92 @@ module completions {
     app_name: string          # Name of the application
   ]
 
+  def "nu-complete wp-app-password verify format" [] {
+    [ "json" ]
+  }
+
+  # Check whether a password is one of a user's application passwords, and works
+  export extern "wp-app-password verify" [
+    --password-file: path     # File that holds the password (default: standard input, or a prompt on a terminal)
+    --password-fd: string     # Open file descriptor to read the password from
+    --live: string            # Ask the site too, over its REST API (default address: WP_HOME, else the one in the database)
+    --xmlrpc                  # With --live, ask over XML-RPC as well
+    --timeout: string         # With --live, how long all of it may take
+    --format: string@"nu-complete wp-app-password verify format" # Print the answer with all that was found
+    --porcelain               # Output just the uuid of the application password
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    user: string              # User login, user email, or user ID
+  ]
+
+  def "nu-complete wp-app-password identify format" [] {
+    [ "table" "csv" "json" "yaml" ]
+  }
+
+  # Find out whose a leaked string is, or what leaked into files and logs
+  export extern "wp-app-password identify" [
+    --scan                    # Look for passwords inside any text or binary, and in all files of a folder; links are not followed
+    --generic-only            # Compare only with fast hashes ($generic$, WordPress 6.8 and newer), and leave the slow ones out
+    --revoke                  # Revoke what is found; asks on a terminal
+    --yes(-y)                 # Don't ask
+    --user: string            # Look only at the application passwords of this user
+    --field: string           # Print the value of a single field
+    --fields: string          # Limit the output to specific fields
+    --format: string@"nu-complete wp-app-password identify format" # Render output in a particular format
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    ...files: path            # Files with leaked strings, `-` or nothing for standard input; with --scan, folders too
+  ]
+
   def "nu-complete wp-app-password site format" [] {
     [ "table" "json" "yaml" ]
   }

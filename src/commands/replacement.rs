@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::live::{self, Answer};
 use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
-use crate::sink::{Delivery, SinkError};
+use crate::sink::{Delivery, Hold, SinkError};
 use crate::store::User;
 use crate::wordpress::version::Evidence;
 use crate::wordpress::{generate, password_hash};
@@ -201,6 +201,8 @@ pub fn replace(
         }
     }
     rules.unique_names |= wanted.only_one;
+    // An interruption between here and the end takes the new entry back, or comes when the old one is retired.
+    let _hold = (!sink.is_stdout()).then(Hold::begin);
     let mut passwords = context.passwords();
     passwords.create(user, &mut entry, rules)?;
     let concerns = passwords.take_concerns();
@@ -347,9 +349,9 @@ fn check(
             let request = live::Request {
                 site_url: address,
                 login,
-                user_id: None,
+                user_id: Some(user.id.0),
                 password,
-                xmlrpc: None,
+                xmlrpc: live::XmlRpc::Skip,
                 timeout: LIVE_TIMEOUT,
             };
             live::check(&request).rest.knowing(true, Some(true))
@@ -360,7 +362,7 @@ fn check(
     match answer {
         Answer::Accepted(_) => Ok((Some(address.to_owned()), own_check)),
         // The site was not named, and it may be that only this machine cannot ask it, or that a plugin keeps everybody
-        // from this one question. A site that says that the password is wrong is another matter.
+        // from this one question. A WordPress that answers as if nobody had logged in is another matter.
         Answer::NotTold(reason) | Answer::Refused(reason) if !required && !denies(&reason) => {
             context.out.warning(format!(
                 "Whether the site accepts the new password could not be seen at {address}: {reason}. It was checked \
@@ -375,9 +377,20 @@ fn check(
     }
 }
 
-/// Whether WordPress itself says that these credentials are not the user's.
+/// Whether WordPress saw the request and did not take these credentials for the user's, as opposed to nobody who could
+/// judge them having seen them.
 fn denies(reason: &live::Reason) -> bool {
-    matches!(reason, live::Reason::IncorrectPassword { .. } | live::Reason::UnknownUser { .. })
+    use live::Reason as R;
+    matches!(
+        reason,
+        R::IncorrectPassword { .. }
+            | R::UnknownUser { .. }
+            | R::FeatureUnavailable
+            | R::UnavailableForUser
+            | R::Ignored
+            | R::NotInUse
+            | R::HeaderStripped
+    )
 }
 
 /// Whether credentials may be sent there without anybody asking for it.

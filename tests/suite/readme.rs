@@ -48,6 +48,25 @@ impl Home {
         wp_app_password::store::sandbox::create(&content.join("database/.ht.sqlite")).unwrap();
     }
 
+    /// What "Rotate from CI" speaks of: the password that is rotated, and in place of `gh`, `kubectl` and `curl` programs
+    /// that keep what they are given on standard input.
+    fn add_a_pipeline(&self) {
+        use std::os::unix::fs::PermissionsExt;
+        let home = self.folder.path();
+        std::fs::create_dir_all(home.join("feed")).unwrap();
+        for name in ["gh", "kubectl", "curl"] {
+            let program = home.join("bin").join(name);
+            std::fs::write(
+                &program,
+                format!("#!/bin/sh\necho \"$@\" >{name}.arguments\ncat >{name}.input\n"),
+            )
+            .unwrap();
+            std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let output = self.shell("wp-app-password --path=www create inventory-sync-bot Sync");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
     #[allow(clippy::disallowed_methods, reason = "the search path is all that a shell needs of it")]
     fn shell(&self, line: &str) -> std::process::Output {
         let path = std::env::var("PATH").unwrap_or_default();
@@ -114,6 +133,7 @@ fn every_shell_example_that_starts_the_program_succeeds() {
     let text = readme();
     let home = Home::new();
     home.add_a_site();
+    home.add_a_pipeline();
     let mut commands = 0;
     for line in blocks(&text, "sh").into_iter().flat_map(str::lines) {
         let line = line.replace("cargo run --release --", "wp-app-password");
@@ -124,6 +144,7 @@ fn every_shell_example_that_starts_the_program_succeeds() {
         let line = line
             .replace("/etc/bash_completion.d/", "completions/")
             .replace("/srv/www", "www")
+            .replace("/etc/feed", "feed")
             .replace("/proc/$(pgrep -o php-fpm)/environ", "web.env")
             .replace("man -l -", "cat");
         let output = home.shell(&line);
@@ -131,6 +152,58 @@ fn every_shell_example_that_starts_the_program_succeeds() {
         commands += 1;
     }
     assert!(commands >= 3, "only {commands} examples found");
+}
+
+#[test]
+fn the_pipelines_of_rotate_from_ci_deliver_a_password_that_works() {
+    let text = readme();
+    let (_, section) = text.split_once("\n## Rotate from CI\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let home = Home::new();
+    home.add_a_site();
+    home.add_a_pipeline();
+    let read = |name: &str| std::fs::read_to_string(home.folder.path().join(name)).unwrap_or_default();
+    let works = |password: &str| {
+        let output = home.shell(&format!(
+            "printf %s '{password}' | wp-app-password --path=www verify inventory-sync-bot --porcelain"
+        ));
+        output.status.success()
+    };
+    let mut seen = Vec::new();
+    for line in blocks(section, "yaml").into_iter().chain(blocks(section, "sh")).flat_map(str::lines) {
+        let Some((_, command)) = line.split_once("wp-app-password ") else { continue };
+        let command =
+            command.strip_prefix("--path=/srv/www ").unwrap_or(command).replace("/etc/feed", "feed");
+        let output = home.shell(&format!("wp-app-password --path=www {command}"));
+        assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));
+        let delivered = if command.contains("gh secret set") {
+            Some(("gh", read("gh.input")))
+        } else if command.contains("curl ") {
+            assert!(read("curl.arguments").contains("--form value=<-"), "{}", read("curl.arguments"));
+            Some(("curl", read("curl.input")))
+        } else if command.contains("kubectl ") {
+            let manifest = read("kubectl.input");
+            let line = manifest.lines().find(|line| line.trim().starts_with("password:")).unwrap().to_owned();
+            let value = line.split(':').nth(1).unwrap().trim().trim_matches('"');
+            use base64::Engine as _;
+            let decoded = base64::engine::general_purpose::STANDARD.decode(value);
+            Some(("kubectl", decoded.map_or(value.to_owned(), |bytes| String::from_utf8(bytes).unwrap())))
+        } else if command.contains("feed/password") {
+            Some(("file", read("feed/password").trim_end().to_owned()))
+        } else {
+            None
+        };
+        if let Some((way, password)) = delivered {
+            assert!(works(&password), "{line}");
+            assert!(!read(&format!("{way}.arguments")).contains(&password), "{line}");
+            seen.push(way);
+        }
+        if command.contains("--json") {
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(report["status"], "changed");
+        }
+    }
+    assert_eq!(seen, ["gh", "curl", "file", "file", "kubectl"]);
 }
 
 #[test]
