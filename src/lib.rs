@@ -6,6 +6,7 @@
 //! - [`commands`] hold one verb each. They know neither SQL nor PHP's formats.
 //! - [`site`] finds which database, prefix and version are meant. It never opens one.
 //! - [`application_passwords`] is WordPress's class of that name over any store. It never prints.
+//! - [`audit`] is rules over the facts of a site: facts in, findings out. It knows no SQL and no terminal.
 //! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
 //! - [`scan`] finds strings that may be application passwords in bytes of any kind. It knows no database.
 //! - [`object_cache`] forgets what WordPress's persistent object cache holds of what was written.
@@ -16,6 +17,7 @@
 //! - [`error`] is what the user reads when something fails, [`secret`] what nobody reads by accident.
 
 pub mod application_passwords;
+pub mod audit;
 pub mod cli;
 pub mod commands;
 pub mod error;

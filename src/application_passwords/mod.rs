@@ -95,6 +95,14 @@ impl StoredList {
         }
     }
 
+    /// Where a value cannot be read, in bytes, and what is wrong there.
+    pub fn damage(&self) -> Option<(usize, &str)> {
+        match &self.contents {
+            Contents::Unreadable { offset, reason } => Some((*offset, reason)),
+            Contents::Absent | Contents::List(_) => None,
+        }
+    }
+
     /// What a careful person should be told about these rows: an unreadable value, several rows, entries
     /// that WordPress cannot work with. `user` is how messages name the user.
     pub fn concerns(&self, user: &User) -> Vec<String> {
@@ -893,7 +901,7 @@ pub fn is_empty(text: &[u8]) -> bool {
 }
 
 /// PHP's truth of an option's value after `maybe_unserialize()`.
-fn is_truthy_option(value: &[u8]) -> bool {
+pub fn is_truthy_option(value: &[u8]) -> bool {
     if !php_serialize::is_serialized(value) {
         return !is_empty(value);
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::audit::AuditSite;
 use crate::commands::completions::Completions;
 use crate::commands::create::Create;
 use crate::commands::delete::Delete;
@@ -234,6 +235,8 @@ pub enum Verb {
     Verify(Verify),
     /// Find out whose a leaked string is, or what leaked into files and logs
     Identify(Identify),
+    /// Look at all application passwords of the site by rules, for people, cron and CI
+    Audit(Box<AuditSite>),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell

@@ -23,6 +23,7 @@ use crate::wordpress::schema;
 use crate::wordpress::version::{self, DbVersionEvidence, Evidence, Source, WordPressVersion};
 
 pub mod after_write;
+pub mod audit;
 pub mod completions;
 pub mod create;
 pub mod delete;
@@ -59,6 +60,10 @@ pub enum Outcome {
     Negative,
     /// The answer could not be found, which was said.
     Unknown,
+    /// `audit` found something that is news.
+    Findings,
+    /// A code of the interface of Nagios's plugins.
+    Plugin(u8),
 }
 
 impl Outcome {
@@ -67,10 +72,11 @@ impl Outcome {
         match self {
             Self::Done => ExitCode::SUCCESS,
             Self::No => ExitCode::from(1),
-            Self::Pending => ExitCode::from(2),
             Self::SomeFailed => ExitCode::from(3),
             Self::Negative => ExitCode::from(4),
             Self::Unknown => ExitCode::from(1),
+            Self::Pending | Self::Findings => ExitCode::from(2),
+            Self::Plugin(code) => ExitCode::from(code),
         }
     }
 }

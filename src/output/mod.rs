@@ -13,6 +13,7 @@ mod csv;
 mod formatter;
 mod json;
 mod progress;
+pub mod report;
 mod scalar;
 mod table;
 mod terminal;

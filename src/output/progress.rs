@@ -16,6 +16,25 @@ impl Progress {
         Self(bar)
     }
 
+    /// One that counts `what` and says more beside it.
+    pub fn counting(visible: bool, what: &str) -> Self {
+        let progress = Self::new(visible);
+        let template = format!("{{pos}} of {{len}} {what}, {{msg}} ({{per_sec}}, {{eta}} left)");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            progress.0.set_style(style);
+        }
+        progress
+    }
+
+    /// So many are done, of so many, and this is to be said.
+    pub fn count(&self, done: u64, total: u64, message: impl FnOnce() -> String) {
+        // Drawing asks for a lock and the time: now and then is enough.
+        if done.is_multiple_of(256) && !self.0.is_hidden() {
+            self.0.set_message(message());
+            self.set(done, total);
+        }
+    }
+
     /// So much is done, of so much.
     pub fn set(&self, done: u64, total: u64) {
         self.0.set_length(total);

@@ -18,9 +18,10 @@ use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, DriverError, Error, OptsBuilder, Params, Row, SslOpts, Value};
 use sha2::{Digest, Sha256};
 
+use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, SslMode, Store, StoreError, Swap,
-    Tables, User, UserField, UserId, UserMeta, WalkEntry, next_chunk, no_tables, too_long, too_long_setting,
+    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, SslMode, Store, StoreError, Swap,
+    Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting,
     too_long_to_write,
 };
 
@@ -62,6 +63,15 @@ struct Table {
     quoted: String,
     schema: Option<String>,
     name: String,
+}
+
+/// A row of a walk.
+struct ChunkRow {
+    user: u64,
+    umeta_id: u64,
+    value: Option<Vec<u8>>,
+    login: Option<Vec<u8>>,
+    state: UserState,
 }
 
 type Sql<T> = Result<T, Error>;
@@ -582,6 +592,114 @@ impl MysqlStore {
         }
     }
 
+    /// The rows that a walk over `key` visits, and the first one that is too long for it.
+    fn list_walk(&mut self, key: &str) -> Result<(Vec<WalkEntry>, Option<WalkEntry>), StoreError> {
+        // Ids first, sorted here: the server would have to sort all values, and no index has this order for this
+        // key alone. Then the values by primary key, in parts, so that neither a snapshot nor a MyISAM lock waits
+        // for the visitor.
+        let usermeta = self.usermeta.quoted.clone();
+        let sql = format!(
+            "SELECT user_id, umeta_id, LENGTH(meta_value), meta_key FROM {usermeta} WHERE meta_key = {}",
+            self.literal(key.as_bytes())
+        );
+        let mut entries: Vec<WalkEntry> = Vec::new();
+        let listed = self.each_row(&sql, |row| {
+            let row = row.unwrap();
+            if let [user, umeta_id, length, found_key] = row.as_slice()
+                && raw(found_key) == Some(key.as_bytes())
+                && let (Some(user), Some(umeta_id)) = (number(user), number(umeta_id))
+            {
+                entries.push((user, umeta_id, number(length).unwrap_or(0)));
+            }
+        });
+        listed.map_err(|error| self.fault(error))?;
+        entries.sort_unstable();
+        let oversized = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
+        let first_too_long = entries.iter().copied().find(oversized);
+        entries.retain(|entry| !oversized(entry));
+        Ok((entries, first_too_long))
+    }
+
+    fn walk_ended(&self, first_too_long: Option<WalkEntry>) -> Result<(), StoreError> {
+        match first_too_long {
+            None => Ok(()),
+            Some((user, umeta_id, length)) => {
+                let table = &self.description.usermeta_table;
+                Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
+            }
+        }
+    }
+
+    /// Reads one part of a walk, in its order. Rows that are gone meanwhile are left out.
+    fn read_chunk(&mut self, chunk: &[WalkEntry], columns: &str) -> Result<Vec<ChunkRow>, StoreError> {
+        let sql = format!(
+            "SELECT m.user_id, m.umeta_id, m.meta_value, u.user_login{columns} FROM {} m \
+             LEFT JOIN {} u ON u.ID = m.user_id WHERE m.umeta_id IN ({}) \
+             AND COALESCE(LENGTH(m.meta_value), 0) <= {LONGEST_VALUE}",
+            self.usermeta.quoted,
+            self.users,
+            join(chunk.iter().map(|(_, umeta_id, _)| *umeta_id))
+        );
+        let mut found = Vec::with_capacity(chunk.len());
+        let read = self.each_row(&sql, |row| {
+            let mut row = row.unwrap().into_iter();
+            let mut next = || row.next().unwrap_or(Value::NULL);
+            let (Some(user), Some(umeta_id)) = (number(&next()), number(&next())) else { return };
+            let (value, login) = (bytes(next()), bytes(next()));
+            let mut flag = || number(&next()).unwrap_or(0);
+            let state = UserState { status: flag(), spam: flag() != 0, deleted: flag() != 0 };
+            found.push(ChunkRow { user, umeta_id, value, login, state });
+        });
+        read.map_err(|error| self.fault(error))?;
+        found.sort_unstable_by_key(|row| (row.user, row.umeta_id));
+        Ok(found)
+    }
+
+    /// Adds the roles of those of `entries`' users whose rows `condition` finds.
+    fn read_roles(
+        &mut self,
+        condition: &str,
+        keys: &RoleKeys,
+        entries: &[WalkEntry],
+        roles: &mut RoleTable,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT user_id, umeta_id, meta_key, IF(LENGTH(meta_value) <= 65535, meta_value, NULL) FROM {} WHERE {condition}",
+            self.usermeta.quoted
+        );
+        let read = self.each_row(&sql, |row| {
+            let row = row.unwrap();
+            if let [user, umeta_id, key, value] = row.as_slice()
+                && let (Some(user), Some(umeta_id)) = (number(user), number(umeta_id))
+                && let Some(blog) = raw(key).and_then(|key| keys.blog(key))
+                && is_visited(entries, user)
+            {
+                roles.add(user, blog, umeta_id, raw(value).unwrap_or_default());
+            }
+        });
+        read.map_err(|error| self.fault(error))?;
+        roles.sort();
+        Ok(())
+    }
+
+    fn highest_user(&mut self) -> Result<u64, StoreError> {
+        let sql = format!("SELECT MAX(ID) FROM {}", self.users);
+        let rows = self.rows(&sql).map_err(|error| self.fault(error))?;
+        Ok(rows.first().and_then(|row| number(row.first()?)).unwrap_or(0))
+    }
+
+    /// The columns of a [`UserState`] that this users table has.
+    fn state_columns(&mut self) -> Result<&'static str, StoreError> {
+        for columns in [", u.user_status, u.spam, u.deleted", ", u.user_status"] {
+            match self.run(&format!("SELECT u.ID{columns} FROM {} u LIMIT 0", self.users)) {
+                Ok(()) => return Ok(columns),
+                Err(error) if code(&error) == Some(1054) => {}
+                Err(error) => return Err(self.fault(error)),
+            }
+        }
+        Ok("")
+    }
+
     /// Runs a change of one statement, which is a transaction of its own, until it does not lose a deadlock.
     fn change_alone(&mut self, sql: &str, values: &[&[u8]]) -> Result<Changed, StoreError> {
         let mut attempt = 1;
@@ -832,65 +950,88 @@ impl Store for MysqlStore {
         key: &str,
         visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        // Ids first, sorted here: the server would have to sort all values, and no index has this order for this
-        // key alone. Then the values by primary key, in parts, so that neither a snapshot nor a MyISAM lock waits
-        // for the visitor.
-        let usermeta = self.usermeta.quoted.clone();
-        let sql = format!(
-            "SELECT user_id, umeta_id, LENGTH(meta_value), meta_key FROM {usermeta} WHERE meta_key = {}",
-            self.literal(key.as_bytes())
-        );
-        let mut entries: Vec<WalkEntry> = Vec::new();
-        let listed = self.each_row(&sql, |row| {
-            let row = row.unwrap();
-            if let [user, umeta_id, length, found_key] = row.as_slice()
-                && raw(found_key) == Some(key.as_bytes())
-                && let (Some(user), Some(umeta_id)) = (number(user), number(umeta_id))
-            {
-                entries.push((user, umeta_id, number(length).unwrap_or(0)));
-            }
-        });
-        listed.map_err(|error| self.fault(error))?;
-        entries.sort_unstable();
-        let oversized = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
-        let first_too_long = entries.iter().copied().find(oversized);
-        entries.retain(|entry| !oversized(entry));
-
+        let (entries, first_too_long) = self.list_walk(key)?;
         let mut rest = entries.as_slice();
         while !rest.is_empty() {
             let chunk = next_chunk(rest);
             rest = &rest[chunk.len()..];
-            let sql = format!(
-                "SELECT m.user_id, m.umeta_id, m.meta_value, u.user_login FROM {usermeta} m \
-                 LEFT JOIN {} u ON u.ID = m.user_id WHERE m.umeta_id IN ({}) \
-                 AND COALESCE(LENGTH(m.meta_value), 0) <= {LONGEST_VALUE}",
-                self.users,
-                join(chunk.iter().map(|(_, umeta_id, _)| *umeta_id))
-            );
-            let mut found = Vec::with_capacity(chunk.len());
-            let read = self.each_row(&sql, |row| {
-                if let Ok([user, umeta_id, value, login]) = <[Value; 4]>::try_from(row.unwrap())
-                    && let (Some(user), Some(umeta_id)) = (number(&user), number(&umeta_id))
-                {
-                    found.push((user, umeta_id, bytes(value), bytes(login)));
-                }
-            });
-            read.map_err(|error| self.fault(error))?;
-            found.sort_unstable_by_key(|(user, umeta_id, ..)| (*user, *umeta_id));
-            for (user, umeta_id, value, login) in found {
-                let (login, value) = (login.as_deref(), value.as_deref());
-                if visit(UserMeta { user: UserId(user), login, umeta_id, value }).is_break() {
+            for row in self.read_chunk(chunk, "")? {
+                let (login, value) = (row.login.as_deref(), row.value.as_deref());
+                let user = UserId(row.user);
+                if visit(UserMeta { user, login, umeta_id: row.umeta_id, value }).is_break() {
                     return Ok(());
                 }
             }
         }
-        match first_too_long {
-            None => Ok(()),
-            Some((user, umeta_id, length)) => {
-                let table = &self.description.usermeta_table;
-                Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
+        self.walk_ended(first_too_long)
+    }
+
+    fn each_account(
+        &mut self,
+        key: &str,
+        visit: &mut dyn FnMut(Account<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (entries, first_too_long) = self.list_walk(key)?;
+        let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
+        let is_role = keys.condition("meta_key");
+        let by_key = self.highest_user()? / USERS_PER_VISIT <= entries.len() as u64;
+        let mut roles = RoleTable::with_capacity(if by_key { entries.len() } else { 0 });
+        if by_key && !entries.is_empty() {
+            self.read_roles(&is_role, &keys, &entries, &mut roles)?;
+        }
+        let columns = self.state_columns()?;
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let chunk = next_chunk(rest);
+            rest = &rest[chunk.len()..];
+            if !by_key {
+                let users = join(chunk.iter().map(|(user, ..)| *user));
+                roles.clear();
+                self.read_roles(&format!("user_id IN ({users}) AND {is_role}"), &keys, chunk, &mut roles)?;
+            }
+            for row in self.read_chunk(chunk, columns)? {
+                let account = Account {
+                    user: UserId(row.user),
+                    login: row.login.as_deref(),
+                    state: row.state,
+                    roles: roles.of(row.user),
+                    umeta_id: row.umeta_id,
+                    value: row.value.as_deref(),
+                    left: rest.len() as u64,
+                };
+                if visit(account).is_break() {
+                    return Ok(());
+                }
             }
         }
+        self.walk_ended(first_too_long)
+    }
+
+    fn role_maps(&mut self) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError> {
+        let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
+        if self.description.network.is_none() {
+            return Ok(vec![(1, self.option(&keys.option(1))?)]);
+        }
+        let blogs = format!("SELECT blog_id FROM {} ORDER BY blog_id", self.blogs);
+        let blogs = self.rows(&blogs).map_err(|error| self.fault(error))?;
+        let mut maps = Vec::with_capacity(blogs.len());
+        for blog in blogs.iter().filter_map(|row| number(row.first()?)) {
+            let table = format!("{}options", keys.blog_prefix(blog));
+            let sql = format!(
+                "SELECT IF(LENGTH(option_value) <= {LONGEST_VALUE}, option_value, NULL) FROM {} \
+                 WHERE option_name = '{}' LIMIT 1",
+                quoted(std::slice::from_ref(&table)),
+                keys.option(blog)
+            );
+            let stored = match self.rows(&sql) {
+                Ok(mut rows) => rows.pop().and_then(|mut row| bytes(row.pop()?)),
+                // A site that was dropped half, or that this account may not read.
+                Err(error) if matches!(code(&error), Some(1146 | 1142)) => None,
+                Err(error) => return Err(self.fault(error)),
+            };
+            maps.push((blog, stored));
+        }
+        Ok(maps)
     }
 
     fn has_site_transients(&mut self) -> Result<bool, StoreError> {

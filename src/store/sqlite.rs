@@ -16,9 +16,10 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, params};
 
+use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, Store, StoreError, Swap, Tables, User,
-    UserField, UserId, UserMeta, WalkEntry, next_chunk, no_tables, too_long, too_long_setting,
+    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, Store, StoreError, Swap, Tables, User,
+    UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting,
     too_long_to_write,
 };
 
@@ -34,6 +35,7 @@ pub struct SqliteStore {
     options: String,
     sitemeta: String,
     blogs: String,
+    tables: Tables,
     description: Description,
 }
 
@@ -104,6 +106,7 @@ impl SqliteStore {
             options: quoted(Some(&names.options)),
             sitemeta: quoted(Some(&names.sitemeta)),
             blogs: quoted(Some(&names.blogs)),
+            tables: tables.clone(),
             description: Description {
                 place,
                 users_table: names.users.last().cloned().unwrap_or_default(),
@@ -352,11 +355,12 @@ impl SqliteStore {
             rest = &rest[chunk.len()..];
             // Read whole before the first visit: in rollback mode an open read blocks WordPress's writes, and
             // the visitor may wait for a pipe.
-            let found = self.read_chunk(key, chunk).map_err(|error| self.file.fault(&error))?;
+            let found = self.read_chunk(key, chunk, "").map_err(|error| self.file.fault(&error))?;
             self.file.still_frozen()?;
-            for (user, umeta_id, login, value) in found {
-                let (login, value) = (login.as_deref(), value.as_deref());
-                if visit(UserMeta { user: UserId(user), login, umeta_id, value }).is_break() {
+            for row in found {
+                let (login, value) = (row.login.as_deref(), row.value.as_deref());
+                let user = UserId(row.user);
+                if visit(UserMeta { user, login, umeta_id: row.umeta_id, value }).is_break() {
                     return Ok(Walked::Stopped);
                 }
             }
@@ -366,18 +370,28 @@ impl SqliteStore {
 
     /// The rows that a walk over `key` visits, and the first one that is too long for it.
     fn walk(&self, key: &str) -> Result<(Vec<WalkEntry>, Option<WalkEntry>), StoreError> {
+        // By parts, in the order of the key's index, so that no read of a large table holds up WordPress's writes.
         let sql = format!(
             "SELECT user_id, umeta_id, coalesce(octet_length(meta_value), 0) FROM {} \
-             WHERE meta_key = ?1 AND meta_key = ?1 COLLATE BINARY",
+             WHERE meta_key = ?1 AND meta_key = ?1 COLLATE BINARY AND umeta_id > ?2 ORDER BY umeta_id LIMIT {LISTED}",
             self.usermeta
         );
-        let read = || {
+        let mut entries: Vec<WalkEntry> = Vec::new();
+        let mut read = || {
             let mut statement = self.connection.prepare(&sql)?;
-            let entries = statement
-                .query_map([key], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?)))?;
-            entries.collect::<rusqlite::Result<Vec<WalkEntry>>>()
+            loop {
+                let last = entries.last().map_or(i64::MIN, |(_, umeta_id, _)| umeta_id.cast_signed());
+                let before = entries.len();
+                let mut rows = statement.query(params![key, last])?;
+                while let Some(row) = rows.next()? {
+                    entries.push((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?));
+                }
+                if entries.len() - before < LISTED {
+                    return Ok(());
+                }
+            }
         };
-        let mut entries = read().map_err(|error| self.file.fault(&error))?;
+        read().map_err(|error| self.file.fault(&error))?;
         entries.sort_unstable();
         let too_long = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
         let first_too_long = entries.iter().copied().find(too_long);
@@ -385,10 +399,10 @@ impl SqliteStore {
         Ok((entries, first_too_long))
     }
 
-    /// Reads one part of a walk: `(user, umeta_id, login, value)`. Rows that are gone meanwhile are left out.
-    fn read_chunk(&self, key: &str, chunk: &[WalkEntry]) -> rusqlite::Result<Vec<ChunkRow>> {
+    /// Reads one part of a walk. Rows that are gone meanwhile are left out.
+    fn read_chunk(&self, key: &str, chunk: &[WalkEntry], columns: &str) -> rusqlite::Result<Vec<ChunkRow>> {
         let sql = format!(
-            "SELECT CAST(m.meta_value AS TEXT), CAST(u.user_login AS TEXT) \
+            "SELECT CAST(m.meta_value AS TEXT), CAST(u.user_login AS TEXT){columns} \
              FROM {} m LEFT JOIN {} u ON u.ID = m.user_id \
              WHERE m.umeta_id = ?1 AND m.user_id = ?2 AND m.meta_key = ?3 COLLATE BINARY \
              AND coalesce(octet_length(m.meta_value), 0) <= {LONGEST_VALUE}",
@@ -398,11 +412,22 @@ impl SqliteStore {
         self.connection.execute_batch("BEGIN")?;
         let read = || {
             let mut statement = self.connection.prepare(&sql)?;
+            let count = statement.column_count();
             let mut found = Vec::with_capacity(chunk.len());
             for (user, umeta_id, _) in chunk {
                 let mut rows = statement.query(params![umeta_id.cast_signed(), user.cast_signed(), key])?;
                 if let Some(row) = rows.next()? {
-                    found.push((*user, *umeta_id, bytes(row, 1)?, bytes(row, 0)?));
+                    let flag = |column: usize| match row.get_ref(column) {
+                        Ok(ValueRef::Integer(number)) if column < count => number.cast_unsigned(),
+                        _ => 0,
+                    };
+                    found.push(ChunkRow {
+                        user: *user,
+                        umeta_id: *umeta_id,
+                        login: bytes(row, 1)?,
+                        value: bytes(row, 0)?,
+                        state: UserState { status: flag(2), spam: flag(3) != 0, deleted: flag(4) != 0 },
+                    });
                 }
             }
             Ok(found)
@@ -410,6 +435,57 @@ impl SqliteStore {
         let found = read();
         self.connection.execute_batch("COMMIT")?;
         found
+    }
+
+    /// Adds the roles of those of `entries`' users whose rows `condition` finds.
+    fn read_roles(
+        &self,
+        condition: &str,
+        keys: &RoleKeys,
+        entries: &[WalkEntry],
+        roles: &mut RoleTable,
+    ) -> Result<(), StoreError> {
+        let sql = format!(
+            "SELECT user_id, umeta_id, meta_key, CASE WHEN octet_length(meta_value) <= 65535 THEN CAST(meta_value AS TEXT) END \
+             FROM {} WHERE {condition} AND umeta_id > ?1 ORDER BY umeta_id LIMIT {LISTED}",
+            self.usermeta
+        );
+        let mut read = || {
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut last = i64::MIN;
+            loop {
+                let mut count = 0;
+                let mut rows = statement.query([last])?;
+                while let Some(row) = rows.next()? {
+                    (last, count) = (row.get(1)?, count + 1);
+                    let (user, umeta_id) = (unsigned(row, 0)?, unsigned(row, 1)?);
+                    let key = row.get_ref(2)?.as_bytes_or_null()?.unwrap_or_default();
+                    if let Some(blog) = keys.blog(key)
+                        && is_visited(entries, user)
+                    {
+                        roles.add(user, blog, umeta_id, row.get_ref(3)?.as_bytes_or_null()?.unwrap_or_default());
+                    }
+                }
+                if count < LISTED {
+                    return Ok(());
+                }
+            }
+        };
+        read().map_err(|error| self.file.fault(&error))?;
+        self.file.still_frozen()?;
+        roles.sort();
+        Ok(())
+    }
+
+    /// The columns of a [`UserState`] that this users table has.
+    fn state_columns(&self) -> Result<&'static str, StoreError> {
+        for columns in [", u.user_status, u.spam, u.deleted", ", u.user_status"] {
+            // Whether it can be prepared says it. A name in double quotes that is no column would be a text.
+            if self.connection.prepare(&format!("SELECT u.ID{columns} FROM {} u", self.users)).is_ok() {
+                return Ok(columns);
+            }
+        }
+        Ok("")
     }
 }
 
@@ -562,7 +638,17 @@ impl DatabaseFile {
     }
 }
 
-type ChunkRow = (u64, u64, Option<Vec<u8>>, Option<Vec<u8>>);
+/// A row of a walk.
+struct ChunkRow {
+    user: u64,
+    umeta_id: u64,
+    login: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    state: UserState,
+}
+
+/// So many rows are listed at once: some milliseconds.
+const LISTED: usize = 10_000;
 
 /// A walk along the users goes on while at most this many rows are passed over for each one that is wanted,
 /// after a start of some: passing over a row is a step, looking one up is a search.
@@ -797,6 +883,89 @@ impl Store for SqliteStore {
             }
             _ => Ok(()),
         }
+    }
+
+    fn each_account(
+        &mut self,
+        key: &str,
+        visit: &mut dyn FnMut(Account<'_>) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let (entries, first_too_long) = self.walk(key)?;
+        let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
+        let is_role = keys.condition("meta_key");
+        let highest = self.first(&format!("SELECT max(ID) FROM {}", self.users), [], |row| {
+            row.get::<_, Option<i64>>(0)
+        })?;
+        let highest = highest.flatten().unwrap_or(0).cast_unsigned();
+        let by_key = highest / USERS_PER_VISIT <= entries.len() as u64;
+        let mut roles = RoleTable::with_capacity(if by_key { entries.len() } else { 0 });
+        if by_key && !entries.is_empty() {
+            self.read_roles(&is_role, &keys, &entries, &mut roles)?;
+        }
+        let columns = self.state_columns()?;
+        let mut rest = entries.as_slice();
+        while !rest.is_empty() {
+            let chunk = next_chunk(rest);
+            rest = &rest[chunk.len()..];
+            if !by_key {
+                let users: Vec<String> = chunk.iter().map(|(user, ..)| user.cast_signed().to_string()).collect();
+                roles.clear();
+                // `+`: keeps SQLite from walking the index of the key, which holds a row per user.
+                let of_users = format!("user_id IN ({}) AND {}", users.join(","), keys.condition("+meta_key"));
+                self.read_roles(&of_users, &keys, chunk, &mut roles)?;
+            }
+            let found = self.read_chunk(key, chunk, columns).map_err(|error| self.file.fault(&error))?;
+            self.file.still_frozen()?;
+            for row in found {
+                let account = Account {
+                    user: UserId(row.user),
+                    login: row.login.as_deref(),
+                    state: row.state,
+                    roles: roles.of(row.user),
+                    umeta_id: row.umeta_id,
+                    value: row.value.as_deref(),
+                    left: rest.len() as u64,
+                };
+                if visit(account).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        match first_too_long {
+            None => Ok(()),
+            Some((user, umeta_id, length)) => {
+                let table = &self.description.usermeta_table;
+                Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
+            }
+        }
+    }
+
+    fn role_maps(&mut self) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError> {
+        let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
+        if self.description.network.is_none() {
+            return Ok(vec![(1, self.option(&keys.option(1))?)]);
+        }
+        let fault = |error| self.file.fault(&error);
+        let mut statement = self
+            .connection
+            .prepare(&format!("SELECT blog_id FROM {} ORDER BY blog_id", self.blogs))
+            .map_err(fault)?;
+        let blogs = statement.query_map([], |row| unsigned(row, 0)).map_err(fault)?;
+        let blogs: Vec<u64> = blogs.collect::<rusqlite::Result<_>>().map_err(fault)?;
+        let tables = list_tables(&self.connection).map_err(fault)?;
+        let mut maps = Vec::with_capacity(blogs.len());
+        for blog in blogs {
+            let table = format!("{}options", keys.blog_prefix(blog));
+            let stored = if tables.iter().any(|name| name.eq_ignore_ascii_case(&table)) {
+                let from = format!("{} WHERE option_name = ?1 LIMIT 1", quoted(Some(&table)));
+                self.setting(&table, "option_value", &from, [keys.option(blog)])?
+            } else {
+                // A site that was dropped half.
+                None
+            };
+            maps.push((blog, stored));
+        }
+        Ok(maps)
     }
 
     fn has_site_transients(&mut self) -> Result<bool, StoreError> {

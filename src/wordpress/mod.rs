@@ -7,6 +7,7 @@ pub mod object_cache;
 pub mod password_hash;
 pub mod php_serialize;
 pub mod plain_list;
+pub mod roles;
 pub mod sanitize;
 pub mod schema;
 pub mod version;

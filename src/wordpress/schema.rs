@@ -125,6 +125,9 @@ pub mod own {
     /// Unix time, seconds: from then on this entry, whose place was taken, is to be revoked.
     pub const RETIRE_AT: &str = "retire_at";
 
+    /// Unix time, seconds: from then on this entry is not to be used any more.
+    pub const EXPIRES: &str = "expires";
+
     /// What an entry that takes another one's place inherits.
     pub const INHERITED: [&str; 6] = ["expires", "allow", "allow_net", "read_only", "note", "owner"];
 }
