@@ -31,7 +31,9 @@ impl Baseline {
         let header = lines.next().and_then(|(_, line)| parse(line));
         match header.as_ref().and_then(|header| header.get("baseline")?.as_u64()) {
             Some(SCHEMA) => {}
-            Some(other) => return Err(format!("line 1: it is of version {other}; this program reads version {SCHEMA}")),
+            Some(other) => {
+                return Err(format!("line 1: it is of version {other}; this program reads version {SCHEMA}"));
+            }
             None => return Err("line 1: this is no baseline of wp-app-password".into()),
         }
         for (number, line) in lines {
@@ -117,15 +119,26 @@ mod tests {
 
     #[test]
     fn what_is_written_is_known_afterwards() {
-        let text = [header("https://example.org"), finding(&example(5)), owner(5, "editor"), owner(3, "")].concat();
+        let text =
+            [header("https://example.org"), finding(&example(5)), owner(5, "editor"), owner(3, "")].concat();
         let baseline = Baseline::read(&text).unwrap();
         assert!(baseline.knows(&example(5)) && !baseline.knows(&example(6)));
-        assert_eq!((baseline.roles(5), baseline.roles(3), baseline.roles(6)), (Some("editor"), Some(""), None));
+        assert_eq!(
+            (baseline.roles(5), baseline.roles(3), baseline.roles(6)),
+            (Some("editor"), Some(""), None)
+        );
     }
 
     #[test]
     fn something_else_is_no_baseline() {
-        for text in ["", "{}", "hello", "{\"baseline\":2}", "{\"baseline\":1}\nx\n", "{\"baseline\":1}\n{\"user\":1}\n"] {
+        for text in [
+            "",
+            "{}",
+            "hello",
+            "{\"baseline\":2}",
+            "{\"baseline\":1}\nx\n",
+            "{\"baseline\":1}\n{\"user\":1}\n",
+        ] {
             assert!(Baseline::read(text).is_err(), "{text}");
         }
     }

@@ -57,7 +57,10 @@ impl Digests {
                 }
             }
         }
-        suspects.chunks(SUSPECTS).map(|part| Suspects { digests: part.to_vec(), groups: HashMap::new() }).collect()
+        suspects
+            .chunks(SUSPECTS)
+            .map(|part| Suspects { digests: part.to_vec(), groups: HashMap::new() })
+            .collect()
     }
 }
 
@@ -109,10 +112,12 @@ impl Suspects {
             return;
         }
         let order = self.groups.len();
-        let group = self
-            .groups
-            .entry((kind, Sha256::digest(value).into()))
-            .or_insert_with(|| Group { kind, places: Vec::new(), count: 0, order });
+        let group = self.groups.entry((kind, Sha256::digest(value).into())).or_insert_with(|| Group {
+            kind,
+            places: Vec::new(),
+            count: 0,
+            order,
+        });
         group.count += 1;
         if group.places.len() < Group::PLACES {
             group.places.push(place());
@@ -197,8 +202,9 @@ mod tests {
 
     #[test]
     fn digests_of_similar_values_differ() {
-        let all: std::collections::HashSet<u64> =
-            (0..200_000).map(|number| digest(format!("{number:08x}-0000-4000-8000-000000000000").as_bytes())).collect();
+        let all: std::collections::HashSet<u64> = (0..200_000)
+            .map(|number| digest(format!("{number:08x}-0000-4000-8000-000000000000").as_bytes()))
+            .collect();
         assert_eq!(all.len(), 200_000);
     }
 

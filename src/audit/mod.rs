@@ -155,7 +155,10 @@ impl<'a> Audit<'a> {
             }
             if owner.login.is_some() {
                 if is_super {
-                    hits.push((Id::SuperAdmin, "its owner is a super admin, with all rights on every site".into()));
+                    hits.push((
+                        Id::SuperAdmin,
+                        "its owner is a super admin, with all rights on every site".into(),
+                    ));
                 } else if !roles.manages.is_empty() {
                     hits.push((Id::Administrator, self.trap(&roles)));
                 }
@@ -336,7 +339,10 @@ impl<'a> Audit<'a> {
                 hits.push((Id::Old, format!("created on {}", day(created))));
             }
             if created > now.saturating_add(CLOCK_SKEW) {
-                hits.push((Id::CreatedInFuture, format!("created on {}, which is still to come", day(created))));
+                hits.push((
+                    Id::CreatedInFuture,
+                    format!("created on {}, which is still to come", day(created)),
+                ));
             }
             if self.policy.since.is_some_and(|since| created >= since) {
                 hits.push((Id::CreatedSince, format!("created at {}", time(created))));
@@ -351,8 +357,10 @@ impl<'a> Audit<'a> {
                     Id::UsedBeforeCreated,
                     format!("last used at {}, but created at {}", time(used), time(created)),
                 )),
-                _ if used > now.saturating_add(CLOCK_SKEW) => hits
-                    .push((Id::UsedBeforeCreated, format!("last used on {}, which is still to come", day(used)))),
+                _ if used > now.saturating_add(CLOCK_SKEW) => hits.push((
+                    Id::UsedBeforeCreated,
+                    format!("last used on {}, which is still to come", day(used)),
+                )),
                 _ => {}
             }
         }
@@ -404,7 +412,10 @@ impl<'a> Audit<'a> {
                 return;
             }
             Field::Absent | Field::Null | Field::Other => {
-                hits.push((Id::NoPassword, "it has no hash, and WordPress stops with a fatal error at it".into()));
+                hits.push((
+                    Id::NoPassword,
+                    "it has no hash, and WordPress stops with a fatal error at it".into(),
+                ));
                 return;
             }
         };
@@ -421,7 +432,10 @@ impl<'a> Audit<'a> {
                 hits.push((Id::WeakHash, format!("its hash is {named}{worse}")));
             }
             (Kind::Never, _) => {
-                hits.push((Id::UnverifiableHash, "what is stored in place of a hash matches no password".into()));
+                hits.push((
+                    Id::UnverifiableHash,
+                    "what is stored in place of a hash matches no password".into(),
+                ));
             }
             (Kind::Unknown, _) => {
                 hits.push((Id::UnverifiableHash, "its hash is of no known kind".into()));
@@ -439,7 +453,9 @@ impl<'a> Audit<'a> {
         if let Some(expires) = own.expires {
             if expires <= now {
                 hits.push((Id::Expired, format!("expired on {}", day(expires))));
-            } else if u64::try_from(expires - now).is_ok_and(|left| left <= self.policy.threshold(Id::Expiring)) {
+            } else if u64::try_from(expires - now)
+                .is_ok_and(|left| left <= self.policy.threshold(Id::Expiring))
+            {
                 hits.push((Id::Expiring, format!("expires on {}", day(expires))));
             }
         }
@@ -480,7 +496,10 @@ impl<'a> Audit<'a> {
             return;
         }
         if let Some(why) = owner.blocked {
-            hits.push((Id::OwnerBlocked, format!("the account is {why}, but has {count} application passwords")));
+            hits.push((
+                Id::OwnerBlocked,
+                format!("the account is {why}, but has {count} application passwords"),
+            ));
         }
         if !roles.has_any && !self.is_super(owner) {
             hits.push((Id::NoRole, format!("no role, but {count} application passwords")));
@@ -491,7 +510,8 @@ impl<'a> Audit<'a> {
         if let Some(before) = self.baseline.and_then(|baseline| baseline.roles(owner.id)) {
             let label = self.label(owner, roles);
             if before != label {
-                let named = |roles: &str| if roles.is_empty() { "nothing".to_owned() } else { roles.to_owned() };
+                let named =
+                    |roles: &str| if roles.is_empty() { "nothing".to_owned() } else { roles.to_owned() };
                 hits.push((Id::RoleChanged, format!("was {}, is {}", named(before), named(&label))));
             }
         }
@@ -672,6 +692,8 @@ pub fn day(seconds: i64) -> String {
 
 /// `2026-11-25T14:03:00Z`
 pub fn time(seconds: i64) -> String {
-    jiff::Timestamp::from_second(seconds)
-        .map_or_else(|_| format!("{seconds} (Unix time)"), |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| format!("{seconds} (Unix time)"),
+        |time| time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+    )
 }

@@ -116,7 +116,9 @@ pub fn hides_something(name: &[u8]) -> bool {
                 0..0x20 | 0x7f..0xa0 => true,
                 // The soft hyphen, and what fills a line without being seen.
                 0xad | 0x34f | 0x115f | 0x1160 | 0x17b4 | 0x17b5 | 0x3164 | 0xffa0 | 0x2800 => true,
-                0x61c | 0x180e | 0x200b | 0x200e | 0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff => true,
+                0x61c | 0x180e | 0x200b | 0x200e | 0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff => {
+                    true
+                }
                 // Zero-width (non-)joiners belong between letters that are not Latin, and between emoji.
                 0x200c | 0x200d => previous.is_ascii(),
                 0xfff9..=0xfffb | 0xe0000..=0xe007f => true,
@@ -137,7 +139,16 @@ mod tests {
 
     #[test]
     fn names_that_pass_for_wordpress_are_told_from_honest_ones() {
-        for name in ["WordPress", "wordpress core", "WP-Cron", "W0rdPre55", "Wоrdрrеѕѕ", "ＷｏｒｄＰｒｅｓｓ", "[System]", "WordPress.org"] {
+        for name in [
+            "WordPress",
+            "wordpress core",
+            "WP-Cron",
+            "W0rdPre55",
+            "Wоrdрrеѕѕ",
+            "ＷｏｒｄＰｒｅｓｓ",
+            "[System]",
+            "WordPress.org",
+        ] {
             assert!(imitates_core(name.as_bytes()), "{name}");
         }
         for name in [
@@ -157,7 +168,9 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_told_from_honest_ones() {
-        for name in ["a\u{1b}[31m", "a\u{202e}b", "Zap\u{200b}ier", "a\u{200d}b", "\u{3164}", "a\tb", "x\u{ad}y"] {
+        for name in
+            ["a\u{1b}[31m", "a\u{202e}b", "Zap\u{200b}ier", "a\u{200d}b", "\u{3164}", "a\tb", "x\u{ad}y"]
+        {
             assert!(hides_something(name.as_bytes()), "{name:?}");
         }
         assert!(hides_something(b"caf\xe9"));

@@ -56,9 +56,8 @@ pub struct Exception {
 impl Exception {
     /// Whether it excuses the finding.
     fn covers(&self, finding: &Finding) -> bool {
-        let user = |user: &String| {
-            finding.user.is_some_and(|id| *user == id.to_string() || *user == finding.login)
-        };
+        let user =
+            |user: &String| finding.user.is_some_and(|id| *user == id.to_string() || *user == finding.login);
         self.rule.is_none_or(|rule| rule == finding.rule)
             && self.user.as_ref().is_none_or(user)
             && self.name.as_ref().is_none_or(|name| *name == finding.name)
@@ -222,14 +221,21 @@ impl Policy {
             if let Some((key, span, threshold)) = given.threshold() {
                 let place = line(span.start);
                 if rule.rule().threshold.key() != Some(key) {
-                    return Err(at(place, &match rule.rule().threshold.key() {
-                        Some(other) => format!("the rule '{}' has no '{key}', but '{other}'", id.get_ref()),
-                        None => format!("the rule '{}' has no '{key}'", id.get_ref()),
-                    }));
+                    return Err(at(
+                        place,
+                        &match rule.rule().threshold.key() {
+                            Some(other) => {
+                                format!("the rule '{}' has no '{key}', but '{other}'", id.get_ref())
+                            }
+                            None => format!("the rule '{}' has no '{key}'", id.get_ref()),
+                        },
+                    ));
                 }
                 setting.threshold = match threshold {
                     Given::Count(count) => count,
-                    Given::Duration(text) => duration(text).map_err(|why| at(place, &format!("{key}: {why}")))?,
+                    Given::Duration(text) => {
+                        duration(text).map_err(|why| at(place, &format!("{key}: {why}")))?
+                    }
                 };
             }
         }
@@ -318,9 +324,7 @@ enum Given<'a> {
 
 impl RuleTable {
     fn threshold(&self) -> Option<(&'static str, std::ops::Range<usize>, Given<'_>)> {
-        let duration = |key, value: &Option<Spanned<String>>| {
-            value.as_ref().map(|value| (key, value.span()))
-        };
+        let duration = |key, value: &Option<Spanned<String>>| value.as_ref().map(|value| (key, value.span()));
         if let (Some((key, span)), Some(text)) = (duration("after", &self.after), &self.after) {
             return Some((key, span, Given::Duration(text.get_ref())));
         }
@@ -402,7 +406,11 @@ mod tests {
             ("[[exceptions]]\nuser = \"a\"\nuntil = \"2027-01-01\"\n", "line 1", "reason"),
             ("[[exceptions]]\nreason = \"r\"\nuntil = \"2027-01-01\"\n", "line 1", "user"),
             ("[[exceptions]]\nuser = 5\nreason = \"r\"\nuntil = \"soon\"\n", "line 4", "until"),
-            ("[[exceptions]]\nuser = 5\nreason = \"r\"\nuntil = \"2027-01-01\"\nrule = \"x\"\n", "line 5", "'x'"),
+            (
+                "[[exceptions]]\nuser = 5\nreason = \"r\"\nuntil = \"2027-01-01\"\nrule = \"x\"\n",
+                "line 5",
+                "'x'",
+            ),
             ("fail-on = \n", "line 1", ""),
         ] {
             let error = read(text).unwrap_err();

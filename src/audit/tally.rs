@@ -111,9 +111,16 @@ mod tests {
     #[test]
     fn classes_end_where_they_say() {
         let mut histogram = Histogram::default();
-        for (seconds, class) in
-            [(-5, 0), (0, 0), (7 * DAY, 0), (7 * DAY + 1, 1), (30 * DAY, 1), (365 * DAY, 4), (731 * DAY, 6), (i64::MAX, 6)]
-        {
+        for (seconds, class) in [
+            (-5, 0),
+            (0, 0),
+            (7 * DAY, 0),
+            (7 * DAY + 1, 1),
+            (30 * DAY, 1),
+            (365 * DAY, 4),
+            (731 * DAY, 6),
+            (i64::MAX, 6),
+        ] {
             let before = histogram.counts[class];
             histogram.count(seconds);
             assert_eq!(histogram.counts[class], before + 1, "{seconds}");

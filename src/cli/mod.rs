@@ -69,20 +69,42 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // WP-CLI: `--alias` beats `@name`.
     let alias = split.text("alias").filter(|alias| !alias.is_empty()).or(at_alias);
     let place = Place { environment, cwd, wp_cli, alias };
+    let mut plugin = asks_for_plugin(&split, &arguments);
     let end = match parse(arguments, split, definition, &place, &mut out) {
-        Ok(Parsed::Run(cli)) => dispatch(*cli, &place, &mut out),
+        Ok(Parsed::Run(cli)) => {
+            plugin |= matches!(&cli.verb, Verb::Audit(args) if args.report.format == commands::audit::Format::Nagios);
+            dispatch(*cli, &place, &mut out)
+        }
         Ok(Parsed::Shown(code)) => return finish(out, code),
         Err(error) => Err(error),
     };
     // A result counts once it has left the process.
     let code = match end.and_then(|outcome| Ok(out.flush().map(|()| outcome)?)) {
         Ok(outcome) => outcome.exit_code(),
+        Err(error) if plugin => {
+            let message = without_passwords(error.message());
+            let message = String::from_utf8_lossy(&message).replace(['\n', '|'], " ");
+            // Whether it arrives or not, nothing is known.
+            let _ = out.line(format!("APPLICATION PASSWORDS UNKNOWN - {message}")).and_then(|()| out.flush());
+            Outcome::Plugin(UNKNOWN).exit_code()
+        }
         Err(error) => {
             out.error(without_passwords(error.message()));
             error.exit_code()
         }
     };
     finish(out, code)
+}
+
+/// How a plugin of Nagios says that it could not look.
+const UNKNOWN: u8 = 3;
+
+/// Whether Nagios runs this, also where the rest of the command line makes no sense: every error is UNKNOWN then.
+fn asks_for_plugin(split: &Split, arguments: &[OsString]) -> bool {
+    let mut pairs = arguments.iter().zip(arguments.iter().skip(1));
+    split.verb().is_some_and(|verb| verb == "audit")
+        && (split.text("format").is_some_and(|format| format == "nagios")
+            || pairs.any(|(name, value)| name == "--format" && value == "nagios"))
 }
 
 /// No core file may hold a password, and no panic message a value that was being handled.
@@ -412,6 +434,11 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
     match &verb {
         Verb::Completions(args) => return commands::completions::run(args, out),
         Verb::Man(args) => return commands::man::run(args, out),
+        Verb::Audit(args) => {
+            if let Some(rule) = &args.report.explain {
+                return commands::audit::explain(rule, out);
+            }
+        }
         Verb::Site(args) => return show_site(args, &request(&global, place)?, out),
         Verb::Verify(args) => {
             // Before anything else is opened: a file descriptor that is named is the caller's.
@@ -437,6 +464,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::Identify(args) => commands::identify::run(args, context),
             Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
+            Verb::Audit(args) => commands::audit::run(args, context),
             Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) | Verb::Verify(_) => Ok(Outcome::Done),
         }
     })

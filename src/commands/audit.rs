@@ -23,7 +23,9 @@ use crate::audit::tally::{AGE_CLASSES, Histogram, Tally};
 use crate::audit::{self, Audit, Facts, Owner, Shape};
 use crate::error::Error;
 use crate::output::report::{self, Ages, Chart, Level, Report, Row as ReportRow, Sarif};
-use crate::output::{Format as RowFormat, Item, Key, Output, Progress, Request, RowStream, Terminal, Value, to_json};
+use crate::output::{
+    Format as RowFormat, Item, Key, Output, Progress, Request, RowStream, Terminal, Value, to_json,
+};
 use crate::store::{Account, UserMeta};
 use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row};
@@ -212,7 +214,9 @@ fn named_rule(id: &str) -> Result<Id, Error> {
         let mut ids: Vec<(usize, &str)> =
             RULES.iter().map(|rule| (strsim::levenshtein(rule.id, id), rule.id)).collect();
         ids.sort_unstable();
-        ids.first().filter(|(distance, _)| *distance <= 3).map_or_else(String::new, |(_, id)| format!(" Did you mean '{id}'?"))
+        ids.first()
+            .filter(|(distance, _)| *distance <= 3)
+            .map_or_else(String::new, |(_, id)| format!(" Did you mean '{id}'?"))
     };
     Id::named(id).ok_or_else(|| {
         Error::Usage(format!("There is no rule '{id}' (audit --explain lists them).{}", nearest()))
@@ -335,9 +339,10 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
 
     let Context { store, out, .. } = context;
     // Rows on a terminal and a line that is drawn over and over get in each other's way.
-    let rows_on_terminal = matches!(format, Some(Format::Json | Format::Jsonl | Format::Csv | Format::Yaml | Format::Sarif))
-        && file.is_none()
-        && out.terminal().stdout_is_terminal;
+    let rows_on_terminal =
+        matches!(format, Some(Format::Json | Format::Jsonl | Format::Csv | Format::Yaml | Format::Sarif))
+            && file.is_none()
+            && out.terminal().stdout_is_terminal;
     let progress = Progress::counting(out.terminal().stderr_is_terminal && !rows_on_terminal, "users");
     let mut to_file = file.as_ref().map(Beside::output).transpose()?;
     let mut printer = Printer::begin(format, to_file.as_mut().unwrap_or(out), report)?;
@@ -378,7 +383,9 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
         store.each_account(APPLICATION_PASSWORDS, &mut |account: Account<'_>| {
             if previous.replace(account.user) != Some(account.user) {
                 let owner = owner(&account);
-                each_entry(account.value, &mut reader, &mut |entry| audit.look(&owner, &entry, &mut suspects));
+                each_entry(account.value, &mut reader, &mut |entry| {
+                    audit.look(&owner, &entry, &mut suspects)
+                });
             }
             printer.goes_on()
         })?;
@@ -600,7 +607,8 @@ fn report_row(finding: &Finding) -> ReportRow {
 
 /// A report before anything was found.
 fn empty_report(facts: &Facts, policy: &Policy, place: &str) -> Report {
-    let address = facts.addresses.iter().rev().map(|(_, address)| address).find(|address| !address.is_empty());
+    let address =
+        facts.addresses.iter().rev().map(|(_, address)| address).find(|address| !address.is_empty());
     Report {
         version: env!("CARGO_PKG_VERSION"),
         site: address.cloned().unwrap_or_else(|| place.to_owned()),
@@ -642,7 +650,11 @@ fn fill(report: &mut Report, tally: &Tally, took: f64) {
         ("excused_findings", "findings excused by the policy", tally.excused),
     ];
     let bars = |histogram: &Histogram| -> Vec<(String, u64)> {
-        AGE_CLASSES.iter().zip(histogram.counts).map(|((_, name), count)| ((*name).to_owned(), count)).collect()
+        AGE_CLASSES
+            .iter()
+            .zip(histogram.counts)
+            .map(|((_, name), count)| ((*name).to_owned(), count))
+            .collect()
     };
     let mut used = bars(&tally.idle);
     used.push(("never".to_owned(), tally.never_used));
@@ -742,7 +754,8 @@ impl<'o> Printer<'o> {
             }
             (Some(Format::Sarif), _) => {
                 let place = finding.rule as usize;
-                let row = self.sarif.row(place, finding.rule().id, finding.severity.into(), &report_row(finding));
+                let row =
+                    self.sarif.row(place, finding.rule().id, finding.severity.into(), &report_row(finding));
                 self.out.result(row)
             }
             (Some(format), _) => {
@@ -776,7 +789,9 @@ impl<'o> Printer<'o> {
             }
             Some(Format::Jsonl) => {}
             Some(Format::Json) => {
-                let count = |name: &'static str, count: u64| (name, Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
+                let count = |name: &'static str, count: u64| {
+                    (name, Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
+                };
                 let rules: Vec<(Key<'_>, Value<'_>)> = report
                     .rules
                     .iter()
@@ -786,7 +801,8 @@ impl<'o> Printer<'o> {
                         (Key::Text(id.as_bytes().into()), count)
                     })
                     .collect();
-                let mut summary: Vec<_> = report.counts.iter().map(|(name, _, number)| count(name, *number)).collect();
+                let mut summary: Vec<_> =
+                    report.counts.iter().map(|(name, _, number)| count(name, *number)).collect();
                 summary.extend(Level::ALL.map(|level| count(level.name(), report.count(level))));
                 summary.push(("rules", Value::Map(rules)));
                 out.result("],\"summary\":")?;
@@ -820,15 +836,19 @@ struct Beside {
 impl Beside {
     fn new(path: &Path) -> Result<Self, Error> {
         let name = path.file_name().ok_or_else(|| {
-            Error::Usage(format!("{} is no name of a file that a report could be written to.", path.display()))
+            Error::Usage(format!(
+                "{} is no name of a file that a report could be written to.",
+                path.display()
+            ))
         })?;
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}", std::process::id()));
         let temporary = path.with_file_name(temporary);
-        let file = File::options().write(true).create(true).truncate(true).open(&temporary).map_err(|error| {
-            Error::Usage(format!("The file {} can't be written: {error}", path.display()))
-        })?;
+        let file =
+            File::options().write(true).create(true).truncate(true).open(&temporary).map_err(|error| {
+                Error::Usage(format!("The file {} can't be written: {error}", path.display()))
+            })?;
         Ok(Self { path: path.to_owned(), temporary, writer: BufWriter::new(file), error: None })
     }
 

@@ -52,6 +52,9 @@ pub enum UserField<'a> {
     Email(&'a [u8]),
 }
 
+/// A site of a network, and the exact stored bytes of one of its options.
+pub type SiteOption = (u64, Option<Vec<u8>>);
+
 /// One row of `usermeta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaRow {
@@ -171,7 +174,7 @@ pub trait Store {
 
     /// The option that defines the roles, of every site of the network, or of the one site that there is: `(site,
     /// the exact stored bytes)`. `None`: the site has no such option, or no tables.
-    fn role_maps(&mut self) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError>;
+    fn role_maps(&mut self) -> Result<Vec<SiteOption>, StoreError>;
 
     /// Whether any transient of the whole site is stored: WordPress keeps them in an object cache where there is one.
     ///

@@ -20,9 +20,9 @@ use sha2::{Digest, Sha256};
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, SslMode, Store, StoreError, Swap,
-    Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting,
-    too_long_to_write,
+    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, SiteOption, SslMode,
+    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk,
+    no_tables, too_long, too_long_setting, too_long_to_write,
 };
 
 /// How long a lock is waited for, in seconds: `innodb_lock_wait_timeout`, `lock_wait_timeout`, `GET_LOCK()`.
@@ -1007,7 +1007,7 @@ impl Store for MysqlStore {
         self.walk_ended(first_too_long)
     }
 
-    fn role_maps(&mut self) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError> {
+    fn role_maps(&mut self) -> Result<Vec<SiteOption>, StoreError> {
         let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
         if self.description.network.is_none() {
             return Ok(vec![(1, self.option(&keys.option(1))?)]);

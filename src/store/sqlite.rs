@@ -18,9 +18,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, params};
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, Store, StoreError, Swap, Tables, User,
-    UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting,
-    too_long_to_write,
+    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, SiteOption, Store, StoreError, Swap,
+    Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long,
+    too_long_setting, too_long_to_write,
 };
 
 /// How long a lock is waited for. WordPress: the plugin waits as long.
@@ -463,7 +463,12 @@ impl SqliteStore {
                     if let Some(blog) = keys.blog(key)
                         && is_visited(entries, user)
                     {
-                        roles.add(user, blog, umeta_id, row.get_ref(3)?.as_bytes_or_null()?.unwrap_or_default());
+                        roles.add(
+                            user,
+                            blog,
+                            umeta_id,
+                            row.get_ref(3)?.as_bytes_or_null()?.unwrap_or_default(),
+                        );
                     }
                 }
                 if count < LISTED {
@@ -893,9 +898,8 @@ impl Store for SqliteStore {
         let (entries, first_too_long) = self.walk(key)?;
         let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
         let is_role = keys.condition("meta_key");
-        let highest = self.first(&format!("SELECT max(ID) FROM {}", self.users), [], |row| {
-            row.get::<_, Option<i64>>(0)
-        })?;
+        let highest = self
+            .first(&format!("SELECT max(ID) FROM {}", self.users), [], |row| row.get::<_, Option<i64>>(0))?;
         let highest = highest.flatten().unwrap_or(0).cast_unsigned();
         let by_key = highest / USERS_PER_VISIT <= entries.len() as u64;
         let mut roles = RoleTable::with_capacity(if by_key { entries.len() } else { 0 });
@@ -908,10 +912,12 @@ impl Store for SqliteStore {
             let chunk = next_chunk(rest);
             rest = &rest[chunk.len()..];
             if !by_key {
-                let users: Vec<String> = chunk.iter().map(|(user, ..)| user.cast_signed().to_string()).collect();
+                let users: Vec<String> =
+                    chunk.iter().map(|(user, ..)| user.cast_signed().to_string()).collect();
                 roles.clear();
                 // `+`: keeps SQLite from walking the index of the key, which holds a row per user.
-                let of_users = format!("user_id IN ({}) AND {}", users.join(","), keys.condition("+meta_key"));
+                let of_users =
+                    format!("user_id IN ({}) AND {}", users.join(","), keys.condition("+meta_key"));
                 self.read_roles(&of_users, &keys, chunk, &mut roles)?;
             }
             let found = self.read_chunk(key, chunk, columns).map_err(|error| self.file.fault(&error))?;
@@ -940,7 +946,7 @@ impl Store for SqliteStore {
         }
     }
 
-    fn role_maps(&mut self) -> Result<Vec<(u64, Option<Vec<u8>>)>, StoreError> {
+    fn role_maps(&mut self) -> Result<Vec<SiteOption>, StoreError> {
         let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
         if self.description.network.is_none() {
             return Ok(vec![(1, self.option(&keys.option(1))?)]);

@@ -49,13 +49,23 @@ pub fn html(report: &Report) -> String {
     page.push_str(STYLE);
     page.push_str("</style>\n</head>\n<body>\n<main>\n<h1>Application passwords of ");
     escape_visibly(&report.site, &mut page);
-    let _ = write!(page, "</h1>\n<p class=\"soft\">Audit of {} (UTC), wp-app-password {}</p>\n", report.at, report.version);
+    let _ = write!(
+        page,
+        "</h1>\n<p class=\"soft\">Audit of {} (UTC), wp-app-password {}</p>\n",
+        report.at, report.version
+    );
     page.push_str("<div class=\"cards\">\n");
     for level in Level::ALL {
         let name = level.name();
-        let _ = writeln!(page, "<div class=\"card {name}\"><b class=\"{name}\">{}</b>{name}</div>", report.count(level));
+        let _ = writeln!(
+            page,
+            "<div class=\"card {name}\"><b class=\"{name}\">{}</b>{name}</div>",
+            report.count(level)
+        );
     }
-    for (_, what, count) in report.counts.iter().filter(|(name, _, count)| *name == "entries" || *name == "users" || *count > 0) {
+    for (_, what, count) in
+        report.counts.iter().filter(|(name, _, count)| *name == "entries" || *name == "users" || *count > 0)
+    {
         let _ = writeln!(page, "<div class=\"card\"><b>{count}</b>{what}</div>");
     }
     page.push_str("</div>\n<div class=\"charts\">\n");

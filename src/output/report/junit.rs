@@ -37,7 +37,10 @@ pub fn junit(report: &Report) -> String {
             continue;
         }
         let (open, close) = if report.fails(rule) {
-            (format!("<failure type=\"{}\" message=\"{} found\">", rule.level.name(), rule.count), "</failure>")
+            (
+                format!("<failure type=\"{}\" message=\"{} found\">", rule.level.name(), rule.count),
+                "</failure>",
+            )
         } else {
             ("<system-out>".to_owned(), "</system-out>")
         };

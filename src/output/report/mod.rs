@@ -165,7 +165,14 @@ fn escape_visibly(text: &str, into: &mut String) {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match u32::from(character) {
-            0..0x20 | 0x7f..0xa0 | 0xad | 0x61c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff => {
+            0..0x20
+            | 0x7f..0xa0
+            | 0xad
+            | 0x61c
+            | 0x200b..=0x200f
+            | 0x2028..=0x202e
+            | 0x2060..=0x206f
+            | 0xfeff => {
                 shown.extend(character.escape_unicode());
             }
             _ => shown.push(character),

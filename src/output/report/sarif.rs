@@ -63,7 +63,8 @@ impl Sarif {
         }
         text.push_str("{\"ruleId\":");
         string(rule, &mut text);
-        let _ = write!(text, ",\"ruleIndex\":{place},\"level\":\"{}\",\"message\":{{\"text\":", level(severity));
+        let _ =
+            write!(text, ",\"ruleIndex\":{place},\"level\":\"{}\",\"message\":{{\"text\":", level(severity));
         string(&super::text::about(row), &mut text);
         // There are no source files; a code host wants to show a line of one. The path says whose entry it is.
         let owner = row.owner.split(' ').nth(1).unwrap_or("site");

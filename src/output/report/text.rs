@@ -10,8 +10,12 @@ pub fn text(report: &Report) -> String {
         text.push('\n');
     };
     line(&format!("Application passwords of {}, {}", report.site, report.at));
-    let counts: Vec<String> =
-        report.counts.iter().filter(|count| count.2 > 0).map(|(_, what, count)| format!("{count} {what}")).collect();
+    let counts: Vec<String> = report
+        .counts
+        .iter()
+        .filter(|count| count.2 > 0)
+        .map(|(_, what, count)| format!("{count} {what}"))
+        .collect();
     line(&counts.join(", "));
     for chart in &report.charts {
         line("");
@@ -27,7 +31,13 @@ pub fn text(report: &Report) -> String {
     }
     for rule in report.found() {
         line("");
-        line(&format!("{}: {} ({}, {} found)", rule.level.name().to_uppercase(), rule.title, rule.id, rule.count));
+        line(&format!(
+            "{}: {} ({}, {} found)",
+            rule.level.name().to_uppercase(),
+            rule.title,
+            rule.id,
+            rule.count
+        ));
         for row in &rule.rows {
             line(&format!("  {}", about(row)));
         }
