@@ -77,4 +77,6 @@ pub struct Own {
     pub retire_at: Option<i64>,
     /// Its password was not delivered.
     pub undelivered: bool,
+    /// Another entry took its place, or it took the place of one that is still there: they share a name on purpose.
+    pub replaced: bool,
 }

@@ -146,7 +146,8 @@ impl<'a> Audit<'a> {
             count += 1;
             self.note(&entry);
             self.entry(&entry, &mut hits);
-            if let Some(name) = entry.name.text().filter(|name| !name.is_empty()) {
+            let replaced = entry.own.as_ref().is_some_and(|own| own.replaced);
+            if let Some(name) = entry.name.text().filter(|name| !name.is_empty() && !replaced) {
                 let digest = duplicates::digest_of_name(name);
                 if names.contains(&digest) {
                     hits.push((Id::DuplicateName, "another entry of this user has the same name".into()));

@@ -36,7 +36,7 @@ use crate::secret::DatabaseUrl;
     long_about = "Manage WordPress application passwords straight on the site's database (MySQL, MariaDB, or the \
                   SQLite file of the SQLite integration), without PHP. The verbs of `wp user \
                   application-password` take the same arguments and print the same bytes.",
-    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run; 3 some of several failed; 4 \"no\" from `verify` and `identify`.",
+    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run, or findings of `audit`; 3 some of several failed; 4 \"no\" from `verify` and `identify`.",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,

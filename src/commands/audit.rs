@@ -66,9 +66,9 @@ pub struct ReportOptions {
     pub baseline: Option<PathBuf>,
 
     /// Write what was found as the new baseline, to this file or the one of --baseline, and end with 0
-    #[arg(long, value_name = "file", num_args = 0..=1, require_equals = true, default_missing_value = "",
+    #[arg(long, value_name = "file", num_args = 0..=1, require_equals = true,
           value_hint = clap::ValueHint::FilePath)]
-    pub write_baseline: Option<PathBuf>,
+    pub write_baseline: Option<Option<PathBuf>>,
 
     /// Explain a rule, or list all of them, and look at nothing
     #[arg(long, value_name = "rule", num_args = 0..=1, default_missing_value = "")]
@@ -311,12 +311,13 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
         policy.fail_on = FailOn::from(given).severity();
     }
     let new_baseline = match &options.write_baseline {
-        Some(file) if file.as_os_str().is_empty() => Some(options.baseline.as_ref().ok_or_else(|| {
+        Some(None) => Some(options.baseline.as_ref().ok_or_else(|| {
             Error::Usage(
                 "--write-baseline needs a file: --write-baseline=FILE, or --baseline=FILE beside it.".into(),
             )
         })?),
-        other => other.as_ref(),
+        Some(Some(file)) => Some(file),
+        None => None,
     };
     let baseline = match &options.baseline {
         // The first time there is none yet.
@@ -407,14 +408,14 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
     if let Some(file) = file {
         file.finish()?;
     }
-    match (new_baseline, &options.write_baseline) {
-        (Some(file), _) => {
+    match new_baseline {
+        Some(file) => {
             let file = file.into_inner();
             context.out.note(format!("The baseline {} was written.", file.path.display()));
             file.finish()?;
             Ok(Outcome::Done)
         }
-        _ => Ok(outcome),
+        None => Ok(outcome),
     }
 }
 
@@ -534,6 +535,7 @@ fn from_record(record: Record<'_>) -> Entry<'_> {
         expires: field(own::EXPIRES).time(),
         retire_at: field(own::RETIRE_AT).time(),
         undelivered: field(own::UNDELIVERED).is_set(),
+        replaced: field(own::ROTATED_BY).is_set(),
     };
     Entry {
         uuid: field(item::UUID),

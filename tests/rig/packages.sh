@@ -6,6 +6,9 @@
 playground_new=3.1.56
 playground_old=3.1.12
 
+# The published schema of SARIF 2.1.0, as an npm package of Microsoft's carries it.
+sarif_schema=sarif-2.1.0-rtm.5.json
+
 find_cache() {
   cache=${WP_APP_PASSWORD_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/wp-app-password-tests}
   mkdir -p "$cache" || die "cannot make the cache folder $cache; name another one in WP_APP_PASSWORD_TEST_CACHE"
@@ -31,6 +34,11 @@ install_missing() {
   need memcached memcached
   need openssl openssl
   need unzip unzip
+  # What checks the formats of audits.
+  need promtool prometheus
+  need xmllint libxml2-utils
+  need python3 python3
+  if ! python3 -c 'import jsonschema' 2>/dev/null; then missing+=(python3-jsonschema); fi
   need cc gcc
   # Those who read what is delivered: independent implementations of each format.
   need curl curl
@@ -39,7 +47,7 @@ install_missing() {
   need ssh-keygen openssh-client
   if ! /usr/bin/python3 -c 'import nacl' 2>/dev/null; then missing+=(python3-nacl); fi
   find_cache
-  if [ ! -d "$cache/sqlite-$playground_new" ] || [ ! -d "$cache/sqlite-$playground_old" ]; then need npm npm; fi
+  if [ ! -d "$cache/sqlite-$playground_new" ] || [ ! -d "$cache/sqlite-$playground_old" ] || [ ! -f "$cache/$sarif_schema" ]; then need npm npm; fi
   if ! command -v cc >/dev/null || ! echo '#include <stdio.h>' | cc -E -x c - >/dev/null 2>&1; then missing+=(libc6-dev); fi
   if [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ] && [ ! -e /usr/share/keyrings/debian-archive-keyring.pgp ]; then
     missing+=(debian-archive-keyring)
@@ -169,6 +177,20 @@ fetch_sqlite() {
   return $status
 }
 
+# fetch_sarif: the schema that reports are checked against.
+fetch_sarif() {
+  [ ! -f "$cache/$sarif_schema" ] || return 0
+  say "fetching the schema of SARIF"
+  local work
+  work=$(mktemp -d "$cache/work.XXXXXX") || return 1
+  (cd "$work" && npm pack --silent "@microsoft/jest-sarif@1.0.0-beta.0" </dev/null >npm.log 2>&1 &&
+    tar xzf microsoft-jest-sarif-*.tgz "package/lib/schemas/$sarif_schema" && mv -T "package/lib/schemas/$sarif_schema" "$cache/$sarif_schema")
+  local status=$?
+  [ $status -eq 0 ] || cat "$work/npm.log" >&2
+  rm -rf "$work"
+  return $status
+}
+
 # Fills the cache; a second run at the same time waits.
 fetch_all() {
   find_cache
@@ -177,7 +199,7 @@ fetch_all() {
   local status=0
   rm -rf "$cache"/work.*
   fetch_wordpress bookworm && fetch_wordpress trixie && fetch_wordpress forky && fetch_mysql &&
-    fetch_sqlite "$playground_new" && fetch_sqlite "$playground_old" || status=1
+    fetch_sqlite "$playground_new" && fetch_sqlite "$playground_old" && fetch_sarif || status=1
   # Four releases' package lists take 400 MB; fetching them again, should it come to that, is quick.
   if [ $status -eq 0 ]; then rm -rf "$cache/apt"; fi
   exec 9>&-

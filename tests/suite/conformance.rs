@@ -678,6 +678,125 @@ fn a_walk_visits_in_order_and_ends_early() {
     });
 }
 
+/// What a walk over accounts showed: user, login, roles by site, value.
+type Seen = Vec<(UserId, Option<Vec<u8>>, Vec<(u64, Vec<u8>)>, Option<Vec<u8>>)>;
+
+fn accounts(store: &mut dyn Store, key: &str) -> Seen {
+    let mut seen = Seen::new();
+    store
+        .each_account(key, &mut |account| {
+            let roles = account.roles.iter().map(|(site, stored)| (site, stored.to_vec())).collect();
+            let login = account.login.map(<[u8]>::to_vec);
+            seen.push((account.user, login, roles, account.value.map(<[u8]>::to_vec)));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    seen
+}
+
+#[test]
+fn accounts_come_in_order_with_the_roles_that_count() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let users: Vec<UserId> = (0..3).map(|_| bed.new_user()).collect();
+        let capabilities = format!("{}capabilities", bed.tables.prefix);
+        for key in ["_few", "_often"] {
+            bed.add_meta(users[1], key, Some(b"b"));
+            bed.add_meta(users[0], key, Some(b"a"));
+            bed.add_meta(users[2], key, None);
+            bed.add_meta(UserId(4_000_000_001), key, Some(b"orphan"));
+        }
+        // WordPress: of several rows the first counts.
+        bed.add_meta(users[0], &capabilities, Some(b"first"));
+        bed.add_meta(users[0], &capabilities, Some(b"second"));
+        bed.add_meta(users[1], &capabilities, None);
+        bed.add_meta(UserId(4_000_000_001), &capabilities, Some(b"of nobody"));
+        // Not a site's roles, and not those of this one.
+        bed.add_meta(users[1], &format!("{}2_capabilities", bed.tables.prefix), Some(b"other site"));
+        bed.add_meta(users[1], &format!("x{capabilities}"), Some(b"other prefix"));
+        // Where many users have the key, roles are found another way.
+        let usermeta = bed.table("usermeta");
+        let many: Vec<String> =
+            (1..=900).map(|n| format!("({}, '_often', 'x')", 5_000_000_000_u64 + n)).collect();
+        bed.sql(&format!(
+            "INSERT INTO {usermeta} (user_id, meta_key, meta_value) VALUES {}",
+            many.join(", ")
+        ));
+        let login = |user: UserId| Some(format!("user-{user}").into_bytes());
+        let expected: Seen = vec![
+            (users[0], login(users[0]), vec![(1, b"first".to_vec())], Some(b"a".to_vec())),
+            (users[1], login(users[1]), vec![(1, Vec::new())], Some(b"b".to_vec())),
+            (users[2], login(users[2]), vec![], None),
+            (UserId(4_000_000_001), None, vec![(1, b"of nobody".to_vec())], Some(b"orphan".to_vec())),
+        ];
+        assert_eq!(accounts(store.as_mut(), "_few"), expected);
+        let often = accounts(store.as_mut(), "_often");
+        assert_eq!(often[..4], expected);
+        assert_eq!(often.len(), 904);
+        assert_eq!(accounts(store.as_mut(), "_nobody_at_all"), []);
+        // What the users table does not say is nothing.
+        store
+            .each_account("_few", &mut |account| {
+                assert_eq!(account.state, store::UserState::default());
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+    });
+}
+
+#[test]
+fn a_networks_accounts_have_the_roles_of_each_site_and_the_marks_of_its_users() {
+    let mut beds = vec![old_sqlite(), new_sqlite()];
+    if let Some(rig) = rig::require() {
+        beds.extend(server_beds(rig));
+    }
+    on_each(beds.iter(), |bed| {
+        make_network(bed, &[1]);
+        let (users, blogs) = (bed.table("users"), bed.table("blogs"));
+        for column in ["spam", "deleted"] {
+            bed.sql(&format!("ALTER TABLE {users} ADD COLUMN {column} integer NOT NULL DEFAULT 0"));
+        }
+        // The third site was dropped half: it has no tables.
+        bed.sql(&format!("INSERT INTO {blogs} (blog_id) VALUES (3), (1), (2)"));
+        let options = format!("{}2_options", bed.tables.prefix);
+        bed.sql(&format!("CREATE TABLE {options} (option_name varchar(191), option_value text)"));
+        bed.sql(&format!("INSERT INTO {options} VALUES ('{}2_user_roles', 'second')", bed.tables.prefix));
+        let first = bed.table("options");
+        let roles = format!("{}user_roles", bed.tables.prefix);
+        bed.sql(&format!("DELETE FROM {first} WHERE option_name = '{roles}'"));
+        bed.sql(&format!("INSERT INTO {first} (option_name, option_value) VALUES ('{roles}', 'first')"));
+        let (one, two) = (bed.new_user(), bed.new_user());
+        bed.sql(&format!("UPDATE {users} SET spam = 1 WHERE ID = {one}"));
+        bed.sql(&format!("UPDATE {users} SET deleted = 1 WHERE ID = {two}"));
+        for (user, key, value) in [
+            (one, "2_capabilities", "on two"),
+            (one, "capabilities", "on one"),
+            (two, "12_capabilities", "on twelve"),
+        ] {
+            bed.add_meta(user, &format!("{}{key}", bed.tables.prefix), Some(value.as_bytes()));
+        }
+        for user in [one, two] {
+            bed.add_meta(user, "_net", Some(b"x"));
+        }
+        let mut store = bed.store();
+        let seen: Vec<_> =
+            accounts(store.as_mut(), "_net").into_iter().map(|(_, _, roles, _)| roles).collect();
+        let expected =
+            [vec![(1, b"on one".to_vec()), (2, b"on two".to_vec())], vec![(12, b"on twelve".to_vec())]];
+        assert_eq!(seen, expected);
+        let mut states = Vec::new();
+        store
+            .each_account("_net", &mut |account| {
+                states.push((account.state.spam, account.state.deleted));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(states, [(true, false), (false, true)]);
+        let maps = store.role_maps().unwrap();
+        assert_eq!(maps, [(1, Some(b"first".to_vec())), (2, Some(b"second".to_vec())), (3, None)]);
+    });
+}
+
 #[test]
 fn nobody_waits_for_the_visitor_of_a_walk() {
     on_every_back_end(|bed| {
@@ -695,6 +814,15 @@ fn nobody_waits_for_the_visitor_of_a_walk() {
                     other.replace_user_meta(meta.user, KEY, &[], b"written", None).unwrap(),
                     Swap::Done
                 );
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        // Nor for that of a walk over accounts.
+        store
+            .each_account("_slow", &mut |account| {
+                let previous = other.user_meta(account.user, KEY).unwrap();
+                let swap = other.replace_user_meta(account.user, KEY, &previous, b"again", None).unwrap();
+                assert_eq!(swap, Swap::Done);
                 ControlFlow::Continue(())
             })
             .unwrap();

@@ -24,6 +24,8 @@ pub trait Fixture {
     fn add_meta(&mut self, user: u64, key: &str, value: &[u8]);
     /// A user's rows under any key.
     fn meta(&mut self, user: u64, key: &str) -> Vec<Vec<u8>>;
+    /// Runs one statement that both kinds of databases understand.
+    fn sql(&mut self, sql: &str);
 }
 
 pub struct Data {
@@ -199,6 +201,10 @@ impl Fixture for SqliteFixture {
         let rows = statement.query_map(rusqlite::params![user as i64, key], |row| row.get(0)).unwrap();
         rows.map(Result::unwrap).collect()
     }
+
+    fn sql(&mut self, sql: &str) {
+        self.connection().execute_batch(sql).unwrap();
+    }
 }
 
 /// A database of its own on the MariaDB server of `tests/run`.
@@ -317,5 +323,9 @@ impl Fixture for MariadbFixture {
     fn meta(&mut self, user: u64, key: &str) -> Vec<Vec<u8>> {
         let sql = "SELECT meta_value FROM wp_usermeta WHERE user_id = ? AND meta_key = ? ORDER BY umeta_id";
         self.connection.exec(sql, (user, key)).unwrap()
+    }
+
+    fn sql(&mut self, sql: &str) {
+        self.connection.query_drop(sql).unwrap();
     }
 }

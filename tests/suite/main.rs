@@ -8,6 +8,7 @@
     reason = "a test reports by panicking; clippy.toml's exceptions do not reach its helpers"
 )]
 
+mod audit;
 mod cli;
 mod concurrency;
 mod conformance;

@@ -244,6 +244,11 @@ impl Rig {
         serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{code}\n{stdout}\n{stderr}"))
     }
 
+    /// The published schema of SARIF 2.1.0.
+    pub fn sarif_schema(&self) -> PathBuf {
+        self.folder.join("sarif-schema.json")
+    }
+
     /// A MariaDB database of the caller's own with the tables of `template`; dropped with the value.
     pub fn fresh_mariadb_database(&'static self, template: Template) -> Database {
         Database::new(self, &self.mariadb, template)

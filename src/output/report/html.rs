@@ -1,4 +1,5 @@
-//! One self-contained page: no script, nothing that is loaded, charts as inline SVG. It prints well.
+//! One self-contained page: no script, nothing that is loaded, charts as inline SVG. It prints well, and it is
+//! well-formed XML, which strict parsers can check.
 
 use std::fmt::Write;
 
@@ -39,11 +40,11 @@ details summary{cursor:pointer}
 
 /// The page.
 pub fn html(report: &Report) -> String {
-    let mut page = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
+    let mut page = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
+    page.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
     // Nothing may be loaded or run, whatever a name holds.
-    page.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
-    page.push_str("<meta name=\"referrer\" content=\"no-referrer\">\n<title>Application passwords of ");
+    page.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>\n");
+    page.push_str("<meta name=\"referrer\" content=\"no-referrer\"/>\n<title>Application passwords of ");
     escape_visibly(&report.site, &mut page);
     page.push_str("</title>\n<style>");
     page.push_str(STYLE);

@@ -1,0 +1,793 @@
+//! `audit`: each rule on the data that it is for, the policy, the baseline, exit codes, and every format checked by a
+//! program that is not ours.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::fixture::{Fixture, MariadbFixture, SqliteFixture};
+use crate::rig::{self, Template, binary};
+
+const DAY: i64 = 86_400;
+const HASH: &str = "$generic$F6W18u0QEytvRVb59DemVWRxyTxU6vg_VK0s_f-h";
+const MD5: &str = "a5d1f2615aea6d4d1db15b92046dc816";
+const BCRYPT: &str = "$2y$04$abcdefghijklmnopqrstuuPI3q33Wj9tzyCAvUl92rHir3UlZl22K";
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
+}
+
+fn text(text: &str) -> String {
+    format!("s:{}:\"{text}\";", text.len())
+}
+
+fn number(number: i64) -> String {
+    format!("i:{number};")
+}
+
+/// An entry as WordPress writes it, a day old and used since: nothing is wrong with it.
+#[derive(Clone)]
+struct Item(Vec<(&'static str, String)>);
+
+impl Item {
+    fn new(which: u32) -> Self {
+        let uuid = format!("{which:08x}-0000-4000-8000-000000000000");
+        // Another hash for each: a character that base64 has.
+        let hash = format!("{}{which:06}", &HASH[..HASH.len() - 6]);
+        Self(vec![
+            ("uuid", text(&uuid)),
+            ("app_id", text("")),
+            ("name", text(&format!("Integration {which}"))),
+            ("password", text(&hash)),
+            ("created", number(now() - 2 * DAY)),
+            ("last_used", number(now() - DAY)),
+            ("last_ip", text("203.0.113.7")),
+        ])
+    }
+
+    fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        let value = value.into();
+        match self.0.iter_mut().find(|(name, _)| *name == key) {
+            Some((_, old)) => *old = value,
+            None => self.0.push((key, value)),
+        }
+        self
+    }
+
+    fn without(mut self, key: &str) -> Self {
+        self.0.retain(|(name, _)| *name != key);
+        self
+    }
+
+    fn never_used(self) -> Self {
+        self.with("last_used", "N;").with("last_ip", "N;")
+    }
+
+    fn serialized(&self) -> String {
+        let fields: String = self.0.iter().map(|(key, value)| text(key) + value).collect();
+        format!("a:{}:{{{fields}}}", self.0.len())
+    }
+}
+
+fn list(items: &[Item]) -> Vec<u8> {
+    let entries = items.iter().enumerate().map(|(place, item)| format!("i:{place};{}", item.serialized()));
+    format!("a:{}:{{{}}}", items.len(), entries.collect::<String>()).into_bytes()
+}
+
+/// A site in which nobody has an application password yet, on each back end.
+fn on_both(behavior: impl Fn(&mut dyn Fixture)) {
+    let run = |fixture: &mut dyn Fixture| {
+        for user in 1..=10 {
+            fixture.delete_meta(user);
+        }
+        behavior(fixture);
+    };
+    run(&mut SqliteFixture::new());
+    if let Some(mut fixture) = MariadbFixture::new() {
+        run(&mut fixture);
+    }
+}
+
+fn audit(fixture: &dyn Fixture, arguments: &[&str]) -> Output {
+    binary().env("WP_APP_PASSWORD_DB", fixture.url()).arg("audit").args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}\n{}", stdout(output), stderr(output)))
+}
+
+fn findings(fixture: &dyn Fixture, arguments: &[&str]) -> Vec<Value> {
+    let output = audit(fixture, &[&["--format=json"], arguments].concat());
+    report(&output)["findings"].as_array().unwrap().clone()
+}
+
+/// The rules that found something, and whose entry.
+fn found(fixture: &dyn Fixture, arguments: &[&str]) -> BTreeSet<(String, u64)> {
+    let rule = |finding: &Value| {
+        (finding["rule"].as_str().unwrap().to_owned(), finding["user_id"].as_u64().unwrap_or(0))
+    };
+    findings(fixture, arguments).iter().map(rule).collect()
+}
+
+fn set(rules: &[(&str, u64)]) -> BTreeSet<(String, u64)> {
+    rules.iter().map(|(rule, user)| ((*rule).to_owned(), *user)).collect()
+}
+
+#[test]
+fn each_rule_about_an_entry_finds_what_it_is_for_and_nothing_else() {
+    let item = || Item::new(1);
+    let at = |days: i64| number(now() - days * DAY);
+    let damaged = |value: &str| value.as_bytes().to_vec();
+    let one = |item: Item| list(&[item]);
+    let cases: Vec<(Vec<u8>, &[&str], &[&str])> = vec![
+        (one(item()), &[], &[]),
+        (damaged("a:0:{}"), &[], &[]),
+        (one(item().never_used()), &[], &[]),
+        (one(item().never_used().with("created", at(31))), &["never-used"], &[]),
+        (one(item().never_used().with("created", at(10))), &["never-used"], &["--never-used-for=9d"]),
+        (one(item().with("created", at(200)).with("last_used", at(91))), &["unused"], &[]),
+        (one(item().with("created", at(200)).with("last_used", at(89))), &[], &[]),
+        (one(item().with("created", at(200)).with("last_used", at(31))), &["unused"], &["--unused-for=30d"]),
+        (one(item().with("created", at(366))), &["old"], &[]),
+        (one(item().with("created", at(31))), &["old"], &["--older-than=30d"]),
+        (one(item().never_used().with("created", at(-1))), &["created-in-future"], &[]),
+        (one(item().with("created", at(1)).with("last_used", at(2))), &["used-before-created"], &[]),
+        (one(item().with("last_used", at(-2))), &["used-before-created"], &[]),
+        (one(item().with("app_id", text("not a uuid"))), &["bad-app-id"], &[]),
+        (one(item().with("app_id", text("4E1B12A9-0000-4000-8000-000000000000"))), &["bad-app-id"], &[]),
+        (one(item().with("app_id", text("4e1b12a9-0000-4000-8000-000000000000"))), &[], &[]),
+        (one(item().with("name", text("WordPress Core"))), &["imitates-core"], &[]),
+        (one(item().with("name", text("Wоrdрress"))), &["imitates-core"], &[]),
+        (one(item().with("name", text("Feed\u{202e}"))), &["hidden-characters"], &[]),
+        (one(item().with("name", text("Feed\u{1b}[2J"))), &["hidden-characters"], &[]),
+        (one(item().with("password", text(MD5))), &["weak-hash"], &[]),
+        (one(item().with("password", text("$1$saltsalt$qJH7.N4xYta3aEG/dfqo/0"))), &["weak-hash"], &[]),
+        (one(item().with("password", text(BCRYPT))), &["foreign-hash"], &[]),
+        (
+            one(item().with("password", text("$H$BabcdefghRzZuR21tybk3/K3P.ZK6o/"))),
+            &["unverifiable-hash"],
+            &[],
+        ),
+        (one(item().with("password", text("abcd EFGH 1234 ijkl MNOP 5678"))), &["unverifiable-hash"], &[]),
+        (one(item().with("password", text("$P$BabcdefghRzZuR21tybk3/K3P.ZK6o/"))), &[], &[]),
+        (one(item().without("password")), &["no-password"], &[]),
+        (one(item().with("password", "N;")), &["no-password"], &[]),
+        (one(item().without("uuid")), &["no-uuid"], &[]),
+        (one(item().without("name")), &["no-name"], &[]),
+        (one(item().with("name", text(""))), &["no-name"], &[]),
+        (list(&[item(), Item::new(2).with("name", text("INTEGRATION 1"))]), &["duplicate-name"], &[]),
+        (list(&(1..=11).map(Item::new).collect::<Vec<_>>()), &["too-many"], &[]),
+        (list(&(1..=10).map(Item::new).collect::<Vec<_>>()), &[], &[]),
+        (list(&[item(), Item::new(2)]), &["too-many"], &["--more-than=1"]),
+        (damaged("a:1:{i:0;i:5;}"), &["not-an-entry"], &[]),
+        (damaged("a:1:{i:0;a:7:{broken"), &["unreadable"], &[]),
+        (damaged("[{\"uuid\": 1}]"), &["unreadable"], &[]),
+        (one(item().with("expires", at(1))), &["expired"], &[]),
+        (one(item().with("expires", at(-13))), &["expiring"], &[]),
+        (one(item().with("expires", at(-15))), &[], &[]),
+        (one(item().with("expires", at(-15))), &["expiring"], &["--expiring-within=20d"]),
+        (one(item().with("undelivered", text("run"))), &["rotation-unfinished"], &[]),
+        (one(item().with("rotated_by", text("u")).with("retire_at", at(1))), &["rotation-unfinished"], &[]),
+        (one(item().with("rotated_by", text("u")).with("retire_at", at(-1))), &[], &[]),
+        (one(item()), &[], &["--allow-net=203.0.113.0/24"]),
+        (one(item()), &["foreign-address"], &["--allow-net=192.0.2.0/24", "--allow-net=2001:db8::/32"]),
+        (one(item()), &["created-since"], &["--since=3d"]),
+        (one(item()), &[], &["--since=1d"]),
+        (one(item()), &["created-since"], &["--since=2026-01-01"]),
+    ];
+    on_both(|fixture| {
+        for (value, rules, arguments) in &cases {
+            fixture.set_meta(3, value);
+            let expected: Vec<(&str, u64)> = rules.iter().map(|rule| (*rule, 3)).collect();
+            assert_eq!(found(fixture, arguments), set(&expected), "{}", String::from_utf8_lossy(value));
+        }
+    });
+}
+
+#[test]
+fn an_older_wordpress_checks_other_hashes() {
+    on_both(|fixture| {
+        fixture.set_db_version("53496");
+        for (hash, rule) in [
+            (HASH, "unverifiable-hash"),
+            (MD5, "weak-hash"),
+            ("$argon2id$v=19$m=65536,t=4,p=1$c29tZXNhbHQ$aGFzaA", "unverifiable-hash"),
+            ("$H$BabcdefghRzZuR21tybk3/K3P.ZK6o/", "foreign-hash"),
+        ] {
+            fixture.set_meta(3, &list(&[Item::new(1).with("password", text(hash))]));
+            assert_eq!(found(fixture, &[]), set(&[(rule, 3)]), "{hash}");
+        }
+        fixture.set_meta(3, &list(&[Item::new(1).with("password", text(MD5))]));
+        let message = findings(fixture, &[])[0]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("login password"), "{message}");
+    });
+}
+
+#[test]
+fn each_rule_about_an_owner_or_the_site_finds_what_it_is_for() {
+    on_both(|fixture| {
+        let value = list(&[Item::new(1)]);
+        let with = |fixture: &mut dyn Fixture, user: u64, sql: &[&str], expected: &[(&str, u64)]| {
+            fixture.reset();
+            for other in (1..=10).chain([99]) {
+                fixture.delete_meta(other);
+            }
+            fixture.set_meta(user, &value);
+            for statement in sql {
+                fixture.sql(statement);
+            }
+            assert_eq!(found(fixture, &[]), set(expected), "{sql:?}");
+        };
+        let roles = "UPDATE wp_usermeta SET meta_value =";
+        let of_3 = "WHERE user_id = 3 AND meta_key = 'wp_capabilities'";
+        with(fixture, 3, &[], &[]);
+        with(fixture, 1, &[], &[("administrator", 1)]);
+        // Not the role's name counts but what the site's own role map says, and single capabilities.
+        let map = "a:1:{s:6:\"author\";a:2:{s:4:\"name\";s:1:\"A\";s:12:\"capabilities\";a:1:{s:14:\"manage_options\";b:1;}}}";
+        let own_map =
+            format!("UPDATE wp_options SET option_value = '{map}' WHERE option_name = 'wp_user_roles'");
+        with(fixture, 3, &[&own_map], &[("administrator", 3)]);
+        let single = format!("{roles} 'a:2:{{s:6:\"author\";b:1;s:14:\"manage_options\";b:1;}}' {of_3}");
+        with(fixture, 3, &[&single], &[("administrator", 3)]);
+        with(fixture, 3, &[&format!("{roles} 'a:0:{{}}' {of_3}")], &[("no-role", 3)]);
+        with(fixture, 3, &[&format!("DELETE FROM wp_usermeta {of_3}")], &[("no-role", 3)]);
+        with(fixture, 3, &["UPDATE wp_users SET user_status = 1 WHERE ID = 3"], &[("owner-blocked", 3)]);
+        fixture.sql("UPDATE wp_users SET user_status = 0 WHERE ID = 3");
+        with(fixture, 99, &[], &[("orphan", 99)]);
+        with(
+            fixture,
+            3,
+            &[
+                "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (3, '_application_passwords', 'a:0:{}')",
+            ],
+            &[("duplicate-rows", 3)],
+        );
+        let suspended = format!(
+            "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (4, '_application_passwords_suspended', '{}')",
+            String::from_utf8(list(&[Item::new(9)])).unwrap()
+        );
+        with(fixture, 3, &[&suspended], &[("suspended", 4)]);
+        let no_flag = "DELETE FROM wp_options WHERE option_name = 'using_application_passwords'";
+        with(fixture, 3, &[no_flag], &[("not-in-use", 0)]);
+        with(
+            fixture,
+            3,
+            &["UPDATE wp_options SET option_value = 'http://golden.example' WHERE option_name = 'home'"],
+            &[("not-https", 0)],
+        );
+    });
+}
+
+#[test]
+fn a_copied_entry_is_found_in_all_its_places() {
+    on_both(|fixture| {
+        let copied = Item::new(7);
+        fixture.set_meta(3, &list(&[Item::new(1), copied.clone()]));
+        fixture.set_meta(4, &list(&[Item::new(2)]));
+        fixture.set_meta(5, &list(&[copied, Item::new(3)]));
+        let expected =
+            [("duplicate-uuid", 3), ("duplicate-uuid", 5), ("duplicate-hash", 3), ("duplicate-hash", 5)];
+        assert_eq!(found(fixture, &[]), set(&expected));
+        let all = findings(fixture, &["--rule=duplicate-hash"]);
+        assert_eq!(all.len(), 2);
+        assert_eq!(
+            all[0]["message"],
+            "it has the same secret as 'Integration 7' of user 5 (inventory-sync-bot)"
+        );
+        assert_eq!(all[0]["severity"], "critical");
+        // Twice in one list, and a hash alone.
+        fixture.delete_meta(5);
+        fixture.set_meta(3, &list(&[Item::new(1), Item::new(1).with("name", text("other"))]));
+        assert_eq!(found(fixture, &[]), set(&[("duplicate-uuid", 3), ("duplicate-hash", 3)]));
+    });
+}
+
+#[test]
+fn a_networks_super_admins_and_roles_are_known() {
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(Template::Network);
+    let tool = || {
+        let mut command = binary();
+        command.env("WP_APP_PASSWORD_DB", database.socket_url("wp")).arg("--table-prefix=net7_");
+        command
+    };
+    for user in ["admin", "editor1"] {
+        let created = tool().args(["create", user, "Feed", "--hash=phpass"]).output().unwrap();
+        assert!(created.status.success(), "{}", stderr(&created));
+    }
+    let rules = || -> BTreeSet<(String, String)> {
+        let output = tool().args(["audit", "--format=json", "--skip-rule=not-https"]).output().unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let findings = report(&output)["findings"].as_array().unwrap().clone();
+        findings.iter().map(|finding| (text(&finding["rule"]), text(&finding["roles"]))).collect()
+    };
+    let all = rules();
+    assert!(
+        all.iter()
+            .any(|(rule, roles)| rule == "super-admin" && roles.starts_with("super-admin 1:administrator")),
+        "{all:?}"
+    );
+    assert!(!all.iter().any(|(rule, _)| rule == "administrator"), "{all:?}");
+    // An administrator of another site than the one that is looked at.
+    database.sql("DELETE FROM net7_usermeta WHERE meta_key = 'net7_2_capabilities' AND user_id <> 1");
+    database.sql(
+        "INSERT INTO net7_usermeta (user_id, meta_key, meta_value)
+         SELECT ID, 'net7_2_capabilities', 'a:1:{s:13:\"administrator\";b:1;}' FROM net7_users WHERE user_login = 'editor1'",
+    );
+    let all = rules();
+    assert!(all.contains(&("administrator".into(), "1:editor 2:administrator".into())), "{all:?}");
+    database.sql("UPDATE net7_users SET spam = 1 WHERE user_login = 'editor1'");
+    assert!(rules().iter().any(|(rule, _)| rule == "owner-blocked"));
+}
+
+#[test]
+fn what_wordpress_writes_is_clean_and_what_it_stores_of_owners_is_understood() {
+    let Some(rig) = rig::require() else { return };
+    for name in ["wp61", "wp71", "wp71-mysql", "wp71-sqlite", "wp68-sqlite-old", "wp71-tls"] {
+        let site = rig.site(name);
+        let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let login = format!("audit-{}-{name}", std::process::id());
+        let id = rig.wp_eval(
+            site,
+            &format!(
+                "$id = wp_insert_user( array( 'user_login' => '{login}', 'user_pass' => wp_generate_password(),
+                    'user_email' => '{login}@example.com', 'role' => 'editor' ) );
+                WP_Application_Passwords::create_new_application_password( $id, array( 'name' => 'Feed' ) );
+                return $id;"
+            ),
+        );
+        let id = id.as_u64().unwrap();
+        let mine = |arguments: &[&str]| -> Vec<Value> {
+            let output = site.tool().args(["audit", "--format=json"]).args(arguments).output().unwrap();
+            let findings = report(&output)["findings"].as_array().unwrap().clone();
+            findings.into_iter().filter(|finding| finding["user_id"] == id).collect()
+        };
+        assert_eq!(mine(&[]), Vec::<Value>::new(), "{name}");
+        let recent = mine(&["--since=1d"]);
+        assert_eq!(recent.len(), 1, "{name}");
+        assert_eq!((&recent[0]["rule"], &recent[0]["roles"]), (&"created-since".into(), &"editor".into()));
+        rig.wp_eval(site, &format!("( new WP_User( {id} ) )->set_role( 'administrator' ); return 1;"));
+        assert_eq!(mine(&[])[0]["rule"], "administrator", "{name}");
+        rig.wp_eval(site, &format!("( new WP_User( {id} ) )->set_role( '' ); return 1;"));
+        assert_eq!(mine(&[])[0]["rule"], "no-role", "{name}");
+        // A role that a plugin adds, with the capability that matters.
+        let role = format!("boss{}", std::process::id());
+        rig.wp_eval(
+            site,
+            &format!(
+                "add_role( '{role}', 'Boss', array( 'manage_options' => true ) );
+                ( new WP_User( {id} ) )->set_role( '{role}' ); return 1;"
+            ),
+        );
+        let boss = mine(&[]);
+        rig.wp_eval(
+            site,
+            &format!(
+                "remove_role( '{role}' ); require_once ABSPATH . 'wp-admin/includes/user.php'; wp_delete_user( {id} ); return 1;"
+            ),
+        );
+        assert_eq!((&boss[0]["rule"], &boss[0]["roles"]), (&"administrator".into(), &role.into()), "{name}");
+    }
+}
+
+#[test]
+fn the_exit_code_says_whether_there_is_news() {
+    on_both(|fixture| {
+        // Clean: nothing is printed, so cron mails nothing.
+        fixture.set_meta(3, &list(&[Item::new(1)]));
+        let clean = audit(fixture, &[]);
+        assert_eq!((code(&clean), stdout(&clean), stderr(&clean)), (0, String::new(), String::new()));
+        // Good to know only.
+        fixture.set_meta(3, &list(&[Item::new(1).with("created", number(now() - 400 * DAY))]));
+        assert_eq!((code(&audit(fixture, &[])), stdout(&audit(fixture, &[]))), (0, String::new()));
+        assert_eq!(code(&audit(fixture, &["--fail-on=info"])), 2);
+        assert!(stdout(&audit(fixture, &["--fail-on=info"])).contains("(old, 1 found)"));
+        // A warning.
+        fixture.set_meta(3, &list(&[Item::new(1).with("name", text("WordPress"))]));
+        assert_eq!(code(&audit(fixture, &[])), 2);
+        assert_eq!(code(&audit(fixture, &["--fail-on=critical"])), 0);
+        let never = audit(fixture, &["--fail-on=never"]);
+        assert_eq!(code(&never), 0);
+        assert!(stdout(&never).contains("imitates-core"));
+        assert_eq!(code(&audit(fixture, &["--skip-rule=imitates-core"])), 0);
+        assert_eq!(code(&audit(fixture, &["--rule=old,unused"])), 0);
+        for (arguments, word) in [
+            (&["--rule=imitates-cor"][..], "Did you mean 'imitates-core'?"),
+            (&["--since=yesterdayish"], "is no time"),
+            (&["--policy=/nonexistent/policy.toml"], "can't be read"),
+            (&["--baseline=/nonexistent/baseline"], "can't be read"),
+            (&["--output=/nonexistent/report"], "can't be written"),
+            (&["--write-baseline"], "needs a file"),
+            (&["--allow-net=300.0.0.0/8"], "is no network"),
+        ] {
+            let output = audit(fixture, arguments);
+            assert_eq!(code(&output), 1, "{arguments:?}");
+            assert!(stderr(&output).contains(word), "{arguments:?}: {}", stderr(&output));
+            assert_eq!(stdout(&output), "");
+        }
+    });
+    let nothing = binary().args(["audit", "--db=sqlite:/nonexistent/file"]).output().unwrap();
+    assert_eq!((code(&nothing), stdout(&nothing)), (1, String::new()));
+}
+
+#[test]
+fn nagios_gets_its_own_codes_and_one_line() {
+    on_both(|fixture| {
+        let nagios = |fixture: &dyn Fixture, arguments: &[&str]| {
+            let output = audit(fixture, &[&["--format=nagios"], arguments].concat());
+            assert_eq!(stdout(&output).lines().count(), 1, "{}", stdout(&output));
+            (code(&output), stdout(&output))
+        };
+        fixture.set_meta(3, &list(&[Item::new(1)]));
+        let (status, line) = nagios(fixture, &[]);
+        assert_eq!(status, 0);
+        assert!(line.starts_with("APPLICATION PASSWORDS OK - nothing found | entries=1 users=1 "), "{line}");
+        fixture.set_meta(3, &list(&[Item::new(1).with("name", text("WordPress"))]));
+        let (status, line) = nagios(fixture, &[]);
+        assert_eq!(status, 1);
+        assert!(line.contains("WARNING - 1 imitates-core |") && line.contains(" warning=1;0;;0 "), "{line}");
+        fixture.set_meta(3, b"broken");
+        assert_eq!(nagios(fixture, &[]).0, 2);
+        assert_eq!(nagios(fixture, &["--fail-on=never"]).0, 0);
+        // Every error is UNKNOWN, told on stdout, where Nagios reads.
+        for arguments in [&["--nonsense"][..], &["--policy=/nonexistent"]] {
+            let (status, line) = nagios(fixture, arguments);
+            assert_eq!(status, 3, "{arguments:?}");
+            assert!(line.starts_with("APPLICATION PASSWORDS UNKNOWN - "), "{line}");
+        }
+    });
+    for arguments in
+        [&["--format=nagios", "--db=sqlite:/nonexistent"][..], &["--format", "nagios", "--db=nonsense"]]
+    {
+        let output = binary().arg("audit").args(arguments).output().unwrap();
+        assert_eq!((code(&output), stderr(&output)), (3, String::new()), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_policy_decides_what_is_reported() {
+    on_both(|fixture| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.toml");
+        let names = |output: &Output| -> BTreeSet<String> {
+            let findings = report(output)["findings"].as_array().unwrap().clone();
+            findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+        };
+        let items = [
+            Item::new(1).with("name", text("WordPress")),
+            Item::new(2).with("created", number(now() - 400 * DAY)),
+            Item::new(3).never_used().with("created", number(now() - 20 * DAY)),
+        ];
+        fixture.set_meta(3, &list(&items));
+        let fixture = &*fixture;
+        let with = |policy: &str, arguments: &[&str]| {
+            std::fs::write(&file, policy).unwrap();
+            let policy = format!("--policy={}", file.display());
+            audit(fixture, &[&["--format=json", policy.as_str()], arguments].concat())
+        };
+        let is = |output: &Output, expected: &[&str]| {
+            assert_eq!(names(output), expected.iter().map(|rule| (*rule).to_owned()).collect());
+        };
+        is(&with("", &[]), &["imitates-core", "old"]);
+        is(&with("[rules.old]\nenabled = false\n", &[]), &["imitates-core"]);
+        is(&with("[rules.never-used]\nafter = \"10d\"\n", &[]), &["imitates-core", "old", "never-used"]);
+        // A flag beats the file.
+        is(
+            &with("[rules.never-used]\nafter = \"10d\"\n", &["--never-used-for=25d"]),
+            &["imitates-core", "old"],
+        );
+        let critical = with("fail-on = \"critical\"\n[rules.old]\nseverity = \"critical\"\n", &[]);
+        assert_eq!((code(&critical), report(&critical)["summary"]["critical"].as_u64()), (2, Some(1)));
+        assert_eq!(code(&with("fail-on = \"critical\"\n", &[])), 0);
+        assert_eq!(code(&with("fail-on = \"critical\"\n", &["--fail-on=warning"])), 2);
+        is(&with("allow-net = [\"192.0.2.0/24\"]\n", &[]), &["imitates-core", "old", "foreign-address"]);
+        // Exceptions by name, by login, by id, by uuid; one that has ended says so.
+        let exception = |what: &str, until: &str| {
+            format!("[[exceptions]]\n{what}\nreason = \"known\"\nuntil = {until}\n")
+        };
+        for what in [
+            "name = \"WordPress\"",
+            "user = \"author1\"\nrule = \"imitates-core\"",
+            "user = 3\nrule = \"imitates-core\"",
+            "uuid = \"00000001-0000-4000-8000-000000000000\"",
+        ] {
+            let output = with(&exception(what, "\"2999-12-31\""), &[]);
+            is(&output, &["old"]);
+            assert_eq!(report(&output)["summary"]["excused_findings"], 1);
+        }
+        let ended = with(&exception("name = \"WordPress\"", "\"2020-01-31\""), &[]);
+        is(&ended, &["imitates-core", "old", "exception-expired"]);
+        for (policy, line, key) in [
+            ("fail-on = \"warning\"\n\n[rules.old]\nafer = \"9d\"\n", "line 4", "afer"),
+            ("[rules.olt]\nenabled = false\n", "line 1", "olt"),
+            (
+                "[[exceptions]]\nname = \"x\"\nreason = \"r\"\nuntil = \"2027-13-01\"\n",
+                "line 4",
+                "2027-13-01",
+            ),
+        ] {
+            let output = with(policy, &[]);
+            assert_eq!((code(&output), stdout(&output)), (1, String::new()));
+            assert!(stderr(&output).contains(line) && stderr(&output).contains(key), "{}", stderr(&output));
+        }
+    });
+}
+
+#[test]
+fn with_a_baseline_only_news_is_reported() {
+    on_both(|fixture| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("baseline.jsonl");
+        let baseline = format!("--baseline={}", file.display());
+        fixture.set_meta(1, &list(&[Item::new(1)]));
+        fixture.set_meta(3, &list(&[Item::new(2).with("name", text("WordPress"))]));
+        let written = audit(fixture, &[&baseline, "--write-baseline"]);
+        assert_eq!((code(&written), stdout(&written)), (0, String::new()), "{}", stderr(&written));
+        let first = std::fs::read_to_string(&file).unwrap();
+        assert!(!first.contains("$generic$"));
+        let again = audit(fixture, &[&baseline]);
+        assert_eq!((code(&again), stdout(&again)), (0, String::new()));
+        // Something new: only that.
+        fixture.set_meta(
+            3,
+            &list(&[
+                Item::new(2).with("name", text("WordPress")),
+                Item::new(3).with("name", text("WP Cron")),
+            ]),
+        );
+        let news = audit(fixture, &[&baseline, "--format=json"]);
+        assert_eq!(code(&news), 2);
+        let findings = report(&news)["findings"].as_array().unwrap().clone();
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0]["name"], "WP Cron");
+        assert_eq!(report(&news)["summary"]["known_findings"], 2);
+        // A role that is another now, once.
+        fixture.sql("UPDATE wp_usermeta SET meta_value = 'a:1:{s:6:\"editor\";b:1;}' WHERE user_id = 3 AND meta_key = 'wp_capabilities'");
+        let changed = audit(fixture, &[&baseline, "--format=json", "--rule=role-changed"]);
+        assert_eq!(report(&changed)["findings"][0]["message"], "was author, is editor");
+        // The new baseline has all that there is, also what the old one knew.
+        let renewed = audit(fixture, &[&baseline, "--write-baseline"]);
+        assert_eq!(code(&renewed), 0, "{}", stderr(&renewed));
+        assert_eq!(code(&audit(fixture, &[&baseline])), 0, "{}", stdout(&audit(fixture, &[&baseline])));
+        // Something else is not taken for a baseline, and one that cannot be read is not written over.
+        std::fs::write(&file, "hello\n").unwrap();
+        for arguments in [&[baseline.as_str()][..], &[&baseline, "--write-baseline"]] {
+            let output = audit(fixture, arguments);
+            assert_eq!(code(&output), 1);
+            assert!(stderr(&output).contains("line 1"), "{}", stderr(&output));
+        }
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "hello\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    });
+}
+
+const FORMATS: [&str; 10] =
+    ["table", "json", "jsonl", "csv", "yaml", "sarif", "junit", "nagios", "prometheus", "html"];
+
+/// A site with all that is bad, names that break formats included.
+fn fill_with_trouble(fixture: &mut dyn Fixture) {
+    let awkward = "<b>&\"'\u{202e}]]>\u{1}\\ |é{\u{2028}=cmd";
+    let days = |days: i64| number(now() - days * DAY);
+    fixture.set_meta(
+        1,
+        &list(&[
+            Item::new(1).with("name", text(awkward)).with("app_id", text("<&>")),
+            Item::new(2).never_used().with("created", days(500)),
+            Item::new(3).with("password", text(MD5)).with("created", days(100)),
+            Item::new(4).without("password"),
+            Item::new(4),
+            Item::new(5).with("created", days(900)).with("last_used", days(800)),
+        ]),
+    );
+    fixture.set_meta(3, b"broken");
+    fixture.set_meta(4, &list(&[Item::new(1), Item::new(6).with("last_ip", text("no address"))]));
+    fixture.set_meta(99, &list(&[Item::new(8)]));
+    fixture.sql("UPDATE wp_options SET option_value = 'http://golden.example' WHERE option_name = 'home'");
+}
+
+fn check(program: &str, arguments: &[&str], input: &[u8]) {
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = format!("{}{}", stdout(&output), stderr(&output));
+    assert!(output.status.success(), "{program} {arguments:?}: {said}\n{}", String::from_utf8_lossy(input));
+    assert!(!said.contains("error"), "{program}: {said}");
+}
+
+#[test]
+fn every_format_is_what_others_take_it_for() {
+    let Some(rig) = rig::require() else { return };
+    on_both(|fixture| {
+        // Also where nothing is to be told.
+        for trouble in [false, true] {
+            if trouble {
+                fill_with_trouble(fixture);
+            }
+            let get = |format: &str| audit(fixture, &[&format!("--format={format}")]).stdout;
+            let script = "import json, sys, jsonschema\n\
+                          schema = json.load(open(sys.argv[1]))\n\
+                          jsonschema.validators.validator_for(schema)(schema).validate(json.load(sys.stdin))";
+            check(
+                "python3",
+                &["-W", "ignore", "-c", script, rig.sarif_schema().to_str().unwrap()],
+                &get("sarif"),
+            );
+            check("xmllint", &["--noout", "-"], &get("junit"));
+            check("xmllint", &["--noout", "--nonet", "-"], &get("html"));
+            check("promtool", &["check", "metrics"], &get("prometheus"));
+            let rows = findings(fixture, &[]).len();
+            assert_eq!(trouble, rows > 10, "{rows}");
+            let lines = String::from_utf8(get("jsonl")).unwrap();
+            assert_eq!(lines.lines().count(), rows);
+            assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+            let csv = String::from_utf8(get("csv")).unwrap();
+            assert!(
+                csv.starts_with("rule,severity,user_id,user_login,roles,uuid,name,app_id,created,"),
+                "{csv}"
+            );
+            let sarif: Value = serde_json::from_slice(&get("sarif")).unwrap();
+            assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), rows);
+        }
+    });
+}
+
+#[test]
+fn no_format_shows_a_hash() {
+    on_both(|fixture| {
+        fill_with_trouble(fixture);
+        for format in FORMATS {
+            let output = audit(fixture, &[&format!("--format={format}"), "--fail-on=info"]);
+            let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+            assert!(said.len() > 100, "{format}: {said}");
+            for hash in [&HASH[..20], MD5, "F6W18u0QEyt"] {
+                assert!(!said.contains(hash), "{format} shows {hash}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_page_has_charts_and_no_script_and_nothing_that_is_loaded() {
+    on_both(|fixture| {
+        fill_with_trouble(fixture);
+        let page = stdout(&audit(fixture, &["--format=html"]));
+        assert_eq!(page.matches("<svg ").count(), 2);
+        for what in [
+            "<script",
+            "src=",
+            "href=",
+            "@import",
+            "url(",
+            "http-equiv=\"refresh\"",
+            "\u{202e}",
+            "<b>&amp;\"",
+        ] {
+            assert!(!page.contains(what), "{what}");
+        }
+        assert!(page.contains("&lt;b&gt;&amp;&quot;&#39;"));
+    });
+}
+
+#[test]
+fn a_report_takes_its_files_name_when_it_is_whole() {
+    on_both(|fixture| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wp.prom");
+        std::fs::write(&file, "the old report").unwrap();
+        let output_to = format!("--output={}", file.display());
+        fixture.set_meta(3, &list(&[Item::new(1)]));
+        let written = audit(fixture, &["--format=prometheus", &output_to]);
+        assert_eq!((code(&written), stdout(&written)), (0, String::new()));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains("wp_app_password_entries{site=\"https://golden.example\"} 1\n"), "{text}");
+        assert!(!text.contains("00000001-0000"), "no uuid is a label");
+        // A failing audit leaves what is there.
+        let failed =
+            binary().args(["audit", "--db=sqlite:/nonexistent", "--format=prometheus", &output_to]).output();
+        assert_eq!(code(&failed.unwrap()), 1);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    });
+}
+
+#[test]
+fn a_rule_explains_itself() {
+    let all = binary().args(["audit", "--explain"]).output().unwrap();
+    let ids: Vec<String> =
+        stdout(&all).lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert!(ids.len() >= 30);
+    for id in &ids {
+        let one = binary().args(["audit", "--explain", id]).output().unwrap();
+        assert_eq!(code(&one), 0);
+        assert!(stdout(&one).starts_with(&format!("{id}: ")) && stdout(&one).contains("\n\nWhat to do: "));
+    }
+    let none = binary().args(["audit", "--explain=olt"]).output().unwrap();
+    assert_eq!(code(&none), 1);
+    assert!(stderr(&none).contains("Did you mean 'old'?"));
+}
+
+#[test]
+fn names_cannot_play_tricks_on_a_terminal() {
+    use crate::process::Terminal;
+    on_both(|fixture| {
+        fixture.set_meta(3, &list(&[Item::new(1).with("name", text("Feed\u{1b}]0;x\u{7}\u{202e}"))]));
+        let mut command = binary();
+        command.env("WP_APP_PASSWORD_DB", fixture.url()).arg("audit");
+        let seen = Terminal::run(command, 100);
+        assert_eq!(seen.exit_code, 2);
+        let seen = String::from_utf8(seen.received).unwrap();
+        assert!(seen.contains("Feed\\x1b]0;x\\x07\\u{202e}"), "{seen}");
+        // Somebody who looks is told also when all is well.
+        fixture.set_meta(3, &list(&[Item::new(1)]));
+        let mut command = binary();
+        command.env("WP_APP_PASSWORD_DB", fixture.url()).arg("audit");
+        let seen = Terminal::run(command, 100);
+        assert_eq!(seen.exit_code, 0);
+        assert!(String::from_utf8(seen.received).unwrap().contains("Nothing was found."));
+    });
+}
+
+/// The part of the README that is about audits.
+fn readme() -> String {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, rest) = text.split_once("\n## Audit a site\n").unwrap();
+    rest.split("\n## ").next().unwrap().to_owned()
+}
+
+fn block(text: &str, kind: &str) -> String {
+    text.split(&format!("```{kind}\n")).nth(1).unwrap().split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_readmes_policy_is_one() {
+    let fixture = SqliteFixture::new();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    let policy = block(&readme(), "toml");
+    assert!(policy.contains("[[exceptions]]") && policy.contains("allow-net"));
+    std::fs::write(&file, policy).unwrap();
+    let output = audit(&fixture, &[&format!("--policy={}", file.display())]);
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+}
+
+#[test]
+fn the_readmes_units_are_what_systemd_takes_them_for() {
+    let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else { return };
+    assert!(version.status.success());
+    let folder = tempfile::tempdir().unwrap();
+    let mut units = Vec::new();
+    for block in readme().split("```ini\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        let (name, unit) = block.split_once('\n').unwrap();
+        let path = folder.path().join(name.trim_start_matches("# /etc/systemd/system/"));
+        let unit = unit.replace("/usr/local/bin/wp-app-password", env!("CARGO_BIN_EXE_wp-app-password"));
+        std::fs::write(&path, unit).unwrap();
+        units.push(path);
+    }
+    assert_eq!(units.len(), 2);
+    let output = Command::new("systemd-analyze").arg("verify").args(&units).output().unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+}
