@@ -29,6 +29,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("ensure", include_str!("../../man/wp-app-password-ensure.1")),
     ("verify", include_str!("../../man/wp-app-password-verify.1")),
     ("identify", include_str!("../../man/wp-app-password-identify.1")),
+    ("audit", include_str!("../../man/wp-app-password-audit.1")),
     ("site", include_str!("../../man/wp-app-password-site.1")),
     ("completions", include_str!("../../man/wp-app-password-completions.1")),
     ("man", include_str!("../../man/wp-app-password-man.1")),

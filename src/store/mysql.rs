@@ -688,16 +688,17 @@ impl MysqlStore {
         Ok(rows.first().and_then(|row| number(row.first()?)).unwrap_or(0))
     }
 
-    /// The columns of a [`UserState`] that this users table has.
-    fn state_columns(&mut self) -> Result<&'static str, StoreError> {
-        for columns in [", u.user_status, u.spam, u.deleted", ", u.user_status"] {
-            match self.run(&format!("SELECT u.ID{columns} FROM {} u LIMIT 0", self.users)) {
-                Ok(()) => return Ok(columns),
-                Err(error) if code(&error) == Some(1054) => {}
+    /// The columns of a [`UserState`]: zero where this users table lacks one.
+    fn state_columns(&mut self) -> Result<String, StoreError> {
+        let mut columns = String::new();
+        for column in UserState::COLUMNS {
+            match self.run(&format!("SELECT u.{column} FROM {} u LIMIT 0", self.users)) {
+                Ok(()) => columns.push_str(&format!(", u.{column}")),
+                Err(error) if code(&error) == Some(1054) => columns.push_str(", 0"),
                 Err(error) => return Err(self.fault(error)),
             }
         }
-        Ok("")
+        Ok(columns)
     }
 
     /// Runs a change of one statement, which is a transaction of its own, until it does not lose a deadlock.
@@ -989,7 +990,7 @@ impl Store for MysqlStore {
                 roles.clear();
                 self.read_roles(&format!("user_id IN ({users}) AND {is_role}"), &keys, chunk, &mut roles)?;
             }
-            for row in self.read_chunk(chunk, columns)? {
+            for row in self.read_chunk(chunk, &columns)? {
                 let account = Account {
                     user: UserId(row.user),
                     login: row.login.as_deref(),

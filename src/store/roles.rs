@@ -160,6 +160,10 @@ pub struct UserState {
     pub deleted: bool,
 }
 
+impl UserState {
+    pub(super) const COLUMNS: [&str; 3] = ["user_status", "spam", "deleted"];
+}
+
 /// One user's value and roles while all users are walked.
 #[derive(Debug)]
 pub struct Account<'a> {

@@ -482,15 +482,15 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// The columns of a [`UserState`] that this users table has.
-    fn state_columns(&self) -> Result<&'static str, StoreError> {
-        for columns in [", u.user_status, u.spam, u.deleted", ", u.user_status"] {
-            // Whether it can be prepared says it. A name in double quotes that is no column would be a text.
-            if self.connection.prepare(&format!("SELECT u.ID{columns} FROM {} u", self.users)).is_ok() {
-                return Ok(columns);
-            }
-        }
-        Ok("")
+    /// The columns of a [`UserState`]: zero where this users table lacks one.
+    fn state_columns(&self) -> String {
+        // Whether it can be prepared says it.
+        let has = |column: &str| {
+            self.connection.prepare(&format!("SELECT u.{column} FROM {} u", self.users)).is_ok()
+        };
+        let columns =
+            UserState::COLUMNS.map(|column| if has(column) { format!(", u.{column}") } else { ", 0".into() });
+        columns.concat()
     }
 }
 
@@ -906,7 +906,7 @@ impl Store for SqliteStore {
         if by_key && !entries.is_empty() {
             self.read_roles(&is_role, &keys, &entries, &mut roles)?;
         }
-        let columns = self.state_columns()?;
+        let columns = self.state_columns();
         let mut rest = entries.as_slice();
         while !rest.is_empty() {
             let chunk = next_chunk(rest);
@@ -920,7 +920,7 @@ impl Store for SqliteStore {
                     format!("user_id IN ({}) AND {}", users.join(","), keys.condition("+meta_key"));
                 self.read_roles(&of_users, &keys, chunk, &mut roles)?;
             }
-            let found = self.read_chunk(key, chunk, columns).map_err(|error| self.file.fault(&error))?;
+            let found = self.read_chunk(key, chunk, &columns).map_err(|error| self.file.fault(&error))?;
             self.file.still_frozen()?;
             for row in found {
                 let account = Account {

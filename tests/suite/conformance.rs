@@ -753,8 +753,10 @@ fn a_networks_accounts_have_the_roles_of_each_site_and_the_marks_of_its_users() 
     on_each(beds.iter(), |bed| {
         make_network(bed, &[1]);
         let (users, blogs) = (bed.table("users"), bed.table("blogs"));
+        // MySQL's own mode does not like WordPress's zero dates.
+        let mode = if matches!(bed.raw, Raw::Server(_)) { "SET sql_mode = ''; " } else { "" };
         for column in ["spam", "deleted"] {
-            bed.sql(&format!("ALTER TABLE {users} ADD COLUMN {column} integer NOT NULL DEFAULT 0"));
+            bed.sql(&format!("{mode}ALTER TABLE {users} ADD COLUMN {column} integer NOT NULL DEFAULT 0"));
         }
         // The third site was dropped half: it has no tables.
         bed.sql(&format!("INSERT INTO {blogs} (blog_id) VALUES (3), (1), (2)"));
