@@ -126,7 +126,7 @@ rules! {
     ImitatesCore "imitates-core" Warning Threshold::None,
         "A name imitates WordPress itself"
         "WordPress needs no application password for anything that it does itself: no update, no cron, no site health \
-         check. A name such as `WordPress Core` is chosen so that nobody asks."
+         check. A name such as 'WordPress Core' is chosen so that nobody asks."
         "Find out who created it (roles, address of the last use) and revoke the entry unless somebody can explain it.";
     CreatedSince "created-since" Warning Threshold::None,
         "Created since the time that was asked about"
@@ -198,7 +198,7 @@ rules! {
         "Revoke those that are not used; give each integration a user of its own.";
     DuplicateName "duplicate-name" Info Threshold::None,
         "A user has one name twice"
-        "Nobody can tell which of the two is in use, and WP-CLI's `exists` looks at names."
+        "Nobody can tell which of the two is in use, and WP-CLI's 'exists' looks at names."
         "Rename or revoke one of them.";
     DuplicateUuid "duplicate-uuid" Warning Threshold::None,
         "Two entries share one uuid"

@@ -26,6 +26,7 @@ use crate::output::report::{self, Ages, Chart, Level, Report, Row as ReportRow, 
 use crate::output::{
     Format as RowFormat, Item, Key, Output, Progress, Request, RowStream, Terminal, Value, to_json,
 };
+use crate::site::FixedAddress;
 use crate::store::{Account, UserMeta};
 use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row};
@@ -442,9 +443,15 @@ fn facts(context: &mut Context<'_>) -> Result<Facts, Error> {
         if network { super_admins(store.network_option(SITE_ADMINS)?.as_deref()) } else { Vec::new() };
     let in_use = store.network_option(USING_APPLICATION_PASSWORDS)?;
     let mut addresses = Vec::new();
-    for name in [SITE_URL, HOME] {
-        let value = store.option(name)?.unwrap_or_default();
-        addresses.push((name, String::from_utf8_lossy(&value).trim().to_owned()));
+    for (name, fixed) in [(SITE_URL, &context.site.site_url), (HOME, &context.site.home)] {
+        let address = match fixed {
+            // WordPress: a network's sites each have their own in the database.
+            FixedAddress::Known(address) if !network => address.clone(),
+            // Whatever host was asked: the database's address does not count, and there is no other.
+            FixedAddress::Unclear if !network => String::new(),
+            _ => String::from_utf8_lossy(&store.option(name)?.unwrap_or_default()).into_owned(),
+        };
+        addresses.push((name, address.trim().to_owned()));
     }
     Ok(Facts {
         now: context.now,

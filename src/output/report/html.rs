@@ -33,7 +33,7 @@ section.rule{padding:1rem;margin:0 0 .75rem;border-left-width:5px}
 table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.75rem 0}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-top:1px solid var(--line)}
 td.code{font:.85em ui-monospace,'DejaVu Sans Mono',monospace;white-space:nowrap}
-td{overflow-wrap:anywhere}
+td{overflow-wrap:break-word;min-width:5.5rem;max-width:26rem}
 details summary{cursor:pointer}
 @media print{body{background:#fff}section.rule{break-inside:avoid}}
 ";
