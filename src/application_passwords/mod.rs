@@ -29,7 +29,7 @@ use crate::error::Error;
 use crate::store::{Autoload, MetaRow, MetaRows, Store, StoreError, Swap, User, UserField, UserId};
 use crate::wordpress::object_cache;
 use crate::wordpress::php_serialize::{self, Document, Key, NodeId, Scalar, View};
-use crate::wordpress::plain_list::{Cell, PlainList, Rows};
+use crate::wordpress::plain_list::{Cell, PlainList, Row, Rows};
 use crate::wordpress::schema::{APPLICATION_PASSWORDS, IN_USE, USING_APPLICATION_PASSWORDS};
 use crate::wordpress::{generate, sanitize};
 
@@ -124,22 +124,44 @@ impl StoredList {
         }
         if let Contents::List(document) = &self.contents {
             let all = document.len(document.root());
-            let (mut arrays, mut without_uuid) = (0, 0);
+            let (mut arrays, mut without_uuid, mut without_password) = (0, 0, 0);
             for (_, record) in Record::all(document) {
                 arrays += 1;
                 without_uuid += usize::from(record.get("uuid").is_none());
+                without_password += usize::from(!record.has_password());
             }
             if arrays < all {
                 concerns.push(format!(
-                    "{} of the application passwords of user {who} are not entries at all; WordPress fails on them \
-                     at every login of this user.",
-                    all - arrays
+                    "{} of user {who} {} at all; WordPress fails on {} at every login of this user.",
+                    some(all - arrays),
+                    if all - arrays == 1 { "is not an entry" } else { "are not entries" },
+                    if all - arrays == 1 { "it" } else { "them" },
+                ));
+            }
+            if without_password > 0 {
+                concerns.push(format!(
+                    "{} of user {who} {} no password: WordPress fails there at every login of this user with a password \
+                     that comes later in the list, such as a new one. Revoke {} with `delete`, or all with `revoke-all`.",
+                    some(without_password),
+                    if without_password == 1 { "has" } else { "have" },
+                    if without_password == 1 { "it" } else { "them" },
                 ));
             }
             if without_uuid > 0 {
                 concerns.push(format!(
-                    "{without_uuid} of the application passwords of user {who} have no uuid (they are older than \
-                     WordPress 5.6). WordPress gives them one when it next reads the list."
+                    "{} of user {who} {} no uuid (older than WordPress 5.6). WordPress gives {} one when it next reads \
+                     the list.",
+                    some(without_uuid),
+                    if without_uuid == 1 { "has" } else { "have" },
+                    if without_uuid == 1 { "it" } else { "them" },
+                ));
+            }
+            if let Some(class) = document.class_to_be_loaded() {
+                concerns.push(format!(
+                    "The application passwords of user {who} hold a value of the PHP class {} (usermeta row {row}). Where \
+                     no plugin has loaded that class, WordPress sees an empty list: no application password of this user \
+                     works there, and the next change overwrites them. Look for the plugin, or delete that entry.",
+                    String::from_utf8_lossy(class)
                 ));
             }
         }
@@ -199,6 +221,10 @@ impl Contents {
 /// The fields of an entry, in the order in which WordPress writes them.
 pub use crate::wordpress::schema::item::ALL as FIELDS;
 
+/// Places in [`FIELDS`].
+const UUID: usize = 0;
+const PASSWORD: usize = 3;
+
 /// Reads the values of many users, one after another, when they are as WordPress writes them: without a
 /// [`StoredList`] for each.
 pub struct PlainReader(PlainList);
@@ -215,9 +241,17 @@ impl PlainReader {
     /// is something about it.
     pub fn read<'a>(&'a mut self, value: Option<&'a [u8]>) -> Option<Rows<'a>> {
         let entries = self.0.read(php_serialize::trim(value?))?;
-        // Entries without a uuid are told of: see StoredList::concerns().
-        entries.iter().all(|entry| entry.cell(0) != Cell::Absent).then_some(entries)
+        // Entries without a uuid or a password are told of: see StoredList::concerns().
+        let whole = |entry: Row<'_>| {
+            entry.cell(UUID) != Cell::Absent && !matches!(entry.cell(PASSWORD), Cell::Absent | Cell::Null)
+        };
+        entries.iter().all(whole).then_some(entries)
     }
+}
+
+/// The subject of a sentence about so many entries.
+fn some(count: usize) -> String {
+    if count == 1 { "1 application password".into() } else { format!("{count} application passwords") }
 }
 
 /// How messages name a user: `5 (login)`.
@@ -783,13 +817,32 @@ impl<'s> ApplicationPasswords<'s> {
         give_uuids(&mut document).map_err(|reason| uneditable(user, reason))?;
         let bytes = document.to_bytes();
         match self.store.replace_user_meta(user.id, APPLICATION_PASSWORDS, &list.rows, &bytes, backup) {
-            Ok(Swap::Done) => Ok(Some(Edit::Save(answer))),
+            Ok(Swap::Done) => {
+                if backup.is_some() {
+                    self.tell_of_backup(user, &list);
+                }
+                Ok(Some(Edit::Save(answer)))
+            }
             Ok(Swap::Lost) => Ok(None),
             Err(error) => {
                 let pending = matches!(error, StoreError::Unknown(_)).then_some(answer);
                 Err(Failure { error: error.into(), pending })
             }
         }
+    }
+
+    /// Where the old bytes of a list are that was replaced.
+    fn tell_of_backup(&mut self, user: &User, list: &StoredList) {
+        // The change is saved: that the row cannot be looked up is no reason to say otherwise.
+        let kept =
+            self.store.user_meta(user.id, BACKUP_KEY).ok().and_then(|rows| Some(rows.last()?.umeta_id));
+        self.notes.push(format!(
+            "The unreadable application passwords of user {} (usermeta row {}) were replaced. The old bytes are kept in \
+             usermeta row {} under the key {BACKUP_KEY}.",
+            named(user),
+            list.rows.first().map_or(0, |row| row.umeta_id),
+            kept.map_or_else(|| "(not looked up)".to_owned(), |id| id.to_string()),
+        ));
     }
 }
 

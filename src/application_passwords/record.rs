@@ -47,6 +47,17 @@ impl<'d> Record<'d> {
         self.text("uuid").is_some_and(|own| *own == *uuid)
     }
 
+    /// Whether WordPress can compare a password with what is stored: null, arrays and objects are a `TypeError` to it.
+    pub fn has_password(&self) -> bool {
+        match self.get("password") {
+            None
+            | Some(View::Null | View::Array | View::Object { .. } | View::Custom { .. } | View::Enum(_)) => {
+                false
+            }
+            Some(_) => true,
+        }
+    }
+
     /// WordPress: `application_name_exists_for_user()` compares by PHP's `strtolower()`, ASCII letters only.
     pub fn is_named(&self, name: &[u8]) -> bool {
         match self.get("name") {

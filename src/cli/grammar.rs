@@ -365,6 +365,10 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
         })
         .collect();
 
+    // WP-CLI: it lists one user's, which have no such fields: an unknown filter is ignored, an unknown order is not.
+    let of_one_user = verb.get_name() == "list" && !positionals.is_empty();
+    let is_of_users = |name: &str| matches!(name, "user_id" | "user_login");
+
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let mut arguments = Vec::new();
@@ -374,6 +378,9 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
             continue;
         };
         let long = arg.get_long().unwrap_or_default();
+        if of_one_user && is_of_users(long) {
+            continue;
+        }
         let text = match value {
             // A warning would send a password where it was not meant to go.
             Value::True | Value::False if is_ours(arg) => {
@@ -402,7 +409,8 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
             Value::Text(text) => text.clone(),
             Value::Many(values) => values.last().cloned().unwrap_or_default(),
         };
-        let allowed = arg.get_possible_values();
+        let mut allowed = arg.get_possible_values();
+        allowed.retain(|one| !(of_one_user && is_of_users(one.get_name())));
         if !allowed.is_empty()
             && !allowed.iter().any(|one| !one.is_hide_set() && one.matches(&text.to_string_lossy(), false))
         {
@@ -437,7 +445,8 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
         } else if filters_freely {
             // WP-CLI: `list` takes any `--field=value`. The dashed spellings of three fields filter, as
             // values of any kind turned into text; the rest is ignored.
-            if matches!(name.as_str(), "app-id" | "last-used" | "last-ip") {
+            let of_user = !of_one_user && matches!(name.as_str(), "user-id" | "user-login");
+            if of_user || matches!(name.as_str(), "app-id" | "last-used" | "last-ip") {
                 let text = match value {
                     Value::True => "1".into(),
                     Value::False | Value::Many(_) => OsString::new(),

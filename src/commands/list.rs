@@ -13,8 +13,9 @@ use super::{Context, Outcome};
 use crate::application_passwords::{PlainReader, Record, StoredList, named};
 use crate::error::Error;
 use crate::output::{self, Item, Output, RowStream, Value};
-use crate::store::{User, UserId, UserMeta};
+use crate::store::{StoreError, User, UserId, UserMeta};
 use crate::wordpress::compare::spaceship;
+use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row, Rows};
 use crate::wordpress::schema::APPLICATION_PASSWORDS;
 
@@ -77,10 +78,24 @@ pub struct Filters {
     /// Filter by the IP address it was last used from (--last-ip is accepted too)
     #[arg(long = "last_ip", value_name = "last_ip")]
     pub last_ip: Option<OsString>,
+
+    /// Without <user>: filter by the user's ID (--user-id is accepted too)
+    #[arg(long = "user_id", value_name = "user_id")]
+    pub user_id: Option<OsString>,
+
+    /// Without <user>: filter by the user's login (--user-login is accepted too)
+    #[arg(long = "user_login", value_name = "user_login")]
+    pub user_login: Option<OsString>,
 }
 
 impl Filters {
-    /// Whether there is no condition.
+    /// Whether this user's entries are wanted at all.
+    fn accept_user(&self, user: &User) -> bool {
+        self.user_id.as_ref().is_none_or(|wanted| user.id.to_string().as_bytes() == wanted.as_bytes())
+            && self.user_login.as_ref().is_none_or(|wanted| user.login == wanted.as_bytes())
+    }
+
+    /// Whether there is no condition on entries.
     fn accept_all(&self) -> bool {
         self.all().iter().all(|filter| filter.is_none())
     }
@@ -121,6 +136,9 @@ pub enum OrderBy {
     Created,
     LastUsed,
     LastIp,
+    // Not WP-CLI's: only without a user, see super::super::cli::grammar.
+    UserId,
+    UserLogin,
     /// No order at all: what a bare `--orderby` means to WP-CLI.
     #[value(hide = true)]
     Stored,
@@ -136,6 +154,8 @@ impl OrderBy {
             Self::Created => "created",
             Self::LastUsed => "last_used",
             Self::LastIp => "last_ip",
+            Self::UserId => "user_id",
+            Self::UserLogin => "user_login",
             Self::Stored => "",
         }
     }
@@ -161,7 +181,7 @@ pub fn run(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let list = context.passwords().read(user.id)?;
     context.warn_of(list.concerns(&user));
     let mut records: Vec<Record<'_>> = list.records().collect();
-    sort(&mut records, |record| *record, args);
+    sort(&mut records, |record, field| record.get(field), args);
     records.retain(|record| args.filters.accept(record));
     let request = args.columns.request(args.format.as_deref(), &FIELDS)?;
     output::display_items(context.out, &request, &records)?;
@@ -169,11 +189,11 @@ pub fn run(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
 }
 
 /// WP-CLI: `usort()` with PHP's `<=>`, stable in both directions; newest first unless told otherwise.
-fn sort<'d, T>(items: &mut [T], record: impl Fn(&T) -> Record<'d>, args: &List) {
+fn sort<T>(items: &mut [T], get: for<'i> fn(&'i T, &str) -> Option<View<'i>>, args: &List) {
     let field = args.orderby.unwrap_or(OrderBy::Created).field();
     let ascending = args.order == Some(Order::Asc);
     items.sort_by(|a, b| {
-        let (a, b) = (record(a).get(field), record(b).get(field));
+        let (a, b) = (get(a, field), get(b, field));
         if ascending { spaceship(a.as_ref(), b.as_ref()) } else { spaceship(b.as_ref(), a.as_ref()) }
     });
 }
@@ -229,8 +249,10 @@ fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let request = args.columns.request(args.format.as_deref(), &ALL_FIELDS)?;
     if args.orderby.is_some() || args.order.is_some() {
         let mut kept: Vec<(User, StoredList)> = Vec::new();
-        each_user(context, |out, user, row| {
-            kept.push((user.clone(), stored_list(out, user, row)));
+        let left_out = each_user(context, |out, user, row| {
+            if args.filters.accept_user(user) {
+                kept.push((user.clone(), stored_list(out, user, row)));
+            }
             Ok(())
         })?;
         let mut rows: Vec<(&User, Record<'_>)> = kept
@@ -238,17 +260,28 @@ fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
             .flat_map(|(user, list)| list.records().map(move |record| (user, record)))
             .filter(|(_, record)| args.filters.accept(record))
             .collect();
-        sort(&mut rows, |(_, record)| *record, args);
+        sort(
+            &mut rows,
+            |(user, record), field| match field {
+                "user_id" => Some(View::Int(user.id.0.cast_signed())),
+                "user_login" => Some(View::Str(Cow::Borrowed(&user.login))),
+                field => record.get(field),
+            },
+            args,
+        );
         let rows: Vec<OwnedRow<'_>> =
             rows.into_iter().map(|(user, record)| OwnedRow { user, entry: Entry::Record(record) }).collect();
         output::display_items(context.out, &request, &rows)?;
-        return Ok(Outcome::Done);
+        return whole(left_out);
     }
     let mut stream = RowStream::begin(context.out, &request, &ALL_FIELDS)?;
     let unfiltered = args.filters.accept_all();
     let mut reader = PlainReader::default();
     let mut order = Vec::new();
-    each_user(context, |out, user, row| {
+    let left_out = each_user(context, |out, user, row| {
+        if !args.filters.accept_user(user) {
+            return Ok(());
+        }
         if let Some(rows) = reader.read(row.value).filter(|_| unfiltered) {
             newest_first(&rows, &mut order);
             return order.iter().try_for_each(|index| {
@@ -257,13 +290,18 @@ fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
         }
         let list = stored_list(out, user, row);
         let mut records: Vec<Record<'_>> = list.records().filter(|r| args.filters.accept(r)).collect();
-        sort(&mut records, |record| *record, args);
+        sort(&mut records, |record, field| record.get(field), args);
         records
             .into_iter()
             .try_for_each(|record| stream.row(out, &OwnedRow { user, entry: Entry::Record(record) }))
     })?;
     stream.end(context.out)?;
-    Ok(Outcome::Done)
+    whole(left_out)
+}
+
+/// How a list ends that is whole, but for a row that could not be shown.
+fn whole(left_out: Option<StoreError>) -> Result<Outcome, Error> {
+    left_out.map_or(Ok(Outcome::Done), |error| Err(error.into()))
 }
 
 /// What [`sort`] does without being told otherwise, to rows: `order` becomes their places.
@@ -279,16 +317,17 @@ fn newest_first(rows: &Rows<'_>, order: &mut Vec<usize>) {
     });
 }
 
-/// Walks every user that has application passwords.
+/// Walks every user that has application passwords. A row that is too long to be shown is returned when all others
+/// were visited: they are a whole list without it.
 fn each_user(
     context: &mut Context<'_>,
     mut visit: impl FnMut(&mut Output<'static>, &User, &UserMeta<'_>) -> io::Result<()>,
-) -> Result<(), Error> {
-    let mut failed = None;
+) -> Result<Option<StoreError>, Error> {
+    let mut failed: Option<io::Error> = None;
     let mut user = User { id: UserId(0), login: Vec::new(), email: Vec::new() };
     let mut previous = None;
     let Context { store, out, .. } = context;
-    store.each_user_meta(APPLICATION_PASSWORDS, &mut |row: UserMeta<'_>| {
+    let walked = store.each_user_meta(APPLICATION_PASSWORDS, &mut |row: UserMeta<'_>| {
         user.id = row.user;
         user.login.clear();
         user.login.extend_from_slice(row.login.unwrap_or_default());
@@ -309,8 +348,13 @@ fn each_user(
                 ControlFlow::Break(())
             }
         }
-    })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    });
+    match (failed, walked) {
+        (Some(error), _) => Err(error.into()),
+        (None, Ok(())) => Ok(None),
+        (None, Err(too_long @ StoreError::Unfit(_))) => Ok(Some(too_long)),
+        (None, Err(error)) => Err(error.into()),
+    }
 }
 
 /// The list in a row of the walk, with a warning where it is not what it should be.

@@ -49,9 +49,9 @@ pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error
             line
         })
         .collect();
-    context.warn_of(concerns);
-    // What would fail is not asked or promised first. Items that are no entries go too, and count.
+    // What would fail is not asked or promised first, nor told twice. Items that are no entries go too, and count.
     context.passwords().refuse_unreadable(&user, &list)?;
+    context.warn_of(concerns);
     let found = list.count();
     if args.dry_run {
         for line in &names {

@@ -15,10 +15,11 @@ pub mod sqlite;
 
 pub use roles::{Account, UserRoles, UserState};
 
-/// The longest value, in bytes, that is read or written: 32 MiB, room for 100,000 passwords of one user.
+/// The longest value, in bytes, that is read or written: 96 MiB, room for 300,000 passwords of one user.
 ///
-/// A longer one is reported, never loaded: PHP itself runs out of memory on it, and so would we.
-pub const LONGEST_VALUE: usize = 32 << 20;
+/// A longer one is reported, never loaded. WordPress: PHP takes about three times the bytes to load a list, and
+/// `WP_MAX_MEMORY_LIMIT` is 256 MB unless a site raises it.
+pub const LONGEST_VALUE: usize = 96 << 20;
 
 /// `users.ID`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -308,8 +309,10 @@ fn no_tables(missing: &str, place: &str, all_tables: &[String]) -> StoreError {
 /// The sentence for a value that is too long to be loaded.
 fn too_long(table: &str, column: &str, umeta_id: u64, user: UserId, length: u64) -> StoreError {
     StoreError::Unfit(format!(
-        "Row {umeta_id} of {table} (user {user}) holds {length} bytes in {column}: more than {LONGEST_VALUE} are not \
-         read. PHP cannot load it either; look at that row with a database client and shorten or remove it."
+        "Row {umeta_id} of {table} (user {user}) holds {length} bytes in {column}, and more than {LONGEST_VALUE} are \
+         not read here. PHP needs about three times as much memory to load it: where its limit allows that, what the \
+         row holds still counts for WordPress. Look at the row with a database client, and shorten it or delete it: \
+         DELETE FROM {table} WHERE umeta_id = {umeta_id}"
     ))
 }
 

@@ -10,7 +10,7 @@
 //! nothing about what a value means.
 //!
 //! Differences from PHP, all on purpose:
-//! - nesting is limited to [`MAX_DEPTH`] (PHP: 4,096), values to [`MAX_VALUES`] (PHP: its memory limit);
+//! - the number of values is limited to [`MAX_VALUES`] (PHP: its memory limit);
 //! - any class and enum name is taken at its word, since which classes exist depends on the plugins that
 //!   a request loads: an enum or a `C:` object of an unknown class is kept, PHP refuses it;
 //! - an array that contains itself keeps doing so (PHP 8 reads it, but writes `N;` in its place).
@@ -20,10 +20,10 @@ use std::collections::HashSet;
 use std::collections::hash_map::{Entry, HashMap};
 use std::fmt;
 
-/// How deep arrays and objects may nest.
+/// How deep arrays and objects may nest: PHP's `unserialize_max_depth`. PHP does not count an empty array.
 ///
-/// Low enough that whoever walks a document by recursion does not run out of stack.
-pub const MAX_DEPTH: usize = 512;
+/// Nothing here recurses; whoever walks a document by recursion needs a lower limit of its own.
+pub const MAX_DEPTH: usize = 4_096;
 
 /// How many values a document may hold. Each costs 40 bytes here and more in PHP, whose memory limit
 /// in WordPress is 256 MB at most unless raised.
@@ -455,6 +455,29 @@ impl Document {
         if view == View::Array { self.len(id) > 0 } else { view.is_truthy() }
     }
 
+    /// The class of the first value that PHP can only read where that class is loaded: an enum, or a `C:` object of a
+    /// class that is not PHP's own. Without it the whole document is unreadable to `unserialize()`.
+    pub fn class_to_be_loaded(&self) -> Option<&[u8]> {
+        const OWN: [&[u8]; 7] = [
+            b"arrayobject",
+            b"arrayiterator",
+            b"recursivearrayiterator",
+            b"splobjectstorage",
+            b"spldoublylinkedlist",
+            b"splqueue",
+            b"splstack",
+        ];
+        // What an edit removed is still among the nodes, but not in the tree.
+        self.nodes.iter().find_map(|node| match node.kind {
+            Kind::Enum => quoted(self.text(node.start, node.end)).split(|byte| *byte == b':').next(),
+            Kind::Custom => {
+                let class = quoted(self.text(node.start, node.end));
+                (!OWN.contains(&class.to_ascii_lowercase().as_slice())).then_some(class)
+            }
+            _ => None,
+        })
+    }
+
     /// Where the value's own bytes begin in what was read, for messages; `None` for values that were added.
     pub fn offset(&self, id: NodeId) -> Option<usize> {
         let start = self.node(id.0).start as usize;
@@ -854,6 +877,9 @@ impl Document {
             Key::Str(text) => {
                 push_string(&mut key_token, text);
             }
+        }
+        if self.node(array).first == NONE && self.depth(array) > MAX_DEPTH {
+            return Err(EditError::TooDeep);
         }
         let (key_at, start, end) = self.add_text(&key_token, token)?;
         let id = u32::try_from(self.nodes.len()).map_err(|_| EditError::TooLarge)?;
@@ -1508,7 +1534,8 @@ impl<'a> Parser<'a> {
             Ok(count) if count <= ((self.bytes.len() - body) / 6) as u64 => count,
             _ => return Err(ParseError { offset: token, reason: Reason::BadCount }),
         };
-        if self.stack.len() >= MAX_DEPTH {
+        // PHP: what has no entries is done before the depth is looked at, except objects.
+        if self.stack.len() >= MAX_DEPTH && (remaining > 0 || kind == Kind::Object) {
             return Err(ParseError { offset: token, reason: Reason::TooDeep });
         }
         let node = self.add(kind, key, body, body)?;
@@ -1896,9 +1923,10 @@ mod tests {
 
     #[test]
     fn nesting_has_a_limit() {
-        let nested = |depth: usize| {
-            [b"a:1:{i:0;".repeat(depth - 1), b"a:0:{}".to_vec(), b"}".repeat(depth - 1)].concat()
+        let within = |depth: usize, innermost: &[u8]| {
+            [b"a:1:{i:0;".repeat(depth - 1), innermost.to_vec(), b"}".repeat(depth - 1)].concat()
         };
+        let nested = |depth: usize| within(depth, b"a:0:{}");
         let mut document = parse(&nested(MAX_DEPTH));
         let mut deepest = document.root();
         while let Some(inner) = document.get(deepest, b"0") {
@@ -1907,7 +1935,17 @@ mod tests {
         assert_eq!(document.push_array(deepest, Key::Int(0)), Err(EditError::TooDeep));
         document.set(deepest, Key::Int(0), Scalar::Null).unwrap();
         parse(&document.to_bytes());
-        assert_eq!(refused(&nested(MAX_DEPTH + 1)).reason, Reason::TooDeep);
+        // An empty array may be one level deeper, but has to stay empty.
+        let mut document = parse(&nested(MAX_DEPTH + 1));
+        let mut deepest = document.root();
+        while let Some(inner) = document.get(deepest, b"0") {
+            deepest = inner;
+        }
+        assert_eq!(document.set(deepest, Key::Int(0), Scalar::Null), Err(EditError::TooDeep));
+        for innermost in [&b"a:1:{i:0;N;}"[..], b"O:1:\"C\":0:{}"] {
+            parse(&within(MAX_DEPTH, innermost));
+            assert_eq!(refused(&within(MAX_DEPTH + 1, innermost)).reason, Reason::TooDeep);
+        }
         assert_eq!(refused(&b"a:1:{i:0;".repeat(1_000_000)).reason, Reason::TooDeep);
     }
 

@@ -316,6 +316,18 @@ impl Evidence {
         }
     }
 
+    /// What in the database speaks for a version without application passwords, if nothing there speaks against it.
+    fn sign_of_before_56(&self) -> Option<String> {
+        match (&self.version, self.source, self.db_version) {
+            (_, Source::VersionFile, _) => None,
+            (Some(version), _, Some(DbVersionEvidence::Before56) | None) if !version.is_at_least("5.6") => {
+                Some(format!("its last update check ran on {version}"))
+            }
+            (None, _, Some(DbVersionEvidence::Before56)) => Some("by its db_version".into()),
+            _ => None,
+        }
+    }
+
     /// The site's WordPress as sentences name it.
     fn named(&self) -> String {
         match &self.version {
@@ -345,6 +357,12 @@ pub fn accepts(evidence: &Evidence, scheme: Scheme) -> Result<(), String> {
         && !version.is_at_least("5.6")
     {
         return Err(format!("WordPress {version} has no application passwords; they came with 5.6."));
+    }
+    if let Some(sign) = evidence.sign_of_before_56() {
+        return Err(format!(
+            "The database is that of a WordPress before 5.6 ({sign}), which has no application passwords. If the site's \
+             files are newer, open its /wp-admin/ once, which updates the database, or give its folder with --path."
+        ));
     }
     match (scheme, evidence.era()) {
         (Scheme::Generic, Era::Before68) => Err(format!(

@@ -96,6 +96,110 @@ fn streamed_and_buffered_lists_of_all_users_agree() {
 }
 
 #[test]
+fn a_list_of_all_users_can_be_filtered_and_ordered_by_user() {
+    let site = Site::new();
+    for filter in ["--user_login=subscriber1", "--user-login=subscriber1", "--user_id=4", "--user-id=4"] {
+        for more in ["--format=csv", "--order=asc"] {
+            let output = site.run(&["list", filter, more, "--field=name"]);
+            assert_eq!(stdout(&output), "solo\n", "{filter} {more}");
+        }
+    }
+    assert_eq!(stdout(&site.run(&["list", "--user_id=4", "--name=other", "--format=count"])), "0");
+    assert_eq!(stdout(&site.run(&["list", "--user_login=Subscriber1", "--format=count"])), "0");
+    let names = |order: &str, field: &str| {
+        let output = site.run(&[
+            "list",
+            &format!("--orderby={field}"),
+            &format!("--order={order}"),
+            "--field=user_id",
+        ]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        stdout(&output).split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names("asc", "user_id"), "1 1 1 1 4 5 5 6 8 8 8 8");
+    assert_eq!(names("desc", "user_id"), "8 8 8 8 6 5 5 4 1 1 1 1");
+    // As PHP compares: the login `9` is a number, and still comes before letters.
+    assert_eq!(names("asc", "user_login"), "6 1 1 1 1 8 8 8 8 5 5 4");
+    // WP-CLI: one user's entries have no such fields.
+    assert_eq!(stdout(&site.run(&["list", "1", "--user_id=4", "--format=count"])), "4");
+    let bare = site.run(&["list", "1", "--user_login", "--format=count"]);
+    assert_eq!((stdout(&bare).as_str(), stderr(&bare).as_str()), ("4", ""));
+    let order = site.run(&["list", "1", "--orderby=user_login"]);
+    assert!(
+        code(&order) == 1 && stderr(&order).contains("Invalid value specified for 'orderby'"),
+        "{order:?}"
+    );
+}
+
+#[test]
+fn a_row_that_is_too_long_leaves_the_other_rows_a_whole_document() {
+    let site = Site::new();
+    site.0
+        .connection()
+        .execute(
+            "UPDATE wp_usermeta SET meta_value = replace(hex(zeroblob(60000000)), '0', 'x')
+             WHERE user_id = 4 AND meta_key = '_application_passwords'",
+            [],
+        )
+        .unwrap();
+    let all = |more: &[&str]| {
+        let output = site.run(&[&["list"][..], more].concat());
+        assert_eq!(code(&output), 1, "{output:?}");
+        let told = stderr(&output);
+        assert!(told.contains("(user 4) holds 120000000 bytes") && told.contains("DELETE FROM"), "{told}");
+        stdout(&output)
+    };
+    for order in [&[][..], &["--orderby=user_id", "--order=asc"]] {
+        let json: serde_json::Value =
+            serde_json::from_str(&all(&[order, &["--format=json"]].concat())).unwrap();
+        let users: Vec<_> =
+            json.as_array().unwrap().iter().map(|row| row["user_id"].as_u64().unwrap()).collect();
+        assert_eq!(users, [1, 1, 1, 1, 5, 5, 6, 8, 8, 8, 8]);
+        assert_eq!(all(&[order, &["--format=count"]].concat()), "11");
+        assert_eq!(all(&[order, &["--field=user_id"]].concat()), "1\n1\n1\n1\n5\n5\n6\n8\n8\n8\n8\n");
+    }
+}
+
+#[test]
+fn a_list_of_forty_megabytes_is_a_list_as_it_is_to_php() {
+    let mut site = Site::new();
+    let name = "n".repeat(1_000_000);
+    let entries: String = (0..40)
+        .map(|index| {
+            format!(
+                "i:{index};a:3:{{s:4:\"uuid\";s:2:\"u{}\";s:4:\"name\";s:1000000:\"{name}\";s:8:\"password\";s:1:\"h\";}}",
+                index % 10
+            )
+        })
+        .collect();
+    site.0.set_meta(3, format!("a:40:{{{entries}}}").as_bytes());
+    let listed = site.run(&["list", "3", "--format=count"]);
+    assert_eq!((stdout(&listed).as_str(), code(&listed)), ("40", 0), "{}", stderr(&listed));
+    let deleted = site.run(&["delete", "3", "u7"]);
+    assert_eq!(stdout(&deleted), "Success: Deleted 1 of 1 application password.\n", "{}", stderr(&deleted));
+}
+
+#[test]
+fn a_list_nested_as_deep_as_php_reads_is_a_list() {
+    let mut site = Site::new();
+    for (depth, readable) in [(600, true), (4_096, true), (4_097, false)] {
+        // The list and the entry are two levels.
+        let deep = ["a:1:{i:0;".repeat(depth - 2), "i:1;".into(), "}".repeat(depth - 2)].concat();
+        let entry = format!("a:3:{{s:4:\"uuid\";s:1:\"u\";s:8:\"password\";s:1:\"h\";s:1:\"x\";{deep}}}");
+        site.0.set_meta(3, format!("a:1:{{i:0;{entry}}}").as_bytes());
+        let listed = site.run(&["list", "3", "--format=ids"]);
+        assert_eq!(code(&listed), 0, "{listed:?}");
+        assert_eq!(stdout(&listed), if readable { "u" } else { "" }, "{depth}");
+        assert_eq!(stderr(&listed).contains("4096 levels"), !readable, "{listed:?}");
+        for format in ["table", "csv", "json", "yaml"] {
+            assert_eq!(code(&site.run(&["list", "3", "--fields=uuid,x", &format!("--format={format}")])), 0);
+        }
+        let deleted = site.run(&["delete", "3", "u"]);
+        assert_eq!(code(&deleted) == 0, readable, "{deleted:?}");
+    }
+}
+
+#[test]
 fn create_as_json_holds_every_field() {
     let site = Site::new();
     let output = site.run(&["create", "editor1", "My App", "--app-id=x", "--format=json"]);
@@ -206,6 +310,7 @@ fn an_unreadable_list_is_reported_and_never_overwritten() {
             let output = site.run(write);
             assert_eq!(code(&output), 1, "{write:?}");
             assert!(stderr(&output).contains("--replace-unreadable"), "{output:?}");
+            assert_eq!(stderr(&output).matches("be read").count(), 1, "{output:?}");
             assert_eq!(site.0.metas()[&3], [value], "{write:?}");
         }
     }
@@ -222,6 +327,20 @@ fn an_unreadable_list_is_reported_and_never_overwritten() {
         )
         .unwrap();
     assert_eq!(kept, b"nonsense \xff");
+    let kept_in: i64 = site
+        .0
+        .connection()
+        .query_row(
+            "SELECT umeta_id FROM wp_usermeta WHERE user_id = 3 AND meta_key = '_application_passwords_unreadable'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let told = stderr(&output);
+    assert!(
+        told.contains(&format!("row {kept_in} under the key _application_passwords_unreadable")),
+        "{told}"
+    );
 }
 
 #[test]
@@ -440,6 +559,69 @@ fn an_entry_without_uuid_is_told_and_gets_one_with_the_next_write() {
     assert_eq!(code(&site.run(&["create", "3", "new", "--porcelain"])), 0);
     let uuids = stdout(&site.run(&["list", "3", "--format=ids"]));
     assert_eq!(uuids.split(' ').filter(|uuid| uuid.len() == 36).count(), 2, "{uuids}");
+}
+
+#[test]
+fn what_keeps_wordpress_from_seeing_a_new_password_is_told() {
+    let mut site = Site::new();
+    let whole = "s:4:\"uuid\";s:1:\"u\";s:4:\"name\";s:1:\"n\"";
+    let told = [
+        (format!("a:2:{{{whole};}}"), "1 application password of user 3 (author1) has no password"),
+        (format!("a:3:{{{whole};s:8:\"password\";N;}}"), "has no password"),
+        (format!("a:3:{{{whole};s:8:\"password\";a:0:{{}}}}"), "has no password"),
+        ("a:0:{}".into(), "has no password"),
+        (format!("a:4:{{{whole};s:8:\"password\";s:1:\"h\";s:1:\"x\";E:7:\"Foo:Bar\";}}"), "PHP class Foo"),
+        (
+            format!("a:4:{{{whole};s:8:\"password\";s:1:\"h\";s:1:\"x\";C:3:\"Baz\":1:{{x}}}}"),
+            "PHP class Baz",
+        ),
+        ("s:1:\"x\";".into(), "1 application password of user 3 (author1) is not an entry at all"),
+    ];
+    for (entry, sentence) in told {
+        site.0.set_meta(3, format!("a:1:{{i:0;{entry}}}").as_bytes());
+        for verb in
+            [&["list", "3"][..], &["list"], &["list", "--order=asc"], &["create", "3", "new", "--porcelain"]]
+        {
+            let output = site.run(verb);
+            assert_eq!(code(&output), 0, "{output:?}");
+            assert!(stderr(&output).contains(sentence), "{verb:?}: {entry}: {output:?}");
+        }
+    }
+    // What PHP reads without any plugin, and what every version of WordPress takes for a password.
+    for harmless in ["O:3:\"Foo\":0:{}", "C:11:\"ArrayObject\":21:{x:i:0;a:0:{};m:a:0:{}}", "i:5;"] {
+        let entry = format!("a:4:{{{whole};s:8:\"password\";s:1:\"h\";s:1:\"x\";{harmless}}}");
+        site.0.set_meta(3, format!("a:1:{{i:0;{entry}}}").as_bytes());
+        assert_eq!(stderr(&site.run(&["list", "3", "--field=uuid"])), "", "{harmless}");
+    }
+}
+
+#[test]
+fn a_site_that_seems_older_than_application_passwords_gets_none() {
+    let mut site = Site::new();
+    let transient = |version: &str| {
+        format!(
+            "INSERT OR REPLACE INTO wp_options (option_name, option_value) VALUES ('_site_transient_update_core', \
+             'O:8:\"stdClass\":1:{{s:15:\"version_checked\";s:{}:\"{version}\";}}')",
+            version.len()
+        )
+    };
+    site.0.set_db_version("48748");
+    site.0.connection().execute("DELETE FROM wp_options WHERE option_name LIKE '%update_core'", []).unwrap();
+    let refused = |site: &Site| {
+        let output = site.run(&["create", "3", "x"]);
+        let refused = code(&output) == 1 && stderr(&output).contains("5.6") && stdout(&output).is_empty();
+        assert!(refused || code(&output) == 0, "{output:?}");
+        refused
+    };
+    assert!(refused(&site));
+    site.0.connection().execute(&transient("5.5"), []).unwrap();
+    assert!(refused(&site));
+    // Files that are newer than the database, and a database that is newer than the last check.
+    site.0.connection().execute(&transient("6.4"), []).unwrap();
+    assert!(!refused(&site));
+    site.0.connection().execute(&transient("5.5"), []).unwrap();
+    site.0.set_db_version("57155");
+    assert!(!refused(&site));
 }
 
 #[test]
