@@ -166,6 +166,14 @@ pub enum Error {
         /// A clause that names the command.
         reason: String,
     },
+    /// Done, and standard output did not take the news.
+    #[error("{done}. That is saved, but it could not be written to standard output: {reason}.")]
+    Untold {
+        /// `Deleted 1 of 1 application password`.
+        done: String,
+        /// The system's own words.
+        reason: String,
+    },
     /// Changed in the database, but WordPress may go on using its cached list.
     #[error(
         "The change was saved in the database, but WordPress may not see it and may undo it: {reason}. Flush the object \
@@ -377,6 +385,7 @@ impl Error {
             | Self::CachedAddition { .. }
             | Self::CachedRevocation { .. }
             | Self::AfterWrite { .. }
+            | Self::Untold { .. }
             | Self::StaleCache { .. }
             | Self::NotInvalidated { .. }
             | Self::Overwritten { .. }

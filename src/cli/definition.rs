@@ -244,3 +244,24 @@ pub enum Verb {
     /// Print a manual page
     Man(Man),
 }
+
+impl Verb {
+    /// Whether it changes nothing, so that nothing is lost when nobody reads what it prints.
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::List(_)
+            | Self::Get(_)
+            | Self::Exists(_)
+            | Self::Site(_)
+            | Self::Completions(_)
+            | Self::Man(_) => true,
+            Self::RevokeAll(args) => args.dry_run,
+            Self::Create(_)
+            | Self::Update(_)
+            | Self::RecordUsage(_)
+            | Self::Delete(_)
+            | Self::Rotate(_)
+            | Self::Ensure(_) => false,
+        }
+    }
+}

@@ -70,9 +70,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let alias = split.text("alias").filter(|alias| !alias.is_empty()).or(at_alias);
     let place = Place { environment, cwd, wp_cli, alias };
     let mut plugin = asks_for_plugin(&split, &arguments);
+    let mut reads = false;
     let end = match parse(arguments, split, definition, &place, &mut out) {
         Ok(Parsed::Run(cli)) => {
             plugin |= matches!(&cli.verb, Verb::Audit(args) if args.report.format == commands::audit::Format::Nagios);
+            reads = cli.verb.only_reads();
             dispatch(*cli, &place, &mut out)
         }
         Ok(Parsed::Shown(code)) => return finish(out, code),
@@ -88,6 +90,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             let _ = out.line(format!("APPLICATION PASSWORDS UNKNOWN - {message}")).and_then(|()| out.flush());
             Outcome::Plugin(UNKNOWN).exit_code()
         }
+        Err(Error::Output(error)) if reads && is_closed_pipe(&error) => ExitCode::from(CLOSED_PIPE),
         Err(error) => {
             out.error(without_passwords(error.message()));
             error.exit_code()
@@ -333,9 +336,18 @@ fn stdout_is_closed() -> bool {
     flags.contains(OFlags::RDWR) && null.is_ok() && null == opened
 }
 
+/// What a shell calls the end of a program whose reader has gone (128 + SIGPIPE): `list | head -1` is no failure to
+/// speak of.
+const CLOSED_PIPE: u8 = 141;
+
+fn is_closed_pipe(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
+
 fn finish(mut out: Output<'static>, code: ExitCode) -> ExitCode {
     match out.flush() {
         Ok(()) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::from(CLOSED_PIPE),
         Err(error) => {
             out.error(Error::from(error).to_string());
             ExitCode::from(1)
@@ -578,7 +590,7 @@ fn with_site<T>(
             .get("WP_CLI_FORCE_USER_LOGIN")
             .is_some_and(|value| !value.is_empty() && value != b"0"),
         stdout_closed: stdout_is_closed(),
-        interactive: std::io::stdin().is_terminal() && std::io::stdout().is_terminal(),
+        interactive: std::io::stdin().is_terminal(),
     };
     work(&mut context)
 }

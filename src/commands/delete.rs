@@ -64,13 +64,14 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     Ok(if deleted == uuids.len() { Outcome::Done } else { Outcome::No })
 }
 
-/// WP-CLI: `list --format=ids | xargs -I{} … delete USER {}` hands over all UUIDs as one argument, and
-/// WP-CLI then looks for one uuid with blanks in it. Here each is revoked. An argument in which anything
-/// else than several UUIDs stands is left whole: blanks around one belong to it, as with WP-CLI.
+/// WP-CLI: `list --format=ids | xargs -I{} … delete USER {}` hands over all UUIDs as one argument, with a blank at an
+/// end where an entry has none, and WP-CLI then looks for one uuid with blanks in it. Here each part is one, if any is
+/// a UUID. What holds none is left whole, as with WP-CLI.
 fn split(argument: &[u8]) -> Vec<&[u8]> {
     let parts: Vec<&[u8]> =
         argument.split(|byte| byte.is_ascii_whitespace()).filter(|part| !part.is_empty()).collect();
-    if parts.len() > 1 && parts.iter().all(|part| sanitize::wp_is_uuid(part)) {
+    // WordPress compares them exactly, but a plugin may have made one with capital letters.
+    if parts.iter().any(|part| sanitize::wp_is_uuid(&part.to_ascii_lowercase())) {
         parts
     } else {
         vec![argument]

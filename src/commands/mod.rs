@@ -114,7 +114,7 @@ pub struct Context<'a> {
     pub force_login: bool,
     /// Standard output was closed, or open for reading only, when the program started.
     pub stdout_closed: bool,
-    /// Whether a question can be asked: stdin and stdout are terminals.
+    /// Whether a question can be asked: stdin is a terminal.
     pub interactive: bool,
 }
 
@@ -366,8 +366,16 @@ impl Context<'_> {
     pub fn saved(&mut self, trouble: Option<String>, done: &str) -> Result<(), Error> {
         match trouble {
             Some(reason) => Err(Error::StaleCache { reason }),
-            None => Ok(self.out.success(done)?),
+            None => self.succeed(done),
         }
+    }
+
+    /// Says `done` as a success. Where that cannot be said, it is done all the same.
+    fn succeed(&mut self, done: &str) -> Result<(), Error> {
+        self.out.success(done).and_then(|()| self.out.flush()).map_err(|error| Error::Untold {
+            done: done.trim_end_matches('.').to_owned(),
+            reason: error.to_string(),
+        })
     }
 
     /// Ends a revocation: says `done` as a success, or that an object cache may keep it from counting.
@@ -376,7 +384,7 @@ impl Context<'_> {
     /// [`Error::CachedRevocation`]
     pub fn revoked(&mut self, trouble: Option<String>, done: &str) -> Result<(), Error> {
         self.check_revocation(trouble, done)?;
-        Ok(self.out.success(format!("{done}."))?)
+        self.succeed(&format!("{done}."))
     }
 
     /// The same without a word where all is well.

@@ -38,14 +38,7 @@ pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error
         .map(|record| {
             let mut line = record.text("uuid").unwrap_or_default().into_owned();
             line.extend_from_slice(b"  ");
-            // A line each: a name with a line end in it must not look like two entries.
-            for byte in record.text("name").unwrap_or_default().iter() {
-                match byte {
-                    b'\n' => line.extend_from_slice(b"\\n"),
-                    b'\t' => line.extend_from_slice(b"\\t"),
-                    other => line.push(*other),
-                }
-            }
+            append_escaped(&record.text("name").unwrap_or_default(), &mut line);
             line
         })
         .collect();
@@ -62,7 +55,7 @@ pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error
     }
     if !args.yes && context.interactive && found > 0 {
         for line in &names {
-            context.out.line(line)?;
+            context.out.ask_about(line)?;
         }
         if !context.confirm(&format!("Revoke {} of user {who}?", count(found)))? {
             return Err(Error::Declined);
@@ -76,6 +69,20 @@ pub fn run(args: &RevokeAll, context: &mut Context<'_>) -> Result<Outcome, Error
     // Also when there was nothing left to revoke: what an earlier run revoked may live on in an object cache.
     context.revoked(trouble, &format!("Revoked {} of user {who}", count(revoked)))?;
     Ok(Outcome::Done)
+}
+
+/// A line each: a name with a line end in it must not look like two entries, nor one name like another.
+fn append_escaped(name: &[u8], line: &mut Vec<u8>) {
+    for byte in name {
+        match byte {
+            b'\\' => line.extend_from_slice(b"\\\\"),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            0..0x20 | 0x7f => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+            other => line.push(*other),
+        }
+    }
 }
 
 fn count(number: usize) -> String {

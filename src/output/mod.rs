@@ -241,13 +241,30 @@ impl<'w> Output<'w> {
         self.complain(b"", message.as_ref());
     }
 
-    /// A question on stdout, delivered at once, the cursor behind it.
+    /// A question, delivered at once, the cursor behind it: on stdout, or on stderr where stdout is no terminal.
     ///
     /// # Errors
     /// Stdout is closed or full.
     pub fn ask(&mut self, question: impl AsRef<[u8]>) -> io::Result<()> {
-        self.result(question)?;
-        self.flush()
+        if self.terminal.stdout_is_terminal {
+            self.result(question)?;
+            return self.flush();
+        }
+        self.flush()?;
+        self.tell(b"", question.as_ref(), b"");
+        Ok(())
+    }
+
+    /// One line that a question is about, where [`Output::ask`] asks it.
+    ///
+    /// # Errors
+    /// Stdout is closed or full.
+    pub fn ask_about(&mut self, line: impl AsRef<[u8]>) -> io::Result<()> {
+        if self.terminal.stdout_is_terminal {
+            return self.line(line);
+        }
+        self.complain(b"", line.as_ref());
+        Ok(())
     }
 
     /// One line that holds a secret: delivered before this returns, and no copy of it stays behind.
@@ -326,13 +343,18 @@ impl<'w> Output<'w> {
         if let Err(error) = self.flush() {
             self.kept = Some(error);
         }
+        self.tell(label, message, b"\n");
+    }
+
+    /// The same, without a look at stdout and with another end.
+    fn tell(&mut self, label: &[u8], message: &[u8], end: &[u8]) {
         let mut line = label.to_vec();
         if self.terminal.stderr_is_terminal {
             terminal::escape(message, &mut line);
         } else {
             line.extend_from_slice(message);
         }
-        line.push(b'\n');
+        line.extend_from_slice(end);
         // Nobody is left to tell when stderr itself is gone.
         let _ = self.stderr.write_all(&line).and_then(|()| self.stderr.flush());
     }

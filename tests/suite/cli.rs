@@ -52,13 +52,46 @@ fn the_published_pipeline_revokes_every_entry() {
 }
 
 #[test]
-fn one_argument_with_anything_but_uuids_is_left_whole() {
+fn the_published_pipeline_revokes_what_has_a_uuid() {
+    let mut site = Site::new();
+    let binary = env!("CARGO_BIN_EXE_wp-app-password");
+    let one = "AAAAAAAA-1111-4111-8111-111111111111";
+    let entry = |uuid: &str| format!("a:2:{{{uuid}s:8:\"password\";s:1:\"h\";}}");
+    let none = "a:1:{s:8:\"password\";s:1:\"h\";}";
+    let of = |uuid: &str| entry(&format!("s:4:\"uuid\";s:36:\"{uuid}\";"));
+    let other = "22222222-2222-4222-8222-222222222222";
+    for (list, said) in [
+        (format!("a:2:{{i:0;{}i:1;{none}}}", of(one)), "Deleted 1 of 1 application password."),
+        (format!("a:2:{{i:0;{none}i:1;{}}}", of(other)), "Deleted 1 of 1 application password."),
+        (format!("a:2:{{i:0;{}i:1;{}}}", of(one), of(other)), "Deleted 2 of 2 application passwords."),
+        (format!("a:1:{{i:0;{}}}", of(one)), "Deleted 1 of 1 application password."),
+    ] {
+        site.0.set_meta(3, list.as_bytes());
+        let output = Command::new("sh")
+            .arg("-c")
+            .arg(format!("{binary} list 3 --format=ids --quiet | xargs -I{{}} {binary} delete 3 {{}}"))
+            .env("WP_APP_PASSWORD_DB", site.0.url())
+            .output()
+            .unwrap();
+        assert_eq!(stdout(&output), format!("Success: {said}\n"), "{list}: {output:?}");
+        let left = usize::from(list.contains(none));
+        assert_eq!(stdout(&site.run(&["list", "3", "--format=count"])), left.to_string());
+    }
+}
+
+#[test]
+fn one_argument_is_taken_apart_where_it_holds_a_uuid() {
     let site = Site::new();
-    let both = "11111111-1111-4111-8111-111111111111 nonsense";
-    let output = site.run(&["delete", "1", both]);
+    let output = site.run(&["delete", "1", "11111111-1111-4111-8111-111111111111  nonsense "]);
     assert_eq!(code(&output), 1);
-    assert!(stderr(&output).contains(&format!("Failed to delete UUID {both}: ")), "{output:?}");
-    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
+    assert!(stderr(&output).contains("Failed to delete UUID nonsense: "), "{output:?}");
+    assert_eq!(stdout(&output), "Success: Deleted 1 of 2 application passwords.\n");
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "3");
+    // Compared exactly, as WordPress does.
+    let capitals = site.run(&["delete", "8", "EEEEEEEE-EEEE-4EEE-8EEE-EEEEEEEEEEEE x"]);
+    assert_eq!(stdout(&capitals), "Success: Deleted 0 of 2 application passwords.\n");
+    let whole = site.run(&["delete", "1", "some nonsense"]);
+    assert!(stderr(&whole).contains("Failed to delete UUID some nonsense: "), "{whole:?}");
 }
 
 #[test]
@@ -245,6 +278,90 @@ fn revoke_all_counts_asks_and_can_be_tried_first() {
     );
     let one = site.run(&["revoke-all", "4"]);
     assert_eq!(stdout(&one), "Success: Revoked 1 application password of user 4 (subscriber1).\n");
+}
+
+#[test]
+fn revoke_all_asks_whoever_types_wherever_its_output_goes() {
+    let site = Site::new();
+    let binary = env!("CARGO_BIN_EXE_wp-app-password");
+    for redirection in ["| cat", ">/dev/null", "2>&1 | cat"] {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{binary} revoke-all 1 {redirection}")]);
+        command.env("WP_APP_PASSWORD_DB", site.0.url());
+        let declined = Terminal::run_with_input(command, 80, b"n\n");
+        let seen = String::from_utf8_lossy(&declined.received).into_owned();
+        assert!(seen.contains("alpha") && seen.contains("Revoke 4 application passwords"), "{seen}");
+        assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4", "{redirection}");
+    }
+}
+
+#[test]
+fn a_dry_run_tells_every_name_from_every_other() {
+    let mut site = Site::new();
+    let names = ["a\\nb", "a\nb", "t\tb", "r\rb", "e\u{1b}[1m\u{7f}", "\u{e9}"];
+    let entries: String = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            format!(
+                "i:{at};a:3:{{s:4:\"uuid\";s:2:\"u{at}\";s:4:\"name\";s:{}:\"{name}\";s:8:\"password\";s:1:\"h\";}}",
+                name.len()
+            )
+        })
+        .collect();
+    site.0.set_meta(3, format!("a:{}:{{{entries}}}", names.len()).as_bytes());
+    let output = site.run(&["revoke-all", "3", "--dry-run", "--quiet"]);
+    assert_eq!(
+        stdout(&output),
+        "u0  a\\\\nb\nu1  a\\nb\nu2  t\\tb\nu3  r\\rb\nu4  e\\x1b[1m\\x7f\nu5  \u{e9}\n"
+    );
+}
+
+#[test]
+fn a_change_that_cannot_be_told_is_told_as_done() {
+    let site = Site::new();
+    let binary = env!("CARGO_BIN_EXE_wp-app-password");
+    let into = |redirection: &str, arguments: &str| {
+        let output = Command::new("sh")
+            .args(["-c", &format!("{binary} {arguments} {redirection}")])
+            .env("WP_APP_PASSWORD_DB", site.0.url())
+            .output()
+            .unwrap();
+        (code(&output), stderr(&output))
+    };
+    let alpha = "11111111-1111-4111-8111-111111111111";
+    let renamed = into(">/dev/full", &format!("update 1 {alpha} --name=x"));
+    assert!(
+        renamed.0 == 1 && renamed.1.contains("Updated application password. That is saved"),
+        "{renamed:?}"
+    );
+    let deleted = into(">/dev/full", &format!("delete 1 {alpha}"));
+    assert!(
+        deleted.0 == 1 && deleted.1.contains("Deleted 1 of 1 application password. That is saved"),
+        "{deleted:?}"
+    );
+    let all = into(">/dev/full", "revoke-all 1");
+    assert!(
+        all.0 == 1 && all.1.contains("Revoked 3 application passwords of user 1 (admin). That is saved"),
+        "{all:?}"
+    );
+    // Somebody who reads no further is no failure to speak of.
+    let unread = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = site.command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        (code(&output), stderr(&output))
+    };
+    for reading in [&["list"][..], &["--help"], &["site"], &["man"]] {
+        assert_eq!(unread(reading), (141, String::new()), "{reading:?}");
+    }
+    let revoked = unread(&["delete", "8", "--all"]);
+    assert!(
+        revoked.0 == 1 && revoked.1.contains("Deleted all application passwords. That is saved"),
+        "{revoked:?}"
+    );
+    let full = into(">/dev/full", "list");
+    assert!(full.0 == 1 && full.1.contains("could not be written"), "{full:?}");
 }
 
 #[test]
