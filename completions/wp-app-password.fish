@@ -28,7 +28,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l path -d
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -72,7 +72,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
 generic\t'BLAKE2b, WordPress 6.8 and newer only'
 phpass\t'MD5-based, accepted by every WordPress since 5.6'"
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l bcrypt-cost -d 'Cost of bcrypt: each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l bcrypt-cost -d 'Cost of bcrypt (default: 10): each step doubles what one check costs' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
 json\t'One JSON object with all fields'
 env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
@@ -94,7 +94,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -148,7 +148,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -181,7 +181,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -208,7 +208,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -236,7 +236,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -263,7 +263,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -290,7 +290,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -318,7 +318,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -353,7 +353,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" 
 bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
 generic\t'BLAKE2b, WordPress 6.8 and newer only'
 phpass\t'MD5-based, accepted by every WordPress since 5.6'"
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l bcrypt-cost -d 'Cost of bcrypt: each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l bcrypt-cost -d 'Cost of bcrypt (default: 10): each step doubles what one check costs' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
 json\t'One JSON object with all fields'
 env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
@@ -375,7 +375,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -416,7 +416,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" 
 bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
 generic\t'BLAKE2b, WordPress 6.8 and newer only'
 phpass\t'MD5-based, accepted by every WordPress since 5.6'"
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l bcrypt-cost -d 'Cost of bcrypt: each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l bcrypt-cost -d 'Cost of bcrypt (default: 10): each step doubles what one check costs' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
 json\t'One JSON object with all fields'
 env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
@@ -438,7 +438,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -545,7 +545,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -573,7 +573,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completi
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -600,7 +600,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r

@@ -8,7 +8,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -45,7 +45,7 @@ module completions {
     --app-id: string          # Application ID to attribute to the application password
     --porcelain               # Output just the new password
     --hash: string@"nu-complete wp-app-password create hash" # How to hash the password
-    --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
+    --bcrypt-cost: string     # Cost of bcrypt (default: 10): each step doubles what one check costs
     --format: string@"nu-complete wp-app-password create format" # Form in which the password is written
     --out-file: path          # Write the password to this file, which is replaced whole
     --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
@@ -65,7 +65,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -122,7 +122,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -161,7 +161,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -194,7 +194,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -228,7 +228,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -261,7 +261,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -295,7 +295,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -330,7 +330,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -379,7 +379,7 @@ module completions {
     --porcelain               # Output just the new password
     --json                    # Report what was done as one JSON object, with the password in it if it goes to standard output
     --hash: string@"nu-complete wp-app-password rotate hash" # How to hash the password
-    --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
+    --bcrypt-cost: string     # Cost of bcrypt (default: 10): each step doubles what one check costs
     --format: string@"nu-complete wp-app-password rotate format" # Form in which the password is written
     --out-file: path          # Write the password to this file, which is replaced whole
     --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
@@ -399,7 +399,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -443,7 +443,7 @@ module completions {
     --porcelain               # Output just the new password
     --json                    # Report what was done as one JSON object, with the password in it if it goes to standard output
     --hash: string@"nu-complete wp-app-password ensure hash" # How to hash the password
-    --bcrypt-cost: string     # Cost of bcrypt: each step doubles what one check costs
+    --bcrypt-cost: string     # Cost of bcrypt (default: 10): each step doubles what one check costs
     --format: string@"nu-complete wp-app-password ensure format" # Form in which the password is written
     --out-file: path          # Write the password to this file, which is replaced whole
     --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
@@ -463,7 +463,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -588,7 +588,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -623,7 +623,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -655,7 +655,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command

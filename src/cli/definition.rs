@@ -88,7 +88,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub php: bool,
 
-    /// Prefix of the tables with --db (default: wp_)
+    /// Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     #[arg(long, global = true, value_name = "prefix")]
     pub table_prefix: Option<String>,
 
@@ -246,6 +246,25 @@ pub enum Verb {
 }
 
 impl Verb {
+    /// Whether it is one of WP-CLI's.
+    pub fn is_mirrored(&self) -> bool {
+        match self {
+            Self::Create(_)
+            | Self::List(_)
+            | Self::Get(_)
+            | Self::Exists(_)
+            | Self::Update(_)
+            | Self::RecordUsage(_)
+            | Self::Delete(_) => true,
+            Self::RevokeAll(_)
+            | Self::Rotate(_)
+            | Self::Ensure(_)
+            | Self::Site(_)
+            | Self::Completions(_)
+            | Self::Man(_) => false,
+        }
+    }
+
     /// Whether it changes nothing, so that nothing is lost when nobody reads what it prints.
     pub fn only_reads(&self) -> bool {
         match self {

@@ -53,6 +53,9 @@ pub struct Split {
     /// Whether an argument stands alone where WP-CLI would see a flag and a positional: the pairs
     /// `(parameter, the argument behind it)`, for a hint when the count of positionals is off.
     detached: Vec<(String, OsString)>,
+    /// WP-CLI's own parameters that stand behind the verb where it takes them before it only: parameters of the verb,
+    /// which knows none of these.
+    misplaced: Vec<String>,
     /// How often `--blog` was used, which WP-CLI deprecates each time.
     deprecated: u32,
 }
@@ -126,7 +129,10 @@ pub const MIRRORED: [&str; 7] = ["create", "list", "get", "exists", "update", "r
 /// One addition: a global parameter that needs a value takes the next argument when it is written without
 /// `=`, because `--db URL` is what everybody types; WP-CLI has no meaning for that spelling, except where
 /// `takes_next` says so. So does what we add to a verb.
-pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command) -> Split {
+///
+/// `strict` is `WP_CLI_STRICT_ARGS_MODE`. WP-CLI: before the command stand its own parameters and nothing else counts
+/// there, behind it stand the command's. Ours may stand anywhere.
+pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command, strict: bool) -> Split {
     let mut split = Split::default();
     let mut arguments = arguments.into_iter().peekable();
     let mut only_positionals = false;
@@ -166,6 +172,18 @@ pub fn split(arguments: impl IntoIterator<Item = OsString>, definition: &Command
             }
             other => other,
         };
+        if strict {
+            let of_wp_cli = SINGLE.contains(&name.as_str()) || WITHOUT_EFFECT.contains(&name.as_str());
+            let ours = own_option(definition, &split, &name).is_some();
+            let is_behind = split.positionals.iter().any(|argument| !argument.to_str().is_some_and(is_alias));
+            if is_behind && of_wp_cli && !ours {
+                split.misplaced.push(name);
+                continue;
+            }
+            if !is_behind && !of_wp_cli && global(definition, &name).is_none() {
+                continue;
+            }
+        }
         split.add(name, value);
     }
     split
@@ -244,6 +262,12 @@ impl Split {
         {
             let text = [b"Unknown context '", context.as_bytes(), b"'"].concat();
             notices.push(Notice::Error(text));
+        }
+        // WP-CLI: `Runner::find_wp_root()` comes before the command is looked at.
+        if let Some(path) = self.value("path")
+            && !matches!(path, Value::Text(text) if !text.is_empty() && text != "0")
+        {
+            notices.push(Notice::Error(b"The --path parameter cannot be empty when provided.".to_vec()));
         }
         match self.url() {
             Some(Value::True) => {
@@ -338,7 +362,7 @@ impl Split {
 /// Checks a mirrored verb's arguments in WP-CLI's order and spells them for clap.
 pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
     let globals = split.globals(definition);
-    let Split { positionals, parameters, detached, .. } = split;
+    let Split { positionals, parameters, detached, misplaced, .. } = split;
     let positionals = positionals.get(1..).unwrap_or_default();
     let places: Vec<&Arg> = verb.get_positionals().collect();
     if positionals.len() < places.iter().filter(|arg| arg.is_required_set()).count() {
@@ -461,6 +485,9 @@ pub fn read(split: Split, definition: &Command, verb: &Command) -> Reading {
             errors.push(format!("unknown --{name} parameter{}", suggestion(name, definition, verb)));
         }
     }
+    for name in misplaced.iter().filter(|_| !filters_freely) {
+        errors.push(format!("unknown --{name} parameter{}", suggestion(name, definition, verb)));
+    }
     if !errors.is_empty() {
         return Reading::Error(format!("Parameter errors:\n {}", errors.join("\n ")));
     }
@@ -568,15 +595,28 @@ fn joined(arguments: &[OsString]) -> String {
     arguments.iter().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }
 
-/// `Did you mean '--app-id'?`, when one known parameter is close.
+/// `Did you mean '--app-id'?`, when one parameter of the verb is close, the first of the closest.
+///
+/// WP-CLI: `Utils\get_suggestion()` looks at the command's own parameters, places for arguments included. Of ours those
+/// that are longer than a typing error are worth a look too.
 fn suggestion(name: &str, definition: &Command, verb: &Command) -> String {
-    verb.get_arguments()
-        .chain(definition.get_arguments())
-        .filter(|arg| !arg.is_hide_set())
-        .filter_map(Arg::get_long)
-        .map(|known| (strsim::levenshtein(known, &name.replace('_', "-")), known))
-        .filter(|(distance, _)| *distance <= 2)
-        .min()
+    let is_wp_clis = |arg: &&Arg| !is_ours(arg) && !matches!(arg.get_long(), Some("hash" | "bcrypt-cost"));
+    let (own, ours): (Vec<&Arg>, Vec<&Arg>) =
+        verb.get_arguments().filter(|arg| !arg.is_global_set()).partition(is_wp_clis);
+    let own = own
+        .into_iter()
+        .map(|arg| if arg.is_positional() { first_name(arg) } else { arg.get_long().unwrap_or_default() });
+    let others = ours.into_iter().chain(definition.get_arguments()).filter(|arg| !arg.is_hide_set());
+    let others = others.filter_map(Arg::get_long).filter(|known| known.len() >= 6 && !SINGLE.contains(known));
+    own.chain(others)
+        .map(|known| (strsim::levenshtein(known, name), known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, _)| (1..=2).contains(distance))
         .map(|(_, known)| format!("\nDid you mean '--{known}'?"))
         .unwrap_or_default()
+}
+
+/// How a place for an argument is called.
+fn first_name(arg: &Arg) -> &str {
+    arg.get_value_names().and_then(|names| names.first()).map_or("", |name| name.as_str())
 }

@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -27,8 +27,8 @@ use crate::output::{self, Debug, Output, Terminal};
 use crate::site::object_cache::Kind;
 use crate::site::wp_cli::{AliasedSite, Key, WpCli, Yaml};
 use crate::site::{self, Environment, Site};
-use crate::store::{self, Store};
-use crate::wordpress::version::Evidence;
+use crate::store::{self, Store, StoreError};
+use crate::wordpress::version::{Evidence, WordPressVersion};
 
 /// Global parameters of WP-CLI that this program cannot honour, and what to do instead. Accepting them
 /// silently would run the command somewhere else than the user meant.
@@ -57,7 +57,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let environment = Environment::of_process();
     let mut arguments: Vec<OsString> = arguments.into_iter().skip(1).collect();
     let definition = Cli::command();
-    let mut split = grammar::split(arguments.iter().cloned(), &definition);
+    // WP-CLI: PHP's truth of the variable.
+    let strict =
+        environment.get("WP_CLI_STRICT_ARGS_MODE").is_some_and(|value| !value.is_empty() && value != b"0");
+    let mut split = grammar::split(arguments.iter().cloned(), &definition, strict);
     let at_alias = split.take_alias();
     if let Some(at) = arguments.iter().position(|argument| Some(argument) == at_alias.as_ref()) {
         arguments.remove(at);
@@ -165,6 +168,19 @@ fn parse(
     out: &mut Output<'static>,
 ) -> Result<Parsed, Error> {
     let verb = split.verb().map(|verb| verb.to_string_lossy().into_owned());
+    // WP-CLI: `help <command>` is a command of its own.
+    if verb.as_deref() == Some("help") {
+        let of = split.positionals.get(1).map(|verb| verb.to_string_lossy().into_owned());
+        if let Some(unknown) = of.as_deref().filter(|verb| definition.find_subcommand(verb).is_none()) {
+            return Err(Error::Usage(format!(
+                "There is no command '{unknown}'. `wp-app-password help` shows those that there are."
+            )));
+        }
+        let argv = with_program_name(of.into_iter().chain(["--help".to_owned()]).map(OsString::from));
+        let shown = definition.try_get_matches_from_mut(argv).err();
+        out.result(shown.map(|help| help.render().to_string()).unwrap_or_default())?;
+        return Ok(Parsed::Shown(ExitCode::SUCCESS));
+    }
     // `--exec` is a parameter of ours where a verb makes a password.
     let own = verb.as_deref().and_then(|verb| definition.find_subcommand(verb));
     let is_own =
@@ -233,6 +249,11 @@ fn parse(
             Ok(Parsed::Run(Box::new(cli)))
         }
         Err(error) => match error.kind() {
+            // WP-CLI: parameters without a command print what there is, as no arguments at all do.
+            ErrorKind::MissingSubcommand => {
+                out.result(Cli::command().render_help().to_string())?;
+                Ok(Parsed::Shown(ExitCode::SUCCESS))
+            }
             ErrorKind::DisplayHelp
             | ErrorKind::DisplayVersion
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
@@ -462,8 +483,16 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
         }
         _ => {}
     }
+    if global.expect_url.as_ref().is_some_and(|url| url.trim().is_empty()) {
+        return Err(Error::Usage(
+            "--expect-url is empty: give the address that the database's siteurl or home must be.".into(),
+        ));
+    }
     with_site(&global, place, out, |context| {
         check(&global, context)?;
+        if verb.is_mirrored() {
+            require_56(context.site)?;
+        }
         match &verb {
             Verb::Create(args) => commands::create::run(args, context),
             Verb::List(args) => commands::list::run(args, context),
@@ -546,11 +575,7 @@ fn with_site<T>(
     }
     explain(&site, out);
     let mut store = store::open(&site.address, &site.tables).map_err(|error| match &site.address {
-        // It holds nothing that anybody else needs.
-        store::Address::Sqlite(file) if global.sandbox => Error::Usage(format!(
-            "The sandbox cannot be used: {error}\nRemove {} and a new one is made.",
-            file.display()
-        )),
+        store::Address::Sqlite(file) if global.sandbox => of_sandbox(error, file),
         _ => error.into(),
     })?;
     if let Some(blog_id) = find_blog(&site, store.as_mut())? {
@@ -593,6 +618,20 @@ fn with_site<T>(
         interactive: std::io::stdin().is_terminal(),
     };
     work(&mut context)
+}
+
+/// The sandbox holds nothing that anybody else needs: a damaged one may go.
+fn of_sandbox(error: StoreError, file: &Path) -> Error {
+    let file = file.display();
+    match error {
+        StoreError::Unreachable(_) | StoreError::NoTables(_) => Error::Usage(format!(
+            "The sandbox {file} is damaged: it is no database with WordPress's tables. Remove {file} and a new one is made."
+        )),
+        StoreError::Failed(text) => Error::Usage(format!(
+            "The sandbox cannot be used: {text}\nIf that stays so: remove {file} and a new one is made."
+        )),
+        other => other.into(),
+    }
 }
 
 /// The persistent object cache that writes have to be told to.
@@ -679,6 +718,17 @@ fn explain(site: &Site, out: &mut Output<'static>) {
             Err(reason) => format!("its entries cannot be removed: {reason}"),
         };
         out.debug("site", format!("object cache: {}; {reach}", drop_in.name));
+    }
+}
+
+/// WP-CLI: its commands for application passwords look at the files' version before they do anything.
+fn require_56(site: &Site) -> Result<(), Error> {
+    let file = site.version_php.as_ref();
+    match file.and_then(|file| WordPressVersion::parse(&file.wp_version)) {
+        Some(version) if !version.is_at_least("5.6") => {
+            Err(Error::Refused(b"Requires WordPress 5.6 or greater.".to_vec()))
+        }
+        _ => Ok(()),
     }
 }
 

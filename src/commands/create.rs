@@ -50,9 +50,9 @@ pub struct Hashing {
     #[arg(long, value_name = "scheme", default_value = "auto", hide_default_value = true)]
     pub hash: HashChoice,
 
-    /// Cost of bcrypt: each step doubles what one check costs
-    #[arg(long, value_name = "cost", default_value_t = 10, value_parser = clap::value_parser!(u32).range(4..=16))]
-    pub bcrypt_cost: u32,
+    /// Cost of bcrypt (default: 10): each step doubles what one check costs
+    #[arg(long, value_name = "cost", value_parser = clap::value_parser!(u32).range(4..=16))]
+    pub bcrypt_cost: Option<u32>,
 }
 
 /// `--hash`
@@ -81,7 +81,19 @@ impl Hashing {
             HashChoice::Phpass => Scheme::Phpass,
         };
         version::accepts(evidence, scheme).map_err(Error::Scheme)?;
+        if self.bcrypt_cost.is_some() && scheme != Scheme::Bcrypt {
+            return Err(Error::Scheme(format!(
+                "--bcrypt-cost has no effect on the {} hash that would be written: add --hash=bcrypt, or leave it away. \
+                 Nothing was changed.",
+                if scheme == Scheme::Generic { "$generic$" } else { "phpass" }
+            )));
+        }
         Ok(scheme)
+    }
+
+    /// The cost of a bcrypt hash.
+    pub fn cost(self) -> u32 {
+        self.bcrypt_cost.unwrap_or(10)
     }
 }
 
@@ -100,6 +112,12 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         )
         .into());
     }
+    if args.porcelain && args.sink.format.is_some() {
+        return Err(Error::Usage(
+            "--porcelain prints the password alone, and --format asks for another form: leave one away."
+                .into(),
+        ));
+    }
     let user = context.find_user(&args.user)?;
     context.prepare_addition()?;
     if context.stdout_closed && sink.is_stdout() {
@@ -115,7 +133,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
 
     let mut rng = rand::rng();
     let password = generate::application_password(&mut rng);
-    let hash = password_hash::hash(scheme, &password, args.hashing.bcrypt_cost, &mut rng)
+    let hash = password_hash::hash(scheme, &password, args.hashing.cost(), &mut rng)
         .map_err(|error| Error::Scheme(error.to_string()))?;
     let mut entry = NewEntry {
         // WordPress: `update_user_meta()` unslashes what it is given, and WP-CLI does not slash first.

@@ -207,12 +207,12 @@ impl Context<'_> {
             }
             None => evidence_in_database(self.store)?,
         };
-        self.out.debug("version", format!("{evidence:?}"));
+        self.out.debug("version", evidence.to_string());
         Ok(evidence)
     }
 
-    /// `--expect-url`: stops unless the database's `siteurl` or `home` is that address. The scheme, letter
-    /// case of the host and a slash at the end do not count.
+    /// `--expect-url`: stops unless the database's `siteurl` or `home` is that address. The scheme, its usual port,
+    /// letter case of the host and a slash at the end do not count.
     ///
     /// # Errors
     /// [`Error::OtherSite`], or a failing database.
@@ -479,9 +479,19 @@ pub fn evidence_in_database(store: &mut dyn Store) -> Result<Evidence, Error> {
 
 fn same_site(a: &str, b: &str) -> bool {
     fn parts(url: &str) -> (String, &str) {
-        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (scheme, rest) = url
+            .split_once("://")
+            .map_or((None, url), |(scheme, rest)| (Some(scheme.to_ascii_lowercase()), rest));
         let (host, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-        (host.to_ascii_lowercase(), path.trim_end_matches('/'))
+        let host = host.to_ascii_lowercase();
+        // The port that the scheme means anyway.
+        let default: &[&str] = match scheme.as_deref() {
+            Some("http") => &[":80"],
+            Some("https") => &[":443"],
+            _ => &[":80", ":443"],
+        };
+        let bare = default.iter().find_map(|port| host.strip_suffix(port)).unwrap_or(&host);
+        (bare.to_owned(), path.trim_end_matches('/'))
     }
     parts(a.trim()) == parts(b.trim())
 }

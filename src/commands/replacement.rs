@@ -151,6 +151,12 @@ pub fn replace(
         )
         .into());
     }
+    if args.porcelain && args.sink.format.is_some() {
+        return Err(Error::Usage(
+            "--porcelain prints the password alone, and --format asks for another form: leave one away."
+                .into(),
+        ));
+    }
     context.prepare_addition()?;
     if context.stdout_closed && sink.is_stdout() {
         return Err(Error::StdoutClosed);
@@ -162,7 +168,7 @@ pub fn replace(
 
     let mut rng = rand::rng();
     let password = generate::application_password(&mut rng);
-    let hash = password_hash::hash(scheme, &password, args.hashing.bcrypt_cost, &mut rng)
+    let hash = password_hash::hash(scheme, &password, args.hashing.cost(), &mut rng)
         .map_err(|error| Error::Scheme(error.to_string()))?;
     let mut entry = NewEntry {
         name: wanted.name.to_vec(),

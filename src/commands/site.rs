@@ -12,7 +12,7 @@ use crate::output::{self, Format, Item, Key, Output, Request, Value};
 use crate::site::php::Plain;
 use crate::site::{Finding, State, Survey};
 use crate::store::Address;
-use crate::wordpress::version::{DbVersionEvidence, Evidence, Source};
+use crate::wordpress::version::{Evidence, Source};
 
 /// `site`
 #[derive(Debug, Args)]
@@ -253,18 +253,7 @@ fn version(survey: &Survey, evidence: Option<&Evidence>) -> (Option<String>, Str
             evidence.version.as_ref().map(ToString::to_string),
             "the last update check (version_checked)".into(),
         ),
-        Source::DbVersion => (evidence.db_version.as_ref().map(releases), "db_version".into()),
+        Source::DbVersion => (evidence.db_version.map(|releases| releases.to_string()), "db_version".into()),
         Source::VersionFile | Source::None => (None, String::new()),
-    }
-}
-
-/// The releases that a `db_version` leaves possible.
-fn releases(evidence: &DbVersionEvidence) -> String {
-    match evidence {
-        DbVersionEvidence::Before56 => "before 5.6".into(),
-        DbVersionEvidence::Before68 { oldest, newest } if oldest == newest => (*oldest).into(),
-        DbVersionEvidence::Before68 { oldest, newest } => format!("{oldest} to {newest}"),
-        DbVersionEvidence::Ambiguous => "6.7 to 6.8.1".into(),
-        DbVersionEvidence::Since68 { oldest } => format!("{oldest} or newer"),
     }
 }

@@ -17,6 +17,15 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one answer of the server may take.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// What `SET NAMES` takes. WordPress falls back to the server's default where the server does not know `DB_CHARSET`;
+/// here a mistyped one would read other bytes than WordPress does without a word.
+const CHARSETS: [&str; 38] = [
+    "armscii8", "ascii", "big5", "binary", "cp1250", "cp1251", "cp1256", "cp1257", "cp850", "cp852", "cp866",
+    "cp932", "dec8", "eucjpms", "euckr", "gb18030", "gb2312", "gbk", "geostd8", "greek", "hebrew", "hp8",
+    "keybcs2", "koi8r", "koi8u", "latin1", "latin2", "latin5", "latin7", "macce", "macroman", "sjis", "swe7",
+    "tis620", "ujis", "utf8", "utf8mb3", "utf8mb4",
+];
+
 /// The site that a database address names. `source` is the flag or variable that held it.
 pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, SiteError> {
     let mut origins = Vec::new();
@@ -208,7 +217,16 @@ fn parse_mysql(rest: &str, source: &str, cwd: &Path) -> Result<MysqlAddress, Sit
                 }
             }
             "ssl-ca" => address.ssl_ca = Some(cwd.join(path_from(value))),
-            "charset" => address.charset = value_text,
+            "charset" => {
+                let known = CHARSETS.iter().any(|charset| value_text.eq_ignore_ascii_case(charset));
+                if !known && !value_text.is_empty() {
+                    return Err(SiteError::Usage(format!(
+                        "{source}: charset is none that MySQL and MariaDB know for a connection, such as utf8mb4 or latin1. \
+                         It is the site's DB_CHARSET; leave it empty where that is empty."
+                    )));
+                }
+                address.charset = value_text;
+            }
             "connect-timeout" => address.connect_timeout = seconds(&value_text, "connect-timeout", source)?,
             "read-timeout" => address.read_timeout = seconds(&value_text, "read-timeout", source)?,
             _ => {

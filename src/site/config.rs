@@ -506,6 +506,15 @@ impl Config {
     fn tables(&self, request: &Request, origins: &mut Vec<Origin>) -> Result<Tables, SiteError> {
         let prefix = match given_prefix(request)? {
             Some((prefix, source)) => {
+                // Another prefix would be another site's tables, or nobody's.
+                if let Ok(own) = self.prefix()
+                    && own != prefix
+                {
+                    return Err(SiteError::Usage(format!(
+                        "The table prefix {prefix} ({source}) is not the site's: its configuration says {own}. Leave it \
+                         away, or name the database with --db."
+                    )));
+                }
                 origins.retain(|origin| origin.name != "table_prefix");
                 origins.push(Origin::known("table_prefix", prefix.as_str(), source));
                 prefix

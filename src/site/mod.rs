@@ -400,13 +400,36 @@ fn place(request: &Request) -> Result<Place, SiteError> {
             "{first} and {second} each name a site; give only one of them."
         )));
     }
+    // WP-CLI: `Runner::find_wp_root()`.
+    if request.path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        return Err(SiteError::Usage("The --path parameter cannot be empty when provided.".into()));
+    }
+    let named = request.env.text("WP_APP_PASSWORD_DB").filter(|_| !files && request.wp_config.is_none());
+    let direct = match (request.sandbox, &request.db, &named) {
+        (true, ..) => Some("--sandbox"),
+        (_, Some(_), _) => Some("--db"),
+        (.., Some(_)) => Some("the environment variable WP_APP_PASSWORD_DB"),
+        _ => None,
+    };
+    let of_files = [
+        (!request.env_files.is_empty(), "--env-file"),
+        (request.assume_env, "--assume-env"),
+        (request.php, "--php"),
+        (request.sandbox && request.table_prefix.is_some(), "--table-prefix"),
+    ];
+    if let (Some(direct), Some((_, flag))) = (direct, of_files.iter().find(|(given, _)| *given)) {
+        let what = if *flag == "--table-prefix" { "has a fixed prefix" } else { "reads no wp-config.php" };
+        return Err(SiteError::Usage(format!(
+            "{flag} has no effect with {direct}, which {what}: leave one away."
+        )));
+    }
     let direct = if request.sandbox {
         sandbox::site(request)?
     } else if let Some(url) = &request.db {
         address::site(url.expose(), "--db", request)?
     } else if files || request.wp_config.is_some() {
         return root::place(request);
-    } else if let Some(url) = request.env.text("WP_APP_PASSWORD_DB") {
+    } else if let Some(url) = named {
         address::site(&url, "the environment variable WP_APP_PASSWORD_DB", request)?
     } else {
         return root::place(request);

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Environment, FixedAddress, Origin, Request, Site, SiteError, given_prefix};
+use super::{Environment, FixedAddress, Origin, Request, Site, SiteError};
 use crate::store::{self, Address, Tables};
 
 /// The sandbox's site; makes its database if there is none.
@@ -21,12 +21,9 @@ pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
             file.display()
         ));
     }
-    let mut tables = Tables { multisite: Some(false), ..Tables::default() };
-    let mut origins = vec![Origin::known("address", format!("SQLite database {}", file.display()), source)];
-    if let Some((prefix, from)) = given_prefix(request)? {
-        origins.push(Origin::known("table_prefix", prefix.as_str(), from));
-        tables.prefix = prefix;
-    }
+    // WP_APP_PASSWORD_TABLE_PREFIX is another database's.
+    let tables = Tables { multisite: Some(false), ..Tables::default() };
+    let origins = vec![Origin::known("address", format!("SQLite database {}", file.display()), source)];
     Ok(Site {
         address: Address::Sqlite(file),
         tables,

@@ -257,6 +257,18 @@ pub fn from_db_version(db_version: u32) -> DbVersionEvidence {
     }
 }
 
+impl fmt::Display for DbVersionEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Before56 => f.write_str("before 5.6"),
+            Self::Before68 { oldest, newest } if oldest == newest => f.write_str(oldest),
+            Self::Before68 { oldest, newest } => write!(f, "{oldest} to {newest}"),
+            Self::Ambiguous => f.write_str("6.7 to 6.8.1"),
+            Self::Since68 { oldest } => write!(f, "{oldest} or newer"),
+        }
+    }
+}
+
 /// Where a version was learned from, most trustworthy first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -281,6 +293,25 @@ pub struct Evidence {
     pub has_hash_of_68: bool,
     /// Where `version` comes from.
     pub source: Source,
+}
+
+impl fmt::Display for Evidence {
+    /// For `--debug`: what is known, and from where.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = |source: Source| match source {
+            Source::VersionFile => "by wp-includes/version.php",
+            Source::UpdateCheck => "by its last update check",
+            Source::DbVersion | Source::None => "by nothing",
+        };
+        let mut known = Vec::new();
+        known.extend(self.version.as_ref().map(|version| format!("{version} {}", by(self.source))));
+        known.extend(self.db_version.map(|releases| format!("{releases} by its db_version")));
+        known.extend(self.has_hash_of_68.then(|| "6.8 or newer by a hash in the database".to_owned()));
+        if known.is_empty() {
+            return f.write_str("the site's WordPress is not known");
+        }
+        write!(f, "the site's WordPress is {}", known.join(", "))
+    }
 }
 
 impl Evidence {

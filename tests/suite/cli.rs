@@ -481,16 +481,31 @@ fn control_characters_are_escaped_on_a_terminal_and_exact_in_a_pipe() {
 #[test]
 fn expect_url_guards_against_the_wrong_database() {
     let site = Site::new();
-    for good in
-        ["https://golden.example", "https://golden.example/", "http://GOLDEN.example", "golden.example"]
-    {
+    for good in [
+        "https://golden.example",
+        "https://golden.example/",
+        "http://GOLDEN.example",
+        "golden.example",
+        "HTTP://golden.example:80/",
+        "https://golden.example:443",
+        "golden.example:443",
+    ] {
         let output = site.run(&["list", "1", "--format=count", "--expect-url", good]);
         assert_eq!(stdout(&output), "4", "{good}: {output:?}");
     }
-    for bad in ["https://other.example", "https://golden.example/blog", "https://golden.example:8443"] {
+    for bad in [
+        "https://other.example",
+        "https://golden.example/blog",
+        "https://golden.example:8443",
+        "https://golden.example:80",
+    ] {
         let output = site.run(&["delete", "1", "--all", &format!("--expect-url={bad}")]);
         assert_eq!(code(&output), 1, "{bad}");
         assert!(stderr(&output).contains("belongs to another site"), "{output:?}");
+    }
+    for nothing in ["--expect-url=", "--expect-url= "] {
+        let output = site.run(&["delete", "1", "--all", nothing]);
+        assert!(code(&output) == 1 && stderr(&output).contains("--expect-url is empty"), "{output:?}");
     }
     assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
 }
@@ -542,9 +557,154 @@ fn usage_errors_end_with_one() {
 }
 
 #[test]
+fn help_is_a_command_and_what_parameters_alone_get() {
+    let site = Site::new();
+    let of = |arguments: &[&str]| {
+        let output = site.run(arguments);
+        assert_eq!((code(&output), stderr(&output).as_str()), (0, ""), "{arguments:?}");
+        stdout(&output)
+    };
+    assert_eq!(of(&["help"]), of(&["--help"]));
+    assert_eq!(of(&["help", "create"]), of(&["create", "--help"]));
+    assert_eq!(of(&["help", "revoke-all"]), of(&["revoke-all", "--help"]));
+    for alone in [&["--quiet"][..], &["--no-color"], &["--path=/nowhere"]] {
+        assert_eq!(of(alone), of(&[]), "{alone:?}");
+    }
+    let unknown = site.run(&["help", "nonsense"]);
+    assert!(code(&unknown) == 1 && stderr(&unknown).contains("no command 'nonsense'"), "{unknown:?}");
+}
+
+#[test]
+fn parameters_without_an_effect_are_refused() {
+    let site = Site::new();
+    site.0.connection().execute("DELETE FROM wp_options WHERE option_name LIKE '%update_core'", []).unwrap();
+    for (arguments, word) in [
+        (
+            &["create", "1", "x", "--hash=phpass", "--bcrypt-cost=12"][..],
+            "--bcrypt-cost has no effect on the phpass hash",
+        ),
+        (&["create", "1", "x", "--porcelain", "--format=json"], "leave one away"),
+        (&["list", "1", "--env-file=/dev/null"], "WP_APP_PASSWORD_DB"),
+        (&["list", "1", "--db", "sqlite:x", "--env-file=/dev/null"], "--env-file has no effect with --db"),
+        (&["list", "1", "--db", "sqlite:x", "--assume-env"], "--assume-env has no effect with --db"),
+        (&["list", "1", "--db", "sqlite:x", "--php"], "--php has no effect with --db"),
+        (&["list", "1", "--sandbox", "--php"], "--php has no effect with --sandbox"),
+        (&["list", "1", "--sandbox", "--table-prefix=zz_"], "--table-prefix has no effect with --sandbox"),
+        (&["list", "1", "--db", "mysql://u@127.0.0.1:1/d?charset=bogus"], "charset is none that MySQL"),
+        (&["list", "1", "--db", "mysql://u@127.0.0.1:1/d?charset=utf16"], "charset is none that MySQL"),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let output = site.command(arguments).env("HOME", home.path()).output().unwrap();
+        assert_eq!((code(&output), stdout(&output).as_str()), (1, ""), "{arguments:?}");
+        assert!(stderr(&output).contains(word), "{arguments:?}: {output:?}");
+        assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "{arguments:?} made something");
+    }
+    assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
+    assert_eq!(code(&site.run(&["create", "1", "x", "--hash=bcrypt", "--bcrypt-cost=4"])), 0);
+}
+
+#[test]
+fn a_table_prefix_that_is_not_the_sites_is_refused() {
+    let site = Site::new();
+    let root = root_around(&site);
+    let path = format!("--path={}", root.path().display());
+    let run =
+        |prefix: &str| rig::binary().args(["list", "1", "--format=count", &path, prefix]).output().unwrap();
+    assert_eq!(stdout(&run("--table-prefix=wp_")), "4");
+    let other = run("--table-prefix=zz_");
+    assert!(code(&other) == 1 && stderr(&other).contains("its configuration says wp_"), "{other:?}");
+    // Where the configuration leaves it open, it is the answer.
+    let config = root.path().join("wp-config.php");
+    let open = std::fs::read_to_string(&config).unwrap().replace("'wp_'", "getenv( 'PREFIX' ) ?: 'zz_'");
+    std::fs::write(&config, open).unwrap();
+    assert_eq!(code(&run("--quiet")), 1);
+    let answered = run("--table-prefix=wp_");
+    assert_eq!(stdout(&answered), "4", "{answered:?}");
+}
+
+#[test]
+fn wordpress_before_5_6_ends_wp_clis_commands_as_wp_cli_does() {
+    let site = Site::new();
+    let root = root_around(&site);
+    let version = "<?php\n$wp_version = '5.5.3';\n$wp_db_version = 48748;\n";
+    std::fs::write(root.path().join("wp-includes/version.php"), version).unwrap();
+    let path = format!("--path={}", root.path().display());
+    let uuid = "11111111-1111-4111-8111-111111111111";
+    for verb in [
+        &["create", "1", "x"][..],
+        &["list", "1"],
+        &["list", "nobody"],
+        &["get", "1", uuid],
+        &["exists", "1", "x"],
+        &["update", "1", uuid, "--name=x"],
+        &["record-usage", "1", uuid],
+        &["delete", "1", uuid],
+    ] {
+        let output = rig::binary().args(verb).arg(&path).output().unwrap();
+        assert_eq!(stderr(&output), "Error: Requires WordPress 5.6 or greater.\n", "{verb:?}");
+        assert_eq!((code(&output), stdout(&output).as_str()), (1, ""), "{verb:?}");
+    }
+    let ours = rig::binary().args(["revoke-all", "1", &path]).output().unwrap();
+    assert_eq!(stdout(&ours), "Success: Revoked 4 application passwords of user 1 (admin).\n", "{ours:?}");
+}
+
+#[test]
+fn parameters_are_read_and_suggested_as_wp_cli_does() {
+    let site = Site::new();
+    let uuid = "11111111-1111-4111-8111-111111111111";
+    // Each as WP-CLI 3.x answers, recorded.
+    for (strict, arguments, said) in [
+        (false, &["create", "1", "n", "--por"][..], "Parameter errors:\n unknown --por parameter\n"),
+        (
+            false,
+            &["create", "1", "x", "--porclain", "--aap-id=x", "--colr", "--app_id=3", "--appid=2"],
+            "Parameter errors:\n unknown --porclain parameter\nDid you mean '--porcelain'?\n unknown --aap-id parameter\n\
+             Did you mean '--app-id'?\n unknown --colr parameter\n unknown --app_id parameter\nDid you mean '--app-id'?\n \
+             unknown --appid parameter\nDid you mean '--app-id'?\n",
+        ),
+        (
+            false,
+            &["create", "1", "x", "--debg", "--usr=2", "--pth=x"],
+            "Parameter errors:\n unknown --debg parameter\n unknown --usr parameter\nDid you mean '--user'?\n \
+             unknown --pth parameter\n",
+        ),
+        (
+            false,
+            &["get", "1", uuid, "--fiels=x"],
+            "Parameter errors:\n unknown --fiels parameter\nDid you mean '--field'?\n",
+        ),
+        (true, &["get", "1", uuid, "--color"], "Parameter errors:\n unknown --color parameter\n"),
+        (
+            true,
+            &["exists", "1", "x", "--user=1", "--quiet"],
+            "Parameter errors:\n unknown --user parameter\n unknown --quiet parameter\n",
+        ),
+        (false, &["exists", "1", "x", "--path"], "The --path parameter cannot be empty when provided.\n"),
+        (false, &["exists", "1", "x", "--path="], "The --path parameter cannot be empty when provided.\n"),
+        (false, &["exists", "1", "--no-path"], "The --path parameter cannot be empty when provided.\n"),
+    ] {
+        let mut command = site.command(arguments);
+        if strict {
+            command.env("WP_CLI_STRICT_ARGS_MODE", "1");
+        }
+        let output = command.output().unwrap();
+        assert_eq!((code(&output), stderr(&output)), (1, format!("Error: {said}")), "{arguments:?}");
+    }
+    let strict =
+        |arguments: &[&str]| site.command(arguments).env("WP_CLI_STRICT_ARGS_MODE", "1").output().unwrap();
+    // Before the command only WP-CLI's own count; `list` takes any filter.
+    assert!(stdout(&strict(&["--format=json", "list", "1"])).starts_with("uuid\t"));
+    assert_eq!(stdout(&strict(&["--color", "list", "1", "--user=nobody", "--format=count"])), "4");
+    assert_eq!(stderr(&strict(&["--quiet", "get", "1", uuid, "--field=bogus"])), "");
+    assert_eq!(stdout(&strict(&["list", "1", "--format=count", "--table-prefix=wp_"])), "4");
+}
+
+#[test]
 fn debug_output_holds_no_secret() {
     let site = Site::new();
     let output = site.run(&["create", "1", "x", "--porcelain", "--debug"]);
+    assert!(stderr(&output).contains("Debug (version): the site's WordPress is "), "{output:?}");
+    assert!(!stderr(&output).contains("Evidence"), "{output:?}");
     let password = stdout(&output).trim().to_owned();
     assert_eq!(password.len(), 24);
     assert!(stderr(&output).contains("Debug"), "{output:?}");
@@ -834,6 +994,7 @@ fn a_broken_sandbox_says_how_to_get_a_new_one() {
     let broken = run();
     assert_eq!(code(&broken), 1);
     assert!(stderr(&broken).contains(&format!("Remove {}", file.display())), "{broken:?}");
+    assert!(!stderr(&broken).contains(".ht.sqlite"), "{broken:?}");
     std::fs::remove_file(&file).unwrap();
     assert_eq!(code(&run()), 0);
 }

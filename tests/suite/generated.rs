@@ -48,12 +48,50 @@ fn without_hidden(command: &Command) -> Command {
     visible
 }
 
+/// `wp-app-password delete <user> [<uuid>...] [--all] [<option>...]`: what everybody takes is told under the options.
+fn synopsis(name: &str, command: &Command) -> String {
+    let name_of =
+        |arg: &clap::Arg| arg.get_value_names().map(|names| names[0].to_string()).unwrap_or_default();
+    let mut parts = vec![name.to_owned()];
+    if command.has_subcommands() {
+        parts.push("<command> [<argument>...]".into());
+    }
+    for arg in command.get_positionals() {
+        let value = format!("<{}>", name_of(arg));
+        let repeats = arg.get_num_args().is_some_and(|range| range.max_values() > 1);
+        parts.push(match (arg.is_required_set(), repeats) {
+            (true, _) => value,
+            (false, true) => format!("[{value}...]"),
+            (false, false) => format!("[{value}]"),
+        });
+    }
+    for arg in command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set()) {
+        let Some(long) =
+            arg.get_long().filter(|long| !arg.is_global_set() && *long != "help" && *long != "version")
+        else {
+            continue;
+        };
+        let repeated = if matches!(arg.get_action(), clap::ArgAction::Append) { "..." } else { "" };
+        parts.push(match arg.get_action().takes_values() {
+            true => format!("[--{long}=<{}>]{repeated}", name_of(arg)),
+            false => format!("[--{long}]"),
+        });
+    }
+    parts.push("[<option>...]".into());
+    parts.join(" ")
+}
+
 fn pages() -> Vec<(PathBuf, Vec<u8>)> {
     let mut command = Cli::command();
     command.build();
     let page = |command: &Command, name: String| {
         let mut bytes = Vec::new();
-        let command = command.clone().display_name(name.clone()).bin_name(name.replacen('-', " ", 0));
+        let spaced = match command.get_name() {
+            NAME => NAME.to_owned(),
+            verb => format!("{NAME} {verb}"),
+        };
+        let synopsis = synopsis(&spaced, command);
+        let command = command.clone().display_name(name.clone()).bin_name(spaced).override_usage(synopsis);
         clap_mangen::Man::new(command)
             .title(name.to_uppercase())
             .date("")
@@ -103,6 +141,18 @@ fn no_page_or_script_is_left_over_or_unreachable() {
     }
     for shell in <completions::Shell as clap::ValueEnum>::value_variants() {
         assert!(scripts().iter().any(|(_, bytes)| bytes == shell.script().as_bytes()), "{shell:?}");
+    }
+}
+
+#[test]
+fn a_synopsis_is_what_one_types() {
+    for (command, line) in [
+        ("delete", r"\fBwp\-app\-password delete\fR <user> [<uuid>...] [\-\-all] [<option>...]"),
+        ("get", r"\fBwp\-app\-password get\fR <user> <uuid> [\-\-field=<field>] [\-\-fields=<fields>]"),
+        ("", r"\fBwp\-app\-password\fR <command> [<argument>...] [<option>...]"),
+    ] {
+        let page = man::PAGES.iter().find(|(name, _)| *name == command).unwrap().1;
+        assert!(page.contains(line), "{command}: {page}");
     }
 }
 
