@@ -11,6 +11,7 @@
 
 use std::net::{IpAddr, ToSocketAddrs};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Duration;
 
 use ::mysql::consts::CapabilityFlags;
@@ -779,12 +780,16 @@ impl MysqlStore {
         };
         let reported = format!("error {}: {}", error.code, error.message);
         match error.code {
-            1142 | 1143 | 1227 | 1370 | 1044 => StoreError::Denied(format!(
-                "The account {:?} lacks a privilege at {place} ({reported}). Reading needs SELECT on the site's \
-                 tables; writing needs SELECT, INSERT and UPDATE on {} and {}.",
+            1142 | 1143 => StoreError::Denied(format!(
+                "The account {:?} lacks a privilege at {place} ({reported}). This command needs {} there; nothing was \
+                 changed. Grant it, or use an account that has it.",
                 self.account,
-                self.description.usermeta_table,
-                self.description.network.as_ref().map_or(&self.description.options_table, |(table, _)| table),
+                missing_privilege(&error.message),
+            )),
+            1227 | 1370 | 1044 => StoreError::Denied(format!(
+                "The account {:?} lacks a privilege at {place} ({reported}). Every command needs SELECT on the site's \
+                 tables, and those that change something UPDATE on {}; a user's first password needs INSERT there too.",
+                self.account, self.description.usermeta_table,
             )),
             1290 | 1792 | 1836 | 3100 | 4149 => StoreError::Denied(format!(
                 "{place} is read-only ({reported}). Write to the primary server, or wait until it accepts writes \
@@ -1097,9 +1102,10 @@ impl ConnectFailure {
                  (ssl-ca) and the host's name."
             ));
         }
-        let late = |seconds: u64| {
+        let late = |seconds: f64| {
             StoreError::Busy(format!(
-                "The database server at {place} did not answer within {seconds} seconds."
+                "The database server at {place} did not answer within {seconds} s. Check whether it is the right one \
+                 and not overloaded (host, port), or allow more time with connect-timeout."
             ))
         };
         match error {
@@ -1128,8 +1134,8 @@ impl ConnectFailure {
                     }
                 }
             }
-            Error::DriverError(DriverError::ConnectTimeout) => late(address.connect_timeout.as_secs()),
-            error if timed_out(&error) => late(address.read_timeout.as_secs()),
+            Error::DriverError(DriverError::ConnectTimeout) => late(address.connect_timeout.as_secs_f64()),
+            error if timed_out(&error) => late(address.read_timeout.as_secs_f64()),
             Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
                 StoreError::Unreachable(format!(
                     "No database server answers at {place}: {why}. Check the host, port or socket (DB_HOST, --db) and \
@@ -1143,8 +1149,13 @@ impl ConnectFailure {
                 "The account {user:?} at {place} logs in with {plugin}, which is not supported. Use an account with \
                  caching_sha2_password, mysql_native_password or ed25519."
             )),
+            other if is_ended(&other) => StoreError::Unreachable(format!(
+                "The database server at {place} ended the connection before the login was done ({}). Check that a MySQL or \
+                 MariaDB server answers there, and what its log says; a proxy or firewall in between can do this too.",
+                reason(&other)
+            )),
             other => StoreError::Unreachable(format!(
-                "The database server at {place} cannot be used: {}",
+                "The database server at {place} cannot be used: {}. Check that a MySQL or MariaDB server answers there.",
                 reason(&other)
             )),
         }
@@ -1176,15 +1187,10 @@ fn connect(address: &MysqlAddress) -> Result<Conn, ConnectFailure> {
         let path = socket.to_str().ok_or_else(|| {
             StoreError::Unreachable(format!("The socket's path {} is not valid UTF-8.", socket.display()))
         })?;
-        return Ok(Conn::new(options.socket(Some(path.to_owned())))?);
+        return Ok(connect_in_time(options.socket(Some(path.to_owned())), address)?);
     }
-    if let Some(authorities) = &address.ssl_ca
-        && let Err(error) = std::fs::File::open(authorities)
-    {
-        let file = authorities.display();
-        return Err(
-            StoreError::Unreachable(format!("The authorities' file {file} cannot be read: {error}")).into()
-        );
+    if let Some(authorities) = &address.ssl_ca {
+        check_authorities(authorities)?;
     }
     let tls = SslOpts::default().with_root_cert_path(address.ssl_ca.clone());
     let unchecked =
@@ -1218,9 +1224,37 @@ fn connect(address: &MysqlAddress) -> Result<Conn, ConnectFailure> {
     }
 }
 
+/// Whether the file holds what may be a certificate: the crate would do without, and trust the web's authorities only.
+fn check_authorities(authorities: &Path) -> Result<(), StoreError> {
+    let file = authorities.display();
+    let bytes = std::fs::read(authorities).map_err(|error| {
+        StoreError::Unreachable(format!("The authorities' file {file} (ssl-ca) cannot be read: {error}"))
+    })?;
+    let begins = b"-----BEGIN CERTIFICATE-----";
+    let is_pem = bytes.windows(begins.len()).any(|window| window == begins);
+    // The binary form begins a sequence of ASN.1.
+    if is_pem || bytes.starts_with(&[0x30]) {
+        return Ok(());
+    }
+    Err(StoreError::Unreachable(format!(
+        "The authorities' file {file} (ssl-ca) holds no certificate (PEM). Give the file of the authority that signed the \
+         server's certificate."
+    )))
+}
+
+/// Connects and logs in within the time for connecting. The crate's own limit ends with the TCP connection: a server
+/// that never greets, or a handshake that never ends, would wait as long as for a slow query, each step anew.
+fn connect_in_time(options: OptsBuilder, address: &MysqlAddress) -> Sql<Conn> {
+    let (done, outcome) = std::sync::mpsc::sync_channel(1);
+    // What comes too late is dropped, and the thread with it when the process ends.
+    std::thread::spawn(move || done.send(Conn::new(options)));
+    let late = || Err(Error::DriverError(DriverError::ConnectTimeout));
+    outcome.recv_timeout(address.connect_timeout).unwrap_or_else(|_| late())
+}
+
 /// Tries each address of the host; the crate stops after the first.
 fn connect_tcp(options: OptsBuilder, address: &MysqlAddress) -> Sql<Conn> {
-    let outcome = Conn::new(options.clone());
+    let outcome = connect_in_time(options.clone(), address);
     let unanswered = |outcome: &Sql<Conn>| {
         let unanswered = DriverError::CouldNotConnect(None);
         match outcome {
@@ -1237,12 +1271,26 @@ fn connect_tcp(options: OptsBuilder, address: &MysqlAddress) -> Sql<Conn> {
     }
     let others = (address.host.as_str(), address.port).to_socket_addrs().into_iter().flatten().skip(1);
     for other in others {
-        let next = Conn::new(options.clone().ip_or_hostname(Some(other.ip().to_string())));
+        let next = connect_in_time(options.clone().ip_or_hostname(Some(other.ip().to_string())), address);
         if !unanswered(&next) {
             return next;
         }
     }
     outcome
+}
+
+/// `UPDATE on wp_usermeta`, from the server's `UPDATE command denied to user 'a'@'b' for table `wp`.`wp_usermeta``.
+fn missing_privilege(message: &str) -> String {
+    // MySQL: `SELECT, with locking clause`, which takes the right to change what it locks.
+    let privilege = match message.split(" command denied").next().unwrap_or_default() {
+        locking if locking.contains("locking") => "UPDATE",
+        other => other,
+    };
+    let table = message.rsplit_once(" table ").map(|(_, table)| table.replace(['`', '\''], ""));
+    let table =
+        table.as_deref().and_then(|table| table.rsplit('.').next()).unwrap_or("the site's tables").to_owned();
+    let known = ["SELECT", "INSERT", "UPDATE", "DELETE"].contains(&privilege);
+    format!("{} on {table}", if known { privilege } else { "more" })
 }
 
 fn code(error: &Error) -> Option<u16> {
@@ -1273,6 +1321,14 @@ fn network_error(error: &Error) -> Option<&std::io::Error> {
         Error::CodecError(error) => std::error::Error::source(error)?.downcast_ref(),
         _ => None,
     }
+}
+
+/// Whether the other side hung up.
+fn is_ended(error: &Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    network_error(error).is_some_and(|error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+    })
 }
 
 fn timed_out(error: &Error) -> bool {

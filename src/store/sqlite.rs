@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, ffi, params};
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
@@ -186,10 +186,16 @@ impl SqliteStore {
 
     fn commit(&self) -> Result<(), StoreError> {
         let Err(error) = self.connection.execute_batch("COMMIT") else { return Ok(()) };
+        // SQLite has rolled back by itself, or does so now, or with the end of the connection.
         if !self.connection.is_autocommit() {
             let _ = self.connection.execute_batch("ROLLBACK");
         }
-        if error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure) {
+        // What was written and could not be flushed may still be found after a crash.
+        let flushing = matches!(
+            error.sqlite_error().map(|error| error.extended_code),
+            Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+        );
+        if flushing {
             return Err(StoreError::Unknown(format!(
                 "The disk failed while the change was being saved in the {}: it may or may not be there ({error}).",
                 self.description.place
@@ -632,9 +638,23 @@ impl DatabaseFile {
                  user. Run the command as the user that owns the database (ls -l {}*) or as root.",
                 self.path.display()
             )),
-            Some(ErrorCode::DiskFull) => StoreError::Failed(format!(
-                "The disk that holds the {place} is full; nothing was changed. Free some space and try again."
-            )),
+            // A full disk shows as the one when a page of the file cannot be written, as the other when a file beside
+            // it (-wal, -shm, -journal) cannot grow: reading needs these too.
+            Some(code @ (ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) => {
+                let full = code == ErrorCode::DiskFull || is_full(&self.path);
+                let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
+                StoreError::Failed(format!(
+                    "The disk that holds the {place} is {}; nothing was changed. Free some space there (df -h {}) and try \
+                     again{}.",
+                    if full {
+                        "full"
+                    } else {
+                        "full or failing, or a limit for the size of files is reached (ulimit -f)"
+                    },
+                    self.path.parent().unwrap_or(Path::new("/")).display(),
+                    if full { String::new() } else { format!(" (SQLite's code {extended}: {error})") },
+                ))
+            }
             Some(ErrorCode::TooBig) => {
                 StoreError::Unfit(format!("The {place} holds a value that is too long to be read ({error})."))
             }
@@ -1019,6 +1039,11 @@ fn list_tables(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 
 fn quoted(name: Option<&String>) -> String {
     format!("\"{}\"", name.map_or("", String::as_str).replace('"', "\"\""))
+}
+
+/// Whether the file system has no room for the few pages that SQLite writes beside a database.
+fn is_full(file: &Path) -> bool {
+    rustix::fs::statvfs(file).is_ok_and(|system| system.f_bavail.saturating_mul(system.f_frsize) < 64 << 10)
 }
 
 /// Whether this user may write there, by mode and by file system.

@@ -1136,14 +1136,17 @@ fn a_reading_account_reads_and_is_told_what_writing_needs() {
         store.option("siteurl").unwrap().unwrap();
         store.network_option("siteurl").unwrap().unwrap();
         store.each_user_meta(KEY, &mut |_| ControlFlow::Break(())).unwrap();
-        for outcome in [
-            store.replace_user_meta(user, KEY, &read, b"x", None).map(drop),
-            store.replace_user_meta(bed.new_user(), KEY, &[], b"x", None).map(drop),
-            store.set_network_option("flag_of_reader", b"1", Autoload::Off),
+        for (outcome, needs) in [
+            (store.replace_user_meta(user, KEY, &read, b"x", None).map(drop), "UPDATE on wp_usermeta there"),
+            (
+                store.replace_user_meta(bed.new_user(), KEY, &[], b"x", None).map(drop),
+                "INSERT on wp_usermeta there",
+            ),
+            (store.set_network_option("flag_of_reader", b"1", Autoload::Off), "UPDATE on wp_options there"),
         ] {
             let error = outcome.unwrap_err();
             assert!(matches!(error, StoreError::Denied(_)), "{error:?}");
-            assert!(error.to_string().contains("INSERT and UPDATE"), "{error}");
+            assert!(error.to_string().contains(needs), "{error}");
         }
         assert_eq!(bed.values(user, KEY), [hex(b"value")]);
     });
@@ -1194,26 +1197,71 @@ fn refused_logins_and_unknown_databases_are_sentences_without_the_password() {
     });
 }
 
-#[test]
-fn a_silent_server_is_not_waited_for_forever() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = MysqlAddress {
+/// The address of a server that a test plays, where a slow query may take a minute.
+fn address_of(port: u16, ssl_mode: SslMode) -> MysqlAddress {
+    MysqlAddress {
         host: "127.0.0.1".into(),
-        port: listener.local_addr().unwrap().port(),
+        port,
         socket: None,
         user: "wp".into(),
         password: DatabasePassword::default(),
         database: "wp".into(),
         charset: String::new(),
-        ssl_mode: SslMode::Preferred,
+        ssl_mode,
         ssl_ca: None,
         connect_timeout: Duration::from_secs(1),
-        read_timeout: Duration::from_secs(1),
-    };
+        read_timeout: Duration::from_secs(60),
+    }
+}
+
+#[test]
+fn a_silent_server_is_not_waited_for_longer_than_a_connection_may_take() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let began = Instant::now();
-    let Err(error) = open(address) else { panic!("nobody answered") };
+    let port = listener.local_addr().unwrap().port();
+    let Err(error) = open(address_of(port, SslMode::Preferred)) else { panic!("nobody answered") };
     assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(
+        error.to_string().contains("within 1 s") && error.to_string().contains("connect-timeout"),
+        "{error}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(10));
+
+    // One that greets, and then says nothing more.
+    let Some(rig) = rig::require() else { return };
+    let proxy = Proxy::start(&rig.mariadb, |side| match side {
+        Side::Client(_) => Next::Answer(Vec::new()),
+        Side::Server(_) => Next::Forward,
+    });
+    for mode in [SslMode::Required, SslMode::Disabled] {
+        let began = Instant::now();
+        let Err(error) = open(address_of(proxy.port, mode)) else { panic!("nobody answered") };
+        assert!(matches!(error, StoreError::Busy(_)), "{error:?}");
+        assert!(began.elapsed() < Duration::from_secs(10));
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_before_the_login_is_a_sentence_with_advice() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || listener.incoming().map_while(Result::ok).for_each(drop));
+    let Err(error) = open(address_of(port, SslMode::Preferred)) else { panic!("nobody answered") };
+    assert!(matches!(error, StoreError::Unreachable(_)), "{error:?}");
+    let sentence = error.to_string();
+    assert!(sentence.contains("before the login was done") && sentence.contains("its log"), "{sentence}");
+}
+
+#[test]
+fn a_file_without_a_certificate_is_no_authority() {
+    let folder = tempfile::tempdir().unwrap();
+    for content in ["", "hello", "-----BEGIN PRIVATE KEY-----\n"] {
+        let file = folder.path().join("ca.pem");
+        std::fs::write(&file, content).unwrap();
+        let address = MysqlAddress { ssl_ca: Some(file), ..address_of(1, SslMode::VerifyCa) };
+        let Err(error) = open(address) else { panic!("it opened") };
+        assert!(error.to_string().contains("holds no certificate (PEM)"), "{error}");
+    }
 }
 
 /// A copy of `usermeta` whose values have another charset.

@@ -561,6 +561,12 @@ fn the_fault_matrix_of_sqlite_has_no_unknown_cell() {
                         fault if fault.starts_with("kill") => killed(command),
                         _ => command.output().unwrap(),
                     };
+                    if fault == "the disk is full" {
+                        let said = String::from_utf8_lossy(&output.stderr);
+                        let advice =
+                            ["nothing was changed", "Free some space"].iter().all(|part| said.contains(part));
+                        assert!(advice && said.contains("full or failing"), "{generation}: {verb}: {said}");
+                    }
                     let value: String = beside
                         .query_row(&format!("SELECT meta_value FROM wp_usermeta WHERE {key}"), [], |row| {
                             row.get(0)
