@@ -64,6 +64,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "rot
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "ensure" -d 'Create an application password unless there is one of that name; rotate it when it is too old'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "verify" -d 'Check whether a password is one of a user\'s application passwords, and works'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "identify" -d 'Find out whose a leaked string is, or what leaked into files and logs'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "audit" -d 'Look at all application passwords of the site by rules, for people, cron and CI'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "site" -d 'Show which site, database and version were found, and where each setting came from'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "man" -d 'Print a manual page'
@@ -127,6 +128,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l created -d 'Filter by the time it was created, in Unix seconds UTC' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_used -d 'Filter by the time it was last used, in Unix seconds UTC (--last-used is accepted too)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_ip -d 'Filter by the IP address it was last used from (--last-ip is accepted too)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user_id -d 'Without <user>: filter by the user\'s ID (--user-id is accepted too)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user_login -d 'Without <user>: filter by the user\'s login (--user-login is accepted too)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l field -d 'Print the value of a single field' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l fields -d 'Limit the output to specific fields' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l format -d 'Render output in a particular format' -r -f -a "table\t''
@@ -141,7 +144,9 @@ name\t''
 password\t''
 created\t''
 last_used\t''
-last_ip\t''"
+last_ip\t''
+user_id\t''
+user_login\t''"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l order -d 'Set ascending or descending order' -r -f -a "asc\t''
 desc\t''"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
@@ -476,7 +481,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -512,7 +517,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -538,6 +543,61 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l format -d 'Render the report in a particular format' -r -f -a "table\t''
+json\t''
+jsonl\t''
+csv\t''
+yaml\t''
+sarif\t''
+junit\t''
+nagios\t''
+prometheus\t''
+html\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l output -d 'Write the report to this file, beside it first and renamed when it is whole' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l fail-on -d 'End with 2 where something at least this grave was found (default: warning)' -r -f -a "info\t''
+warning\t''
+critical\t''
+never\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l baseline -d 'Report only what this earlier baseline does not know' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l write-baseline -d 'Write what was found as the new baseline, to this file or the one of --baseline, and end with 0' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l explain -d 'Explain a rule, or list all of them, and look at nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l policy -d 'Policy file (TOML): rules on or off, thresholds, severities, exceptions. Flags beat it' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l rule -d 'Look at these rules only (repeatable, or separated by commas)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l skip-rule -d 'Don\'t look at these rules (repeatable, or separated by commas)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l never-used-for -d 'Report what was never used, when it is older than this (default: 30d)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l unused-for -d 'Report what was not used for this long (default: 90d)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l older-than -d 'Report what is older than this (default: 365d)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l expiring-within -d 'Report what expires within this time (default: 14d)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l more-than -d 'Report users with more than this many (default: 10)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l allow-net -d 'Report what was last used from outside these networks (repeatable): 192.0.2.0/24, 2001:db8::/32' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l since -d 'Report what was created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 json\t''
 yaml\t''"

@@ -95,7 +95,7 @@ module completions {
   }
 
   def "nu-complete wp-app-password list orderby" [] {
-    [ "uuid" "app_id" "name" "password" "created" "last_used" "last_ip" "stored" ]
+    [ "uuid" "app_id" "name" "password" "created" "last_used" "last_ip" "user_id" "user_login" "stored" ]
   }
 
   def "nu-complete wp-app-password list order" [] {
@@ -111,6 +111,8 @@ module completions {
     --created: string         # Filter by the time it was created, in Unix seconds UTC
     --last_used: string       # Filter by the time it was last used, in Unix seconds UTC (--last-used is accepted too)
     --last_ip: string         # Filter by the IP address it was last used from (--last-ip is accepted too)
+    --user_id: string         # Without <user>: filter by the user's ID (--user-id is accepted too)
+    --user_login: string      # Without <user>: filter by the user's login (--user-login is accepted too)
     --field: string           # Print the value of a single field
     --fields: string          # Limit the output to specific fields
     --format: string@"nu-complete wp-app-password list format" # Render output in a particular format
@@ -507,7 +509,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -551,7 +553,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -572,6 +574,61 @@ module completions {
     --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     ...files: path            # Files with leaked strings, `-` or nothing for standard input; with --scan, folders too
+  ]
+
+  def "nu-complete wp-app-password audit format" [] {
+    [ "table" "json" "jsonl" "csv" "yaml" "sarif" "junit" "nagios" "prometheus" "html" ]
+  }
+
+  def "nu-complete wp-app-password audit fail_on" [] {
+    [ "info" "warning" "critical" "never" ]
+  }
+
+  # Look at all application passwords of the site by rules, for people, cron and CI
+  export extern "wp-app-password audit" [
+    --format: string@"nu-complete wp-app-password audit format" # Render the report in a particular format
+    --output: path            # Write the report to this file, beside it first and renamed when it is whole
+    --fail-on: string@"nu-complete wp-app-password audit fail_on" # End with 2 where something at least this grave was found (default: warning)
+    --baseline: path          # Report only what this earlier baseline does not know
+    --write-baseline: path    # Write what was found as the new baseline, to this file or the one of --baseline, and end with 0
+    --explain: string         # Explain a rule, or list all of them, and look at nothing
+    --policy: path            # Policy file (TOML): rules on or off, thresholds, severities, exceptions. Flags beat it
+    --rule: string            # Look at these rules only (repeatable, or separated by commas)
+    --skip-rule: string       # Don't look at these rules (repeatable, or separated by commas)
+    --never-used-for: string  # Report what was never used, when it is older than this (default: 30d)
+    --unused-for: string      # Report what was not used for this long (default: 90d)
+    --older-than: string      # Report what is older than this (default: 365d)
+    --expiring-within: string # Report what expires within this time (default: 14d)
+    --more-than: string       # Report users with more than this many (default: 10)
+    --allow-net: string       # Report what was last used from outside these networks (repeatable): 192.0.2.0/24, 2001:db8::/32
+    --since: string           # Report what was created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
   ]
 
   def "nu-complete wp-app-password site format" [] {

@@ -259,6 +259,9 @@ impl Verb {
             Self::RevokeAll(_)
             | Self::Rotate(_)
             | Self::Ensure(_)
+            | Self::Verify(_)
+            | Self::Identify(_)
+            | Self::Audit(_)
             | Self::Site(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
@@ -272,9 +275,12 @@ impl Verb {
             | Self::Get(_)
             | Self::Exists(_)
             | Self::Site(_)
+            | Self::Audit(_)
+            | Self::Verify(_)
             | Self::Completions(_)
             | Self::Man(_) => true,
             Self::RevokeAll(args) => args.dry_run,
+            Self::Identify(args) => !args.revoke,
             Self::Create(_)
             | Self::Update(_)
             | Self::RecordUsage(_)
