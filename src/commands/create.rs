@@ -105,19 +105,7 @@ impl Hashing {
 /// # Errors
 /// An unknown user, a name that WordPress refuses, a database or a sink that fails.
 pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
-    let mut sink = args.sink.sink()?;
-    if args.porcelain && !sink.is_stdout() {
-        return Err(SinkError::new(
-            "--porcelain prints the password on standard output, and it was asked for elsewhere: leave one away",
-        )
-        .into());
-    }
-    if args.porcelain && args.sink.format.is_some() {
-        return Err(Error::Usage(
-            "--porcelain prints the password alone, and --format asks for another form: leave one away."
-                .into(),
-        ));
-    }
+    let mut sink = args.sink.sink(args.porcelain)?;
     let user = context.find_user(&args.user)?;
     context.prepare_addition()?;
     if context.stdout_closed && sink.is_stdout() {

@@ -144,19 +144,7 @@ pub fn replace(
     user: &User,
     wanted: &Wanted<'_>,
 ) -> Result<Made, Error> {
-    let mut sink = args.sink.sink()?;
-    if args.porcelain && !sink.is_stdout() {
-        return Err(SinkError::new(
-            "--porcelain prints the password on standard output, and it was asked for elsewhere: leave one away",
-        )
-        .into());
-    }
-    if args.porcelain && args.sink.format.is_some() {
-        return Err(Error::Usage(
-            "--porcelain prints the password alone, and --format asks for another form: leave one away."
-                .into(),
-        ));
-    }
+    let mut sink = args.sink.sink(args.porcelain)?;
     context.prepare_addition()?;
     if context.stdout_closed && sink.is_stdout() {
         return Err(Error::StdoutClosed);

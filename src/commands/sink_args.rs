@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::error::Error;
 use crate::sink::{Encryption, Format, Sink, SinkError, Target, Wording};
 
 /// The heading of these arguments in help texts. [`crate::cli::grammar`] knows by it which parameters of a mirrored
@@ -89,11 +90,29 @@ impl SinkArgs {
         !elsewhere && (self.format.is_some() || !self.encrypt_to.is_empty() || self.seal_to.is_some())
     }
 
-    /// The sink that is meant. Recipients are read, nothing else is touched yet.
+    /// The sink that is meant. Recipients are read, nothing else is touched yet. `porcelain`: the password alone is
+    /// wanted on standard output.
     ///
     /// # Errors
     /// Arguments that contradict each other or have no effect, and recipients that are none.
-    pub fn sink(&self) -> Result<Sink, SinkError> {
+    pub fn sink(&self, porcelain: bool) -> Result<Sink, Error> {
+        let sink = self.chosen()?;
+        if porcelain && !sink.is_stdout() {
+            return Err(SinkError::new(
+                "--porcelain prints the password on standard output, and it was asked for elsewhere: leave one away",
+            )
+            .into());
+        }
+        if porcelain && self.format.is_some() {
+            return Err(Error::Usage(
+                "--porcelain prints the password alone, and --format asks for another form: leave one away."
+                    .into(),
+            ));
+        }
+        Ok(sink)
+    }
+
+    fn chosen(&self) -> Result<Sink, SinkError> {
         let format = self.format;
         let no_effect = |given: bool, name: &str, needs: &str| {
             if given { Err(SinkError::new(format!("{name} goes with {needs} only"))) } else { Ok(()) }
