@@ -286,7 +286,9 @@ impl Verb {
             | Self::RecordUsage(_)
             | Self::Delete(_)
             | Self::Rotate(_)
-            | Self::Ensure(_) => false,
+            | Self::Ensure(_)
+            // What it says may be a no: that must arrive.
+            | Self::Verify(_) => false,
         }
     }
 }
