@@ -10,11 +10,14 @@ use std::time::{Duration, Instant};
 use super::{ApplicationPasswords, StoredList, named};
 use crate::error::Error;
 use crate::object_cache::ObjectCache;
-use crate::store::{User, UserId};
+use crate::store::{Others, Unseen, User, UserId};
 use crate::wordpress::object_cache::Entry;
 
-/// How long a list is watched where there is a reason to: a cache, or somebody else who writes.
+/// How long a list is watched where there is a reason to: a cache, or somebody else who may write.
 const USUAL_WATCH: Duration = Duration::from_secs(1);
+
+/// How long it is watched where nothing shows whether somebody else is there: most requests take less.
+const SHORT_WATCH: Duration = Duration::from_millis(300);
 
 /// How often a list that somebody else keeps overwriting is put right.
 const MOST_REPAIRS: u32 = 20;
@@ -22,13 +25,29 @@ const MOST_REPAIRS: u32 = 20;
 /// How long a list is watched after it was saved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Watch {
-    /// A second where there is an object cache or somebody else wrote too, else one look.
+    /// A second where there is an object cache or somebody else wrote too. Else until every connection that was open
+    /// when the change was saved has ended, a second at most; 0.3 seconds where such connections cannot be seen and
+    /// nobody writes.
     #[default]
     Auto,
     /// `--confirm=SECONDS`
     For(Duration),
     /// `--no-confirm`
     Never,
+}
+
+/// Who may write to the same tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// A WordPress whose account on the server is another one, perhaps.
+    #[default]
+    AnyAccount,
+    /// A WordPress with this account, on this server.
+    OneAccount,
+    /// A WordPress that reads from other servers than it writes to.
+    SeveralServers,
+    /// Nobody: the sandbox.
+    Nobody,
 }
 
 /// A command that is told of a user whose list was written; why it failed is a clause.
@@ -41,6 +60,8 @@ pub struct Aftercare<'a> {
     pub cache: Option<&'a mut ObjectCache>,
     /// A cache is there, or suspected, whose entries cannot be deleted.
     pub other_cache: bool,
+    /// Where those who may write as well are to be looked for.
+    pub reach: Reach,
     /// `--after-write`: flushes a cache in its own way.
     pub command: Option<Command<'a>>,
     /// How long the list is watched.
@@ -80,6 +101,7 @@ impl<'s> ApplicationPasswords<'s> {
     ) -> Result<(), Error> {
         self.forget(stale);
         let cached = self.aftercare.has_cache();
+        let mut others = None;
         let length = match self.aftercare.watch {
             Watch::Never => {
                 self.run_command(user);
@@ -87,15 +109,18 @@ impl<'s> ApplicationPasswords<'s> {
             }
             Watch::For(length) => length,
             Watch::Auto if cached || contended => USUAL_WATCH,
-            Watch::Auto => Duration::ZERO,
+            Watch::Auto => {
+                others = self.others();
+                self.least_watch(others.as_ref())
+            }
         };
         let mut repairs = 0;
-        self.watch(user, length, stale, check, &mut repairs)?;
+        self.watch(user, length, others, stale, check, &mut repairs)?;
         if self.aftercare.command.is_some() {
             // What a custom flush empties may have been written back meanwhile: one more look, and once more.
             let before = repairs;
             self.run_command(user);
-            self.watch(user, Duration::ZERO, stale, check, &mut repairs)?;
+            self.watch(user, Duration::ZERO, None, stale, check, &mut repairs)?;
             if repairs > before {
                 self.run_command(user);
             }
@@ -115,11 +140,13 @@ impl<'s> ApplicationPasswords<'s> {
         &mut self,
         user: &User,
         length: Duration,
+        mut others: Option<Others>,
         stale: &[Entry],
         check: &mut Check<'_, 's>,
         repairs: &mut u32,
     ) -> Result<(), Error> {
-        let mut deadline = Instant::now() + length;
+        let began = Instant::now();
+        let mut deadline = began + length;
         let mut pause = Duration::from_millis(10);
         loop {
             let unconfirmed = |error: Error| match error {
@@ -136,16 +163,59 @@ impl<'s> ApplicationPasswords<'s> {
                 // Somebody is at it: from now on there is a reason to watch.
                 deadline = Instant::now() + length.max(USUAL_WATCH);
                 pause = Duration::from_millis(10);
+                others = None;
                 continue;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let mut left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Ok(());
+                let Some(then) = others.take().filter(|_| began.elapsed() < USUAL_WATCH) else {
+                    return Ok(());
+                };
+                if !self.are_still_there(&then) {
+                    // Who ended meanwhile may have written before: one more look.
+                    deadline = Instant::now();
+                    if then.sessions.is_empty() {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                left = (began + USUAL_WATCH).saturating_duration_since(Instant::now());
+                others = Some(then);
             }
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(Duration::from_millis(200));
             self.forget(stale);
         }
+    }
+
+    /// Who else is there right after a write; `None` where nobody can be.
+    fn others(&mut self) -> Option<Others> {
+        let foreign = match self.aftercare.reach {
+            Reach::Nobody => return None,
+            Reach::OneAccount => false,
+            Reach::AnyAccount | Reach::SeveralServers => true,
+        };
+        // A database that does not answer is told of by the look that follows.
+        Some(self.persist(|store| store.others(foreign)).unwrap_or_default())
+    }
+
+    /// How long a list is watched in any case.
+    fn least_watch(&self, others: Option<&Others>) -> Duration {
+        match (others.map(|others| others.unseen), self.aftercare.reach) {
+            (None, _) => Duration::ZERO,
+            (Some(Unseen::Servers), _) | (_, Reach::SeveralServers) => USUAL_WATCH,
+            (Some(Unseen::Connections), _) => SHORT_WATCH,
+            (Some(Unseen::Nothing), _) => Duration::ZERO,
+        }
+    }
+
+    /// Whether one of those may still write what it read before.
+    fn are_still_there(&mut self, then: &Others) -> bool {
+        if then.sessions.is_empty() && then.unseen == Unseen::Nothing {
+            return false;
+        }
+        let now = self.others().unwrap_or_default();
+        now.version != then.version || now.sessions.intersection(&then.sessions).next().is_some()
     }
 
     /// Runs `--after-write`. What fails is kept for [`Self::take_trouble`].

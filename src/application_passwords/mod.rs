@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-pub use aftercare::{Aftercare, Watch};
+pub use aftercare::{Aftercare, Reach, Watch};
 pub use find::{Acceptance, Found, ListFailure, Match, Unchecked};
 pub use hashes::{Attempt, Hashes, Owner, State};
 pub use record::Record;

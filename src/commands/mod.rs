@@ -9,13 +9,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::application_passwords::{Aftercare, ApplicationPasswords, Rules, Watch};
+use crate::application_passwords::{Aftercare, ApplicationPasswords, Reach, Rules, Watch};
 use crate::error::{Bytes, Error};
 use crate::object_cache::{ObjectCache, Plan};
 use crate::output::Output;
 use crate::sink::Sink;
 use crate::site::Site;
-use crate::store::{Autoload, Store, User, UserField, UserId};
+use crate::store::{Address, Autoload, Store, User, UserField, UserId};
 use crate::wordpress::cron;
 use crate::wordpress::object_cache::Scope;
 use crate::wordpress::sanitize;
@@ -121,6 +121,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The operations on this site's application passwords.
     pub fn passwords(&mut self) -> ApplicationPasswords<'_> {
+        let reach = self.reach();
         let aftercare = Aftercare {
             other_cache: matches!(self.cache, Cache::OutOfReach { .. }),
             cache: match &mut self.cache {
@@ -131,9 +132,21 @@ impl Context<'_> {
                 .after_write
                 .as_ref()
                 .map(|command| command as &dyn Fn(UserId) -> Result<(), String>),
+            reach,
             watch: self.watch,
         };
         ApplicationPasswords::new(self.store, self.replace_unreadable, aftercare)
+    }
+
+    /// Who may write to the site's tables besides this program.
+    fn reach(&self) -> Reach {
+        let Site { address, content_dir, is_sandbox, .. } = self.site;
+        match (address, content_dir) {
+            _ if *is_sandbox => Reach::Nobody,
+            (Address::Mysql(_), Some(content)) if content.join("db.php").exists() => Reach::SeveralServers,
+            (Address::Mysql(_), Some(_)) => Reach::OneAccount,
+            _ => Reach::AnyAccount,
+        }
     }
 
     /// The user that an argument means, as WP-CLI's `Fetchers\User` finds it.

@@ -53,6 +53,7 @@ pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, S
         version_php: root.and_then(root::version),
         root: root.map(Path::to_path_buf),
         files_out_of_sight: content_dir.is_none(),
+        is_sandbox: false,
         content_dir,
         home: FixedAddress::No,
         site_url: FixedAddress::No,

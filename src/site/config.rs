@@ -226,6 +226,7 @@ impl Config {
             home: self.fixed_address("WP_HOME"),
             site_url: self.fixed_address("WP_SITEURL"),
             files_out_of_sight: content_dir.is_none(),
+            is_sandbox: false,
             content_dir,
             root: self.root.clone(),
             version_php: self.root.as_deref().and_then(root::version),

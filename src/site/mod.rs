@@ -279,6 +279,8 @@ pub struct Site {
     pub site_url: FixedAddress,
     /// Only the database was named, so that drop-ins cannot be seen.
     pub files_out_of_sight: bool,
+    /// `--sandbox`: no WordPress runs on it.
+    pub is_sandbox: bool,
     /// `--url`, as given: the row of the network's `blogs` table is the database's to find.
     pub url: Option<String>,
     /// Each setting with its origin. Never holds a password.

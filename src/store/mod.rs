@@ -6,6 +6,7 @@
 //!
 //! Every back end runs the same list of behaviors: `tests/suite/conformance.rs`.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 pub mod mysql;
@@ -102,6 +103,29 @@ pub struct UserMeta<'a> {
     pub value: Option<&'a [u8]>,
 }
 
+/// Who else uses a database at one moment: a request that has read a list and not yet written it is among them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Their connections, as far as they can be seen.
+    pub sessions: BTreeSet<u64>,
+    /// What may be out of sight.
+    pub unseen: Unseen,
+    /// Becomes another number when somebody else has written, where the database tells that.
+    pub version: i64,
+}
+
+/// What of others cannot be seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unseen {
+    /// Nothing: all connections are listed.
+    Nothing,
+    /// Connections to this database.
+    #[default]
+    Connections,
+    /// Other servers that write the same tables (a cluster).
+    Servers,
+}
+
 /// A site's database.
 ///
 /// Methods take `&mut self` because each may open a transaction on the one connection.
@@ -184,6 +208,10 @@ pub trait Store {
 
     /// Whether the user with the lowest id was registered more than `days` days ago: the age of a site.
     fn is_older_than(&mut self, days: u32) -> Result<bool, StoreError>;
+
+    /// Who else may be about to write, asked right after a write. `foreign`: the site may use another account than
+    /// this one.
+    fn others(&mut self, foreign: bool) -> Result<Others, StoreError>;
 
     /// Makes a lost connection anew. What was in a transaction then is gone.
     fn reconnect(&mut self) -> Result<(), StoreError>;

@@ -21,9 +21,9 @@ use sha2::{Digest, Sha256};
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, SiteOption, SslMode,
-    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk,
-    no_tables, too_long, too_long_setting, too_long_to_write,
+    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, Others, SiteOption,
+    SslMode, Store, StoreError, Swap, Tables, Unseen, User, UserField, UserId, UserMeta, UserState,
+    WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write,
 };
 
 /// How long a lock is waited for, in seconds: `innodb_lock_wait_timeout`, `lock_wait_timeout`, `GET_LOCK()`.
@@ -1059,6 +1059,42 @@ impl Store for MysqlStore {
         );
         let rows = self.rows(&sql).map_err(|error| self.fault(error))?;
         Ok(rows.first().and_then(|row| row.first()).and_then(number) == Some(1))
+    }
+
+    /// WordPress connects at the beginning of a request and disconnects at its end. Without the privilege PROCESS a
+    /// server lists the account's own connections only.
+    fn others(&mut self, foreign: bool) -> Result<Others, StoreError> {
+        let own = self.rows("SELECT CONNECTION_ID()").map_err(|error| self.fault(error))?;
+        let own = own.first().and_then(|row| number(row.first()?));
+        let list = match self.rows("SHOW PROCESSLIST") {
+            Ok(list) => list,
+            Err(Error::MySqlError(_)) => return Ok(Others::default()),
+            Err(error) => return Err(self.fault(error)),
+        };
+        let sessions = list
+            .iter()
+            .filter(|row| {
+                let database = row.get(3).and_then(raw).unwrap_or_default();
+                database.eq_ignore_ascii_case(self.database.as_bytes())
+            })
+            .filter_map(|row| number(row.first()?))
+            .filter(|id| Some(*id) != own)
+            .collect();
+        let nodes = self.rows("SHOW STATUS LIKE 'wsrep_cluster_size'").unwrap_or_default();
+        let nodes = nodes.first().and_then(|row| text(row.get(1)?)?.parse::<u32>().ok()).unwrap_or(1);
+        let sees_all = !foreign
+            || !self
+                .rows(
+                    "SELECT 1 FROM information_schema.user_privileges WHERE privilege_type = 'PROCESS' LIMIT 1",
+                )
+                .unwrap_or_default()
+                .is_empty();
+        let unseen = match (nodes > 1, sees_all) {
+            (true, _) => Unseen::Servers,
+            (false, true) => Unseen::Nothing,
+            (false, false) => Unseen::Connections,
+        };
+        Ok(Others { sessions, unseen, version: 0 })
     }
 
     fn reconnect(&mut self) -> Result<(), StoreError> {

@@ -18,8 +18,8 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, ffi, params};
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, SiteOption, Store, StoreError, Swap,
-    Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long,
+    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, Others, SiteOption, Store, StoreError,
+    Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long,
     too_long_setting, too_long_to_write,
 };
 
@@ -1009,6 +1009,12 @@ impl Store for SqliteStore {
             format!("SELECT user_registered < datetime('now', ?1) FROM {} ORDER BY ID LIMIT 1", self.users);
         let older = self.first(&query, params![format!("-{days} days")], |row| row.get::<_, bool>(0))?;
         Ok(older.unwrap_or(false))
+    }
+
+    /// Who has the file open cannot be seen, but that somebody wrote can.
+    fn others(&mut self, _: bool) -> Result<Others, StoreError> {
+        let version = self.first("PRAGMA data_version", [], |row| row.get(0))?.unwrap_or(0);
+        Ok(Others { version, ..Others::default() })
     }
 
     fn reconnect(&mut self) -> Result<(), StoreError> {

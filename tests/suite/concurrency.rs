@@ -369,3 +369,86 @@ fn twenty_processes_and_wordpress_lose_nothing_of_each_other_on_mariadb() {
 fn twenty_processes_and_wordpress_lose_nothing_of_each_other_on_sqlite() {
     twenty_processes_and_wordpress("wp71-sqlite");
 }
+
+/// A request that read the list before the change, and writes it back a moment after: by default it is waited for.
+fn a_request_under_way_is_waited_for(
+    url: &str,
+    mut read: impl FnMut() -> String,
+    mut write: impl FnMut(&str),
+) {
+    let run = |arguments: &[&str]| {
+        let mut command = rig::binary();
+        command.args(arguments).args(["--no-cache"]).env("WP_APP_PASSWORD_DB", url);
+        command
+    };
+    assert!(run(&["create", "2", "Goes", "--porcelain"]).output().unwrap().status.success());
+    let ids = run(&["list", "2", "--format=ids", "--name=Goes"]).output().unwrap().stdout;
+    let old = read();
+    let mut command = run(&["delete", "2", &String::from_utf8(ids).unwrap()]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while read() == old {
+        assert!(Instant::now() < deadline, "nothing was written");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    write(&old);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("wrote an older list"), "{output:?}");
+    assert_eq!(run(&["list", "2", "--format=count", "--name=Goes"]).output().unwrap().stdout, b"0");
+}
+
+#[test]
+fn a_request_under_way_is_waited_for_on_mariadb() {
+    use mysql::prelude::Queryable;
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(Template::InnoDb);
+    let options = mysql::OptsBuilder::new()
+        .user(Some("wp"))
+        .pass(Some(&database.server.users["wp"]))
+        .db_name(Some(&database.name))
+        .socket(database.server.socket.to_str());
+    let connection = std::cell::RefCell::new(mysql::Conn::new(options).unwrap());
+    let row = "user_id = 2 AND meta_key = '_application_passwords'";
+    a_request_under_way_is_waited_for(
+        &database.socket_url("wp"),
+        || {
+            let value = connection
+                .borrow_mut()
+                .query_first(format!("SELECT meta_value FROM wp_usermeta WHERE {row}"))
+                .unwrap();
+            value.unwrap_or_default()
+        },
+        |old| {
+            connection
+                .borrow_mut()
+                .exec_drop(format!("UPDATE wp_usermeta SET meta_value = ? WHERE {row}"), (old,))
+                .unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_request_under_way_is_waited_for_on_sqlite() {
+    let Some(rig) = rig::require() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.sqlite");
+    rig.fresh_sqlite_database(Template::Sqlite, &file);
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.busy_timeout(Duration::from_secs(20)).unwrap();
+    let row = "user_id = 2 AND meta_key = '_application_passwords'";
+    a_request_under_way_is_waited_for(
+        &format!("sqlite:{}", file.display()),
+        || {
+            connection
+                .query_row(&format!("SELECT meta_value FROM wp_usermeta WHERE {row}"), [], |row| row.get(0))
+                .unwrap_or_default()
+        },
+        |old| {
+            connection
+                .execute(&format!("UPDATE wp_usermeta SET meta_value = ?1 WHERE {row}"), [old])
+                .unwrap();
+        },
+    );
+}
