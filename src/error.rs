@@ -121,6 +121,41 @@ pub enum Error {
         /// The entry's uuid.
         uuid: String,
     },
+    /// The entry was saved, a later step failed, and it was taken back.
+    #[error("The new application password was taken back, and nobody has seen it: {cause} Try again.")]
+    TakenBack {
+        /// What the step that failed says of itself.
+        cause: String,
+    },
+    /// The connection ended while a change was being committed, and the server stays away.
+    #[error("{cause} Look with `list {user}` before you try again.")]
+    Uncertain {
+        /// Sentences that say so.
+        cause: String,
+        /// The user's id.
+        user: u64,
+    },
+    /// The same when the change is a new entry.
+    #[error(
+        "{cause} Nobody has seen the new password. Look with `list {user}` when the database answers again; if {uuid} is \
+         there, revoke it: delete {user} {uuid}"
+    )]
+    UncertainAddition {
+        /// Sentences that say so.
+        cause: String,
+        /// The user's id.
+        user: u64,
+        /// The entry's uuid.
+        uuid: String,
+    },
+    /// A signal came while a new entry was being made; it was taken back.
+    #[error(
+        "Interrupted: the new application password was taken back, and nobody has seen it. Nothing was changed."
+    )]
+    Interrupted {
+        /// The signal's number.
+        signal: u8,
+    },
     /// Where the password should go cannot take it; nothing was done yet.
     #[error("The new password would not arrive: {0}. Nothing was changed.")]
     Sink(#[from] crate::sink::SinkError),
@@ -131,22 +166,23 @@ pub enum Error {
     #[error(
         "This site has a persistent object cache: {cache}. Its entries can't be removed from here: {reason}. WordPress \
          would not see the change, and could undo it by writing back its cached list. Nothing was changed. Give a \
-         command that flushes the cache with --after-write='{flush}', name its server with --cache=redis://… or \
-         memcached://…, or use --cache=ignore and flush it yourself."
+         command that flushes the cache with {command}{server}, or use --cache=ignore and flush it yourself."
     )]
     CachedAddition {
         /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
         cache: String,
         /// Why its entries stay.
         reason: String,
-        /// `wp cache flush`
-        flush: String,
+        /// `--after-write='wp cache flush'`
+        command: &'static str,
+        /// `, name its server with --cache=redis://…`, where that works.
+        server: &'static str,
     },
     /// Removed from the database, but WordPress may go on using its cached list.
     #[error(
         "{done} in the database, but this site has a persistent object cache ({cache}), and its entries could not be \
          removed: {reason}. What was revoked may still work until the cache is flushed, and WordPress may write it \
-         back. Flush the cache now (`{flush}`), then run this command again."
+         back. Flush the cache now ({flush}), then run this command again."
     )]
     CachedRevocation {
         /// `Deleted 1 of 1 application password`.
@@ -155,8 +191,8 @@ pub enum Error {
         cache: String,
         /// Why its entries stay.
         reason: String,
-        /// `wp cache flush`
-        flush: String,
+        /// What empties it: a command in backquotes, or a clause.
+        flush: &'static str,
     },
     /// Removed from the database of a site without a cache that is known of, but `--after-write` failed.
     #[error("{done} in the database, but {reason}. Mend that, then run this command again.")]
@@ -186,11 +222,13 @@ pub enum Error {
     /// Added, but WordPress would not see it; taken back.
     #[error(
         "The new password was saved, but WordPress could not be made to see it ({reason}), so it was taken back. Nobody \
-         has seen it. Try again when the object cache is reachable."
+         has seen it. {advice}"
     )]
     NotInvalidated {
         /// What failed.
         reason: String,
+        /// What to do: a sentence.
+        advice: &'static str,
     },
     /// Somebody writes an older list back, again and again.
     #[error(
@@ -360,9 +398,18 @@ impl Error {
         }
     }
 
-    /// The exit code: 1, whatever failed. Listed one by one so that a new error makes its author choose.
+    /// The sentence without what is true of the step that failed only: "nothing was changed".
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Store(error) => error.cause(),
+            other => other.to_string(),
+        }
+    }
+
+    /// The exit code: 1, whatever failed, and a shell's for a signal. Listed one by one so that a new error makes its author choose.
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            Self::Interrupted { signal } => ExitCode::from(128 | signal),
             Self::UnknownUser(_)
             | Self::UnknownLogin(_)
             | Self::EmptyName { .. }
@@ -380,6 +427,9 @@ impl Error {
             | Self::NotDelivered { .. }
             | Self::NotTakenBack { .. }
             | Self::LeftBehind { .. }
+            | Self::TakenBack { .. }
+            | Self::Uncertain { .. }
+            | Self::UncertainAddition { .. }
             | Self::Sink(_)
             | Self::StdoutClosed
             | Self::CachedAddition { .. }

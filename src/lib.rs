@@ -14,6 +14,7 @@
 //! - [`sink`] brings a new password to a file, a command or wherever it was asked for. It knows no WordPress.
 //! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
 //! - [`output`] writes to the standard streams. It knows no verb and no WordPress.
+//! - [`interrupt`] keeps signals from ending the program between a password that is saved and one that is seen.
 //! - [`error`] is what the user reads when something fails, [`secret`] what nobody reads by accident.
 
 pub mod application_passwords;
@@ -21,6 +22,7 @@ pub mod audit;
 pub mod cli;
 pub mod commands;
 pub mod error;
+pub mod interrupt;
 pub mod live;
 pub mod object_cache;
 pub mod output;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::{ApplicationPasswords, StoredList, named};
 use crate::error::Error;
 use crate::object_cache::ObjectCache;
-use crate::store::{Others, Unseen, User, UserId};
+use crate::store::{Others, StoreError, Unseen, User, UserId};
 use crate::wordpress::object_cache::Entry;
 
 /// How long a list is watched where there is a reason to: a cache, or somebody else who may write.
@@ -110,7 +110,9 @@ impl<'s> ApplicationPasswords<'s> {
             Watch::For(length) => length,
             Watch::Auto if cached || contended => USUAL_WATCH,
             Watch::Auto => {
-                others = self.others();
+                others = self
+                    .others()
+                    .map_err(|error| Error::Unconfirmed { user: named(user), reason: error.cause() })?;
                 self.least_watch(others.as_ref())
             }
         };
@@ -150,7 +152,11 @@ impl<'s> ApplicationPasswords<'s> {
         let mut pause = Duration::from_millis(10);
         loop {
             let unconfirmed = |error: Error| match error {
-                Error::Store(error) => Error::Unconfirmed { user: named(user), reason: error.to_string() },
+                Error::Store(error) => Error::Unconfirmed { user: named(user), reason: error.cause() },
+                Error::Uncertain { cause, .. } => Error::Unconfirmed { user: named(user), reason: cause },
+                Error::Conflict { attempts, .. } => {
+                    Error::Overwritten { user: named(user), repairs: attempts }
+                }
                 other => other,
             };
             let list = self.read(user.id).map_err(unconfirmed)?;
@@ -189,14 +195,13 @@ impl<'s> ApplicationPasswords<'s> {
     }
 
     /// Who else is there right after a write; `None` where nobody can be.
-    fn others(&mut self) -> Option<Others> {
+    fn others(&mut self) -> Result<Option<Others>, StoreError> {
         let foreign = match self.aftercare.reach {
-            Reach::Nobody => return None,
+            Reach::Nobody => return Ok(None),
             Reach::OneAccount => false,
             Reach::AnyAccount | Reach::SeveralServers => true,
         };
-        // A database that does not answer is told of by the look that follows.
-        Some(self.persist(|store| store.others(foreign)).unwrap_or_default())
+        self.persist(|store| store.others(foreign)).map(Some)
     }
 
     /// How long a list is watched in any case.
@@ -214,7 +219,8 @@ impl<'s> ApplicationPasswords<'s> {
         if then.sessions.is_empty() && then.unseen == Unseen::Nothing {
             return false;
         }
-        let now = self.others().unwrap_or_default();
+        // A database that does not answer any more is told of by the look that follows.
+        let now = self.others().ok().flatten().unwrap_or_default();
         now.version != then.version || now.sessions.intersection(&then.sessions).next().is_some()
     }
 

@@ -26,6 +26,7 @@ pub use rotation::{Due, Retire, Retired, Rotatable, Standing, Successor, Which};
 pub use run::Run;
 
 use crate::error::Error;
+use crate::interrupt;
 use crate::store::{Autoload, MetaRow, MetaRows, Store, StoreError, Swap, User, UserField, UserId};
 use crate::wordpress::object_cache;
 use crate::wordpress::php_serialize::{self, Document, Key, NodeId, Scalar, View};
@@ -445,15 +446,27 @@ impl<'s> ApplicationPasswords<'s> {
         let mut saved = false;
         let outcome = self.create_and_settle(user, entry, rules, &mut saved);
         let Err(error) = outcome else { return Ok(()) };
-        if saved && self.erase(user, entry.uuid.as_bytes()).is_err() {
-            return Err(Error::LeftBehind {
-                // True of the step that failed, false of the whole.
-                cause: error.to_string().replace("; nothing was changed. Try again.", "."),
-                user: user.id.0,
-                uuid: entry.uuid.clone(),
+        // True of the step that failed, false of the whole.
+        let cause = match &error {
+            Error::Unconfirmed { reason, .. } | Error::Uncertain { cause: reason, .. } => reason.clone(),
+            Error::Store(error) => error.cause(),
+            Error::Interrupted { signal } => format!("it was interrupted by signal {signal}."),
+            other => other.to_string(),
+        };
+        let (id, uuid) = (user.id.0, entry.uuid.clone());
+        if !saved {
+            return Err(match error {
+                Error::Uncertain { .. } => Error::UncertainAddition { cause, user: id, uuid },
+                error => error,
             });
         }
-        Err(error)
+        match (self.erase(user, uuid.as_bytes()), error) {
+            (Err(_), _) => Err(Error::LeftBehind { cause, user: id, uuid }),
+            (Ok(()), Error::Unconfirmed { .. } | Error::Uncertain { .. } | Error::Store(_)) => {
+                Err(Error::TakenBack { cause })
+            }
+            (Ok(()), error) => Err(error),
+        }
     }
 
     fn create_and_settle(
@@ -470,6 +483,9 @@ impl<'s> ApplicationPasswords<'s> {
         let mut stale = object_cache::of_user_meta(user.id.0);
         stale.extend(object_cache::of_in_use_flag(network));
         self.settle(user, contended, &stale, &mut |this, list| {
+            if let Some(signal) = interrupt::caught() {
+                return Err(Error::Interrupted { signal });
+            }
             if list.position(entry.uuid.as_bytes()).is_some() {
                 return Ok(false);
             }
@@ -488,8 +504,18 @@ impl<'s> ApplicationPasswords<'s> {
             this.save_new(user, entry, rules, saved)?;
             Ok(true)
         })?;
+        if let Some(signal) = interrupt::caught() {
+            return Err(Error::Interrupted { signal });
+        }
         match self.trouble.take() {
-            Some(reason) => Err(Error::NotInvalidated { reason }),
+            Some(reason) => {
+                let advice = if self.aftercare.cache.is_some() || self.aftercare.other_cache {
+                    "Try again when the object cache is reachable."
+                } else {
+                    "Mend that, then try again."
+                };
+                Err(Error::NotInvalidated { reason, advice })
+            }
             None => Ok(()),
         }
     }
@@ -767,6 +793,7 @@ impl<'s> ApplicationPasswords<'s> {
     ) -> Result<Edited<T>, Error> {
         // The answer of a change that may have been saved.
         let mut pending: Option<T> = None;
+        let mut doubt: Option<String> = None;
         let (mut contended, mut reconnected) = (false, 0);
         for attempt in 0..ATTEMPTS {
             if attempt > 0 {
@@ -781,8 +808,14 @@ impl<'s> ApplicationPasswords<'s> {
                 Ok(None) => {}
                 Err(failure) => {
                     let lost = matches!(&failure.error, Error::Store(error) if is_lost_connection(error));
+                    if let Error::Store(error @ StoreError::Unknown(_)) = &failure.error {
+                        doubt = Some(error.cause());
+                    }
                     if !lost || reconnected == MOST_RECONNECTS || !self.reconnect() {
-                        return Err(failure.error);
+                        return Err(match (doubt, failure.error) {
+                            (Some(cause), Error::Store(_)) => Error::Uncertain { cause, user: user.id.0 },
+                            (_, error) => error,
+                        });
                     }
                     reconnected += 1;
                     pending = failure.pending.or(pending);

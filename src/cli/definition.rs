@@ -124,13 +124,15 @@ pub struct Global {
     /// Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     ///
     /// The environment variable WP_APP_PASSWORD_USER_IDS holds the ids of the users whose application passwords
-    /// were written.
+    /// were written; WP_APP_PASSWORD_DB and WP_APP_PASSWORD_CACHE, which may hold passwords, are not handed on.
     #[arg(long, global = true, value_name = "command")]
     pub after_write: Option<OsString>,
 
     /// Watch what was written for this many seconds, and put right what WordPress overwrites
     ///
-    /// By default one second where there is an object cache or somebody else wrote too, else one look.
+    /// By default one second where there is an object cache or somebody else wrote too. Else until every connection
+    /// to the database that was open when the change was saved has ended, a second at most; where such connections
+    /// cannot be seen (SQLite; --db with an account that may not see the site's) 0.3 seconds.
     #[arg(long, global = true, value_name = "seconds", value_parser = seconds, overrides_with = "no_confirm")]
     pub confirm: Option<Duration>,
 
@@ -276,7 +278,6 @@ impl Verb {
             | Self::Exists(_)
             | Self::Site(_)
             | Self::Audit(_)
-            | Self::Verify(_)
             | Self::Completions(_)
             | Self::Man(_) => true,
             Self::RevokeAll(args) => args.dry_run,

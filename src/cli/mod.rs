@@ -24,7 +24,7 @@ use crate::application_passwords::Watch;
 use crate::commands::{self, Cache, Context, Outcome};
 use crate::error::Error;
 use crate::output::{self, Debug, Output, Terminal};
-use crate::site::object_cache::Kind;
+use crate::site::object_cache::Remedy;
 use crate::site::wp_cli::{AliasedSite, Key, WpCli, Yaml};
 use crate::site::{self, Environment, Site};
 use crate::store::{self, Store, StoreError};
@@ -637,6 +637,12 @@ fn of_sandbox(error: StoreError, file: &Path) -> Error {
 /// The persistent object cache that writes have to be told to.
 fn object_cache(global: &Global, place: &Place, site: &Site) -> Result<Cache, Error> {
     let drop_in = site.object_cache.as_ref();
+    if global.after_write.as_ref().is_some_and(|command| command.as_bytes().trim_ascii().is_empty()) {
+        return Err(Error::Usage(
+            "--after-write is empty: give a command that is to run after each write, or leave it away."
+                .into(),
+        ));
+    }
     if global.no_cache {
         return match drop_in {
             Some(drop_in) => Err(Error::Usage(format!(
@@ -649,23 +655,21 @@ fn object_cache(global: &Global, place: &Place, site: &Site) -> Result<Cache, Er
     }
     let given =
         global.cache.clone().or_else(|| place.environment.text("WP_APP_PASSWORD_CACHE").map(Into::into));
-    let flush = drop_in.and_then(|drop_in| drop_in.kind).map_or("wp cache flush", Kind::flush_command);
+    let remedy = Remedy::of(drop_in.and_then(|drop_in| drop_in.kind));
     Ok(match (given, drop_in) {
         (Some(given), _) if given.expose() == "ignore" => Cache::None,
         (Some(given), _) => {
             let name = drop_in.map_or("the one that --cache names", |drop_in| &drop_in.name);
             let plan = site::object_cache::named(given.expose(), drop_in)?;
-            Cache::Planned { plan, name: name.into(), flush: flush.into() }
+            Cache::Planned { plan, name: name.into(), remedy, probe: false }
         }
         (None, None) if site.files_out_of_sight => Cache::Unseen,
         (None, None) => Cache::None,
         (None, Some(drop_in)) => match &drop_in.plan {
             Ok(plan) => {
-                Cache::Planned { plan: plan.clone(), name: drop_in.name.clone(), flush: flush.into() }
+                Cache::Planned { plan: plan.clone(), name: drop_in.name.clone(), remedy, probe: true }
             }
-            Err(reason) => {
-                Cache::OutOfReach { name: drop_in.name.clone(), reason: reason.clone(), flush: flush.into() }
-            }
+            Err(reason) => Cache::OutOfReach { name: drop_in.name.clone(), reason: reason.clone(), remedy },
         },
     })
 }

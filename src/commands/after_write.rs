@@ -10,7 +10,7 @@ use crate::store::UserId;
 /// The variable that holds the ids of the users whose lists were written, separated by blanks.
 pub const USER_IDS: &str = "WP_APP_PASSWORD_USER_IDS";
 
-/// Runs `command` in a shell. What it prints goes to standard error: standard output is for the result.
+/// Runs `command` in a shell, without the variables that hold passwords. What it prints goes to standard error: standard output is for the result.
 pub fn command(command: OsString) -> AfterWrite {
     Box::new(move |user| run(&command, user))
 }
@@ -22,6 +22,8 @@ fn run(command: &OsStr, user: UserId) -> Result<(), String> {
         .arg("-c")
         .arg(command)
         .env(USER_IDS, user.to_string())
+        .env_remove("WP_APP_PASSWORD_DB")
+        .env_remove("WP_APP_PASSWORD_CACHE")
         .stdin(Stdio::null())
         .stdout(stderr.map_or_else(|_| Stdio::null(), Stdio::from))
         .status();

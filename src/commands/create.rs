@@ -9,8 +9,9 @@ use super::sink_args::SinkArgs;
 use super::{Context, Outcome, rules};
 use crate::application_passwords::{ApplicationPasswords, NewEntry, is_empty};
 use crate::error::Error;
+use crate::interrupt;
 use crate::secret::PlainPassword;
-use crate::sink::{Delivery, Hold, SinkError};
+use crate::sink::{Delivery, SinkError};
 use crate::wordpress::password_hash::{self, Scheme};
 use crate::wordpress::version::{self, Evidence};
 use crate::wordpress::{generate, sanitize};
@@ -145,8 +146,8 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         })
     };
     delivery(&entry, &mut |delivery| sink.check(delivery))?;
-    // An interruption between here and there takes the entry back, as a failure does.
-    let _hold = (!sink.is_stdout()).then(Hold::begin);
+    // Until it was handed over: a signal takes it back instead of leaving what nobody has seen.
+    let _guard = interrupt::hold();
     let mut passwords = context.passwords();
     passwords.create(&user, &mut entry, rules)?;
     let concerns = passwords.take_concerns();

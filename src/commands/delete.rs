@@ -58,7 +58,13 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let summary = format!("Deleted {deleted} of {} application password{plural}", uuids.len());
     if deleted > 0 {
         context.revoked(trouble, &summary)?;
+    } else if context.may_be_cached(trouble.as_deref()) {
+        // What an earlier command revoked may live on there.
+        context.revoked(trouble, "Nothing of that is left")?;
     } else {
+        if context.is_cached() {
+            context.out.note("What the object cache held of this user's list was removed from it.");
+        }
         context.out.success(format!("{summary}."))?;
     }
     Ok(if deleted == uuids.len() { Outcome::Done } else { Outcome::No })

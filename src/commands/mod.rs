@@ -9,15 +9,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::application_passwords::{Aftercare, ApplicationPasswords, Reach, Rules, Watch};
+use crate::application_passwords::{Aftercare, ApplicationPasswords, Reach, Rules, Watch, is_empty};
 use crate::error::{Bytes, Error};
 use crate::object_cache::{ObjectCache, Plan};
 use crate::output::Output;
 use crate::sink::Sink;
 use crate::site::Site;
+use crate::site::object_cache::Remedy;
 use crate::store::{Address, Autoload, Store, User, UserField, UserId};
 use crate::wordpress::cron;
-use crate::wordpress::object_cache::Scope;
+use crate::wordpress::object_cache::{Scope, of_every_request};
 use crate::wordpress::sanitize;
 use crate::wordpress::schema;
 use crate::wordpress::version::{self, DbVersionEvidence, Evidence, Source, WordPressVersion};
@@ -265,7 +266,7 @@ impl Context<'_> {
             Err(cause) => Error::NotTakenBack {
                 done,
                 reason,
-                cause: cause.to_string(),
+                cause: cause.cause(),
                 user: user.id.0,
                 uuid: uuid.to_owned(),
             },
@@ -300,21 +301,28 @@ impl Context<'_> {
         if matches!(self.cache, Cache::Unseen) {
             self.cache = self.suspicion()?;
         }
-        let Cache::Planned { plan, name, flush } = &self.cache else { return Ok(()) };
+        let Cache::Planned { plan, name, remedy, probe } = &self.cache else { return Ok(()) };
+        let remedy = *remedy;
         let description = self.store.description();
+        let network = description.network.as_ref().map(|(_, id)| *id);
         let tables = &self.site.tables;
         let scope = Scope {
             table_prefix: tables.prefix.clone(),
-            multisite: description.network.is_some(),
+            multisite: network.is_some(),
             blog_id: tables.blog_id.max(1),
             shared_users: tables.users.is_some() && tables.usermeta.is_some(),
         };
         self.out.debug("cache", format!("{name}: {plan}"));
-        self.cache = match ObjectCache::open(plan.clone(), scope) {
-            Ok(cache) => Cache::Open { cache, name: name.clone(), flush: flush.clone() },
-            Err(error) => {
-                Cache::OutOfReach { name: name.clone(), reason: error.to_string(), flush: flush.clone() }
-            }
+        if tables.usermeta.is_some() {
+            self.out.warning(
+                "This site keeps its users in tables of its choice (CUSTOM_USER_META_TABLE). If another site uses them \
+                 too, that site's object cache is not told of the change: run the command there too, or flush it.",
+            );
+        }
+        let known = if *probe { of_every_request(network) } else { Vec::new() };
+        self.cache = match ObjectCache::open(plan.clone(), scope, known) {
+            Ok(cache) => Cache::Open { cache, name: name.clone(), remedy },
+            Err(error) => Cache::OutOfReach { name: name.clone(), reason: error.to_string(), remedy },
         };
         Ok(())
     }
@@ -326,11 +334,12 @@ impl Context<'_> {
     pub fn prepare_addition(&mut self) -> Result<(), Error> {
         self.prepare_write()?;
         match &self.cache {
-            Cache::OutOfReach { name, reason, flush } if self.after_write.is_none() => {
+            Cache::OutOfReach { name, reason, remedy } if self.after_write.is_none() => {
                 Err(Error::CachedAddition {
                     cache: name.clone(),
                     reason: reason.clone(),
-                    flush: flush.clone(),
+                    command: remedy.command,
+                    server: remedy.server,
                 })
             }
             _ => Ok(()),
@@ -346,9 +355,16 @@ impl Context<'_> {
         };
         let contains =
             |value: &[u8], text: &str| value.windows(text.len()).any(|window| window == text.as_bytes());
-        let active = schema::OBJECT_CACHE_PLUGINS.iter().find(|folder| {
+        let is_active = |folder: &str| {
             contains(&plugins, &format!("\"{folder}/")) || contains(&network, &format!("\"{folder}/"))
-        });
+        };
+        let mut active = schema::OBJECT_CACHE_PLUGINS.into_iter().find(|folder| is_active(folder));
+        for (folder, option) in schema::OPTIONAL_OBJECT_CACHES {
+            if active.is_none() && is_active(folder) {
+                let is_on = self.store.option(option)?.is_some_and(|value| !is_empty(value.trim_ascii()));
+                active = is_on.then_some(folder);
+            }
+        }
         let name = match active {
             Some(folder) => format!("the plugin {folder} is active"),
             // WordPress: the update check leaves a transient: in the database, or in an object cache where there
@@ -357,10 +373,19 @@ impl Context<'_> {
                 let tasks = self.store.option(schema::CRON)?.unwrap_or_default();
                 let has_run =
                     cron::next_run(&tasks, schema::UPDATE_CHECK).is_some_and(|next| next > self.now);
-                if !has_run || self.store.has_site_transients()? || !self.store.is_older_than(2)? {
+                // What is left of the time before the cache tells nothing: only what is new, or has not expired.
+                let checked = self.store.network_option(schema::UPDATE_TRANSIENT)?;
+                let checked = checked.and_then(|transient| version::update_checked_at(&transient));
+                let recent = checked.is_some_and(|at| at > self.now - 2 * 86_400);
+                if !has_run
+                    || recent
+                    || self.store.has_site_transients(self.now)?
+                    || !self.store.is_older_than(2)?
+                {
                     return Ok(Cache::None);
                 }
-                "WordPress checks for updates and keeps no transients in the database".into()
+                "WordPress checks for updates and keeps no transients that are still valid in the database"
+                    .into()
             }
         };
         Ok(Cache::OutOfReach {
@@ -368,8 +393,18 @@ impl Context<'_> {
             reason: "the site's files are out of sight with --db (--path shows them, and --no-cache says that there is no \
                      object cache)"
                 .into(),
-            flush: "wp cache flush".into(),
+            remedy: Remedy::UNSEEN,
         })
+    }
+
+    /// Whether there is an object cache that is told.
+    pub fn is_cached(&self) -> bool {
+        matches!(self.cache, Cache::Open { .. })
+    }
+
+    /// Whether an object cache may hold what the database does not.
+    pub fn may_be_cached(&self, trouble: Option<&str>) -> bool {
+        trouble.is_some() || (matches!(self.cache, Cache::OutOfReach { .. }) && self.after_write.is_none())
     }
 
     /// Ends a change that was no revocation.
@@ -378,6 +413,9 @@ impl Context<'_> {
     /// [`Error::StaleCache`]
     pub fn saved(&mut self, trouble: Option<String>, done: &str) -> Result<(), Error> {
         match trouble {
+            Some(reason) if matches!(self.cache, Cache::None) => {
+                Err(Error::AfterWrite { done: done.trim_end_matches('.').to_owned(), reason })
+            }
             Some(reason) => Err(Error::StaleCache { reason }),
             None => self.succeed(done),
         }
@@ -406,11 +444,11 @@ impl Context<'_> {
     /// [`Error::CachedRevocation`]
     pub fn check_revocation(&self, trouble: Option<String>, done: &str) -> Result<(), Error> {
         let (cache, reason, flush) = match (&self.cache, trouble) {
-            (Cache::Open { name, flush, .. } | Cache::OutOfReach { name, flush, .. }, Some(reason)) => {
-                (name.clone(), reason, flush.clone())
+            (Cache::Open { name, remedy, .. } | Cache::OutOfReach { name, remedy, .. }, Some(reason)) => {
+                (name.clone(), reason, remedy.flush)
             }
-            (Cache::OutOfReach { name, reason, flush }, None) if self.after_write.is_none() => {
-                (name.clone(), reason.clone(), flush.clone())
+            (Cache::OutOfReach { name, reason, remedy }, None) if self.after_write.is_none() => {
+                (name.clone(), reason.clone(), remedy.flush)
             }
             (_, Some(reason)) => return Err(Error::AfterWrite { done: done.to_owned(), reason }),
             (_, None) => return Ok(()),
@@ -434,8 +472,10 @@ pub enum Cache {
         plan: Plan,
         /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
         name: String,
-        /// The command that flushes it.
-        flush: String,
+        /// What to do where it is not reached.
+        remedy: Remedy,
+        /// Whether it has to hold something of this site: settings may be elsewhere than where they were looked for.
+        probe: bool,
     },
     /// Connected.
     Open {
@@ -443,8 +483,8 @@ pub enum Cache {
         cache: ObjectCache,
         /// `Redis Object Cache (/srv/www/wp-content/object-cache.php)`.
         name: String,
-        /// The command that flushes it.
-        flush: String,
+        /// What to do where it fails.
+        remedy: Remedy,
     },
     /// Its entries cannot be deleted.
     OutOfReach {
@@ -452,8 +492,8 @@ pub enum Cache {
         name: String,
         /// Why not: a clause.
         reason: String,
-        /// The command that flushes it.
-        flush: String,
+        /// What to do where it fails.
+        remedy: Remedy,
     },
 }
 

@@ -13,10 +13,11 @@ use super::sink_args::SinkArgs;
 use super::{Context, duration, rules, unix_now};
 use crate::application_passwords::{NewEntry, Retire, Retired, Run, Successor, named};
 use crate::error::Error;
+use crate::interrupt;
 use crate::live::{self, Answer};
 use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
-use crate::sink::{Delivery, Hold, SinkError};
+use crate::sink::{Delivery, SinkError};
 use crate::store::User;
 use crate::wordpress::version::Evidence;
 use crate::wordpress::{generate, password_hash};
@@ -196,7 +197,7 @@ pub fn replace(
     }
     rules.unique_names |= wanted.only_one;
     // An interruption between here and the end takes the new entry back, or comes when the old one is retired.
-    let _hold = (!sink.is_stdout()).then(Hold::begin);
+    let _guard = interrupt::hold();
     let mut passwords = context.passwords();
     passwords.create(user, &mut entry, rules)?;
     let concerns = passwords.take_concerns();
@@ -239,7 +240,7 @@ pub fn replace(
     let retired =
         passwords.take_over(user, &entry, retire, own_check, unix_now()).map_err(|cause| match cause {
             Error::RevokedMeanwhile => Error::RevokedDuringRotation { user: named(user) },
-            cause => Error::NotRetired { done: sink.done(), cause: cause.to_string() },
+            cause => Error::NotRetired { done: sink.done(), cause: cause.cause() },
         })?;
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
@@ -411,7 +412,8 @@ fn give_up(context: &mut Context<'_>, user: &User, entry: &NewEntry, reason: Str
         Ok(_) => Error::NotAccepted { reason },
         Err(cause) => Error::LeftBehind {
             cause: format!(
-                "the new password was not accepted ({reason}), and taking it back failed: {cause}"
+                "the new password was not accepted ({reason}), and taking it back failed: {}",
+                cause.cause()
             ),
             user: user.id.0,
             uuid: entry.uuid.clone(),

@@ -88,6 +88,7 @@ fn rows(survey: &Survey, evidence: Option<&Evidence>, secrets: bool) -> Vec<Row>
         fact("database", site.map(|site| address(&site.address)), ""),
         fact("content folder", content_dir(survey), ""),
         fact("object cache", object_cache(survey), ""),
+        fact("its entries", object_cache_entries(survey), ""),
     ]
     .into_iter()
     .flatten()
@@ -119,6 +120,7 @@ fn document(survey: &Survey, evidence: Option<&Evidence>, secrets: bool) -> Valu
         ("content_dir", text(content_dir(survey))),
         ("object_cache", text(object_cache_file(survey))),
         ("object_cache_name", text(object_cache(survey))),
+        ("object_cache_entries", text(object_cache_entries(survey))),
         ("database", text(site.map(|site| address(&site.address)))),
         (
             "version",
@@ -200,6 +202,15 @@ fn object_cache_file(survey: &Survey) -> Option<String> {
 fn object_cache(survey: &Survey) -> Option<String> {
     let site = survey.site.as_ref().ok()?;
     site.object_cache.as_ref().map(|drop_in| drop_in.name.clone())
+}
+
+/// Whether its entries are removed after a change, and where, or why not.
+fn object_cache_entries(survey: &Survey) -> Option<String> {
+    let drop_in = survey.site.as_ref().ok()?.object_cache.as_ref()?;
+    Some(match &drop_in.plan {
+        Ok(plan) => format!("removed after a change: {plan}"),
+        Err(reason) => format!("not removed: {reason}"),
+    })
 }
 
 /// The database without its password, as `--db` takes it.

@@ -27,7 +27,7 @@ impl Client {
     /// Connects.
     pub(super) fn connect(server: &MemcachedServer) -> Result<Self, CacheError> {
         let place = server.to_string();
-        let failed = |error: std::io::Error| failed(&place, &error.to_string());
+        let failed = |error: std::io::Error| broken(&place, &error);
         let stream: Box<dyn Stream> = match server {
             MemcachedServer::Socket(path) => {
                 let stream = UnixStream::connect(path).map_err(failed)?;
@@ -67,12 +67,26 @@ impl Client {
             .filter(|length| *length <= LONGEST_LINE)
             .ok_or_else(|| failed(&self.place, &format!("it answered {line:?}")))?;
         let mut value = Vec::new();
-        let broken = |error: std::io::Error| failed(&self.place, &error.to_string());
+        let broken = |error: std::io::Error| broken(&self.place, &error);
         (&mut self.stream).take(length + 2).read_to_end(&mut value).map_err(broken)?;
         value.truncate(length as usize);
         match self.line()?.as_str() {
             "END" => Ok(Some(value)),
             other => Err(failed(&self.place, &format!("it answered {other:?}"))),
+        }
+    }
+
+    /// Whether it holds nothing at all.
+    pub(super) fn is_empty(&mut self) -> Result<bool, CacheError> {
+        self.send(b"stats\r\n")?;
+        let mut empty = false;
+        loop {
+            match self.line()?.as_str() {
+                "END" => return Ok(empty),
+                "STAT curr_items 0" => empty = true,
+                line if line.starts_with("STAT ") => {}
+                other => return Err(failed(&self.place, &format!("it answered {other:?}"))),
+            }
         }
     }
 
@@ -98,13 +112,13 @@ impl Client {
 
     fn send(&mut self, command: &[u8]) -> Result<(), CacheError> {
         let sent = self.stream.get_mut().write_all(command);
-        sent.map_err(|error| failed(&self.place, &error.to_string()))
+        sent.map_err(|error| broken(&self.place, &error))
     }
 
     fn line(&mut self) -> Result<String, CacheError> {
         let mut line = Vec::new();
         let read = (&mut self.stream).take(LONGEST_LINE).read_until(b'\n', &mut line);
-        read.map_err(|error| failed(&self.place, &error.to_string()))?;
+        read.map_err(|error| broken(&self.place, &error))?;
         if line.last() != Some(&b'\n') {
             return Err(failed(&self.place, "it closed the connection"));
         }
@@ -121,6 +135,16 @@ fn connect_tcp(host: &str, port: u16) -> std::io::Result<TcpStream> {
         }
     }
     Err(last.unwrap_or_else(|| std::io::Error::other("the name has no address")))
+}
+
+fn broken(place: &str, error: &std::io::Error) -> CacheError {
+    match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => CacheError(format!(
+            "the Memcached server at {place} did not answer within {} seconds",
+            TIMEOUT.as_secs()
+        )),
+        _ => failed(place, &error.to_string()),
+    }
 }
 
 fn failed(place: &str, reason: &str) -> CacheError {

@@ -6,7 +6,7 @@
 //! (that is [`crate::site`]'s), and holds nothing of the database.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::secret::DatabasePassword;
 use crate::wordpress::object_cache::{Entry, KeyFormat, Scope, StoredKey, memcached_flush_key};
@@ -127,8 +127,76 @@ impl std::fmt::Display for MemcachedServer {
 #[error("{0}")]
 pub struct CacheError(pub String);
 
-/// An open connection to a site's cache.
+/// How long a cache may take in all, as long as it is trouble: a server that answers drop by drop must not hold up the
+/// change that it is told of.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A site's cache.
 pub struct ObjectCache {
+    place: String,
+    /// `None`: a command is under way that has taken too long.
+    open: Option<OpenCache>,
+    left: Duration,
+}
+
+impl ObjectCache {
+    /// Connects, logs in and asks for a sign of life: what cannot work is known before anything is written. Where
+    /// `known` is not empty, one of those entries must be there, unless the cache holds nothing at all: a site that
+    /// is visited has them, so a cache without them is another site's, or names its entries in another way.
+    ///
+    /// # Errors
+    /// [`CacheError`]
+    pub fn open(plan: Plan, scope: Scope, known: Vec<Entry>) -> Result<Self, CacheError> {
+        let place = plan.to_string();
+        let opened = within(PATIENCE, &place, move || {
+            let mut cache = OpenCache::open(plan, scope)?;
+            cache.look_for(&known).map(|()| cache)
+        })??;
+        Ok(Self { place, open: Some(opened), left: PATIENCE })
+    }
+
+    /// Deletes these entries, whether they are there or not. A connection that was lost is made again, once.
+    ///
+    /// # Errors
+    /// [`CacheError`]: some may be left.
+    pub fn forget(&mut self, entries: &[Entry]) -> Result<(), CacheError> {
+        let Some(mut cache) = self.open.take() else { return Err(too_slow(&self.place)) };
+        let (entries, began) = (entries.to_vec(), Instant::now());
+        let (cache, outcome) = within(self.left, &self.place, move || {
+            let outcome = cache.forget(&entries);
+            (cache, outcome)
+        })?;
+        self.open = Some(cache);
+        if outcome.is_err() {
+            self.left = self.left.saturating_sub(began.elapsed());
+        }
+        outcome
+    }
+}
+
+fn too_slow(place: &str) -> CacheError {
+    CacheError(format!("{place} did not do what it was told within {} seconds", PATIENCE.as_secs()))
+}
+
+/// Does something on a thread of its own, and waits for it no longer than that. What takes longer is left behind: the
+/// process ends soon.
+fn within<T: Send + 'static>(
+    time: Duration,
+    place: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CacheError> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::Builder::new()
+        .spawn(move || {
+            // Nobody waits any more: nobody needs it.
+            let _ = sender.send(work());
+        })
+        .map_err(|error| CacheError(format!("a thread cannot be started ({error})")))?;
+    receiver.recv_timeout(time).map_err(|_| too_slow(place))
+}
+
+/// An open connection to a site's cache.
+struct OpenCache {
     plan: Plan,
     scope: Scope,
     connection: Connection,
@@ -141,12 +209,8 @@ enum Connection {
     Sqlite(Vec<sqlite::CacheFile>),
 }
 
-impl ObjectCache {
-    /// Connects, logs in and asks for a sign of life: what cannot work is known before anything is written.
-    ///
-    /// # Errors
-    /// [`CacheError`]
-    pub fn open(plan: Plan, scope: Scope) -> Result<Self, CacheError> {
+impl OpenCache {
+    fn open(plan: Plan, scope: Scope) -> Result<Self, CacheError> {
         let connection = Self::connect(&plan)?;
         Ok(Self { plan, scope, connection })
     }
@@ -166,11 +230,44 @@ impl ObjectCache {
         })
     }
 
-    /// Deletes these entries, whether they are there or not. A connection that was lost is made again, once.
-    ///
-    /// # Errors
-    /// [`CacheError`]: some may be left.
-    pub fn forget(&mut self, entries: &[Entry]) -> Result<(), CacheError> {
+    fn look_for(&mut self, known: &[Entry]) -> Result<(), CacheError> {
+        if known.is_empty() {
+            return Ok(());
+        }
+        let scope = &self.scope;
+        let found = match (&self.plan, &mut self.connection) {
+            (Plan::Redis { server, keys }, Connection::Redis(connection)) => {
+                let stored: Vec<StoredKey> =
+                    known.iter().flat_map(|entry| keys.stored(entry, scope, "")).collect();
+                redis::holds_one(connection, server, &stored)?
+            }
+            (Plan::Memcached { servers, salt }, _) => {
+                let mut found = true;
+                for server in servers {
+                    let mut client = memcached::Client::connect(server)?;
+                    for entry in known {
+                        if client.get(&memcached_flush_key(salt, entry.group, scope))?.is_some() {
+                            return Ok(());
+                        }
+                    }
+                    found &= client.is_empty()?;
+                }
+                found
+            }
+            _ => true,
+        };
+        if found {
+            return Ok(());
+        }
+        Err(CacheError(format!(
+            "{} is in use, but holds nothing of this site, which may be named otherwise or kept elsewhere: a prefix, \
+             a salt or a server may be set in the web server's environment (give --env-file, or \
+             --cache=redis://…?prefix=…). If the cache was just emptied, visit the site once",
+            self.plan
+        )))
+    }
+
+    fn forget(&mut self, entries: &[Entry]) -> Result<(), CacheError> {
         match self.try_forget(entries) {
             Ok(()) => Ok(()),
             Err(_) => {

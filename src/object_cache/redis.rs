@@ -1,15 +1,24 @@
 //! A Redis server: log in, delete keys and fields of hashes.
 
 use redis::{
-    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, TlsCertificates,
+    Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo, TlsCertificates, Value,
 };
 
 use super::{CacheError, RedisPlace, RedisServer, TIMEOUT};
 use crate::wordpress::object_cache::StoredKey;
 
 fn failed(server: &RedisServer, error: &redis::RedisError) -> CacheError {
-    // `detail()` is the server's own sentence ("NOAUTH Authentication required."); none repeats a password.
-    CacheError(format!("the Redis server at {} cannot be used ({error})", server.place))
+    let place = &server.place;
+    if error.is_timeout() {
+        let seconds = TIMEOUT.as_secs();
+        return CacheError(format!("the Redis server at {place} did not answer within {seconds} seconds"));
+    }
+    // The server's own sentence ("NOAUTH Authentication required."); none repeats a password.
+    let reason = match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        _ => error.to_string(),
+    };
+    CacheError(format!("the Redis server at {place} cannot be used ({})", reason.trim_end_matches('.')))
 }
 
 /// Connects, logs in, selects the database and pings.
@@ -68,14 +77,45 @@ pub(super) fn forget(
     server: &RedisServer,
     stored: &[StoredKey],
 ) -> Result<(), CacheError> {
+    let answers = ask(connection, server, stored, ["DEL", "HDEL"])?;
+    match answers.into_iter().find_map(|answer| answer.extract_error().err()) {
+        Some(error) => Err(failed(server, &error)),
+        None => Ok(()),
+    }
+}
+
+/// Whether one of those is there, or nothing at all. A server that does not let us ask says nothing against it.
+pub(super) fn holds_one(
+    connection: &mut redis::Connection,
+    server: &RedisServer,
+    stored: &[StoredKey],
+) -> Result<bool, CacheError> {
+    let answers = ask(connection, server, stored, ["EXISTS", "HEXISTS"])?;
+    if answers.iter().any(|answer| *answer != Value::Int(0)) {
+        return Ok(true);
+    }
+    match redis::cmd("DBSIZE").query::<i64>(connection) {
+        Ok(count) => Ok(count == 0),
+        Err(_) => Ok(true),
+    }
+}
+
+/// One command for each key or field, all in one round trip.
+fn ask(
+    connection: &mut redis::Connection,
+    server: &RedisServer,
+    stored: &[StoredKey],
+    [of_key, of_field]: [&str; 2],
+) -> Result<Vec<Value>, CacheError> {
     let mut pipeline = redis::pipe();
+    pipeline.ignore_errors();
     for key in stored {
         match key {
-            StoredKey::Plain(name) => pipeline.cmd("DEL").arg(name.as_slice()).ignore(),
+            StoredKey::Plain(name) => pipeline.cmd(of_key).arg(name.as_slice()),
             StoredKey::Field { hash, field } => {
-                pipeline.cmd("HDEL").arg(hash.as_slice()).arg(field.as_slice()).ignore()
+                pipeline.cmd(of_field).arg(hash.as_slice()).arg(field.as_slice())
             }
         };
     }
-    pipeline.query::<()>(connection).map_err(|error| failed(server, &error))
+    pipeline.query(connection).map_err(|error| failed(server, &error))
 }

@@ -12,8 +12,8 @@ use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::hold::Hold;
-use super::{Delivery, SinkError};
+use super::{Delivery, SinkError, go_on};
+use crate::interrupt;
 
 const SHELL: &str = "/bin/sh";
 
@@ -70,8 +70,8 @@ fn program(command: &[u8]) -> Option<&[u8]> {
 /// Runs the command, and is content when it read the secret and ended with 0.
 pub(super) fn run(command: &OsString, text: &[u8], delivery: &Delivery<'_>) -> Result<(), SinkError> {
     let failed = |error: std::io::Error| SinkError::new(format!("it could not be run ({error})"));
-    let hold = Hold::begin();
-    hold.go_on()?;
+    let _guard = interrupt::hold();
+    go_on()?;
     let (input, output) = std::io::pipe().map_err(failed)?;
     // Kept open to see whether the command read anything, and so that it need not be alive while we write.
     let unread = input.try_clone().map_err(failed)?;
@@ -116,7 +116,7 @@ pub(super) fn run(command: &OsString, text: &[u8], delivery: &Delivery<'_>) -> R
         if let Some(status) = child.try_wait().map_err(failed)? {
             break status;
         }
-        if hold.is_interrupted() && !told {
+        if interrupt::caught().is_some() && !told {
             told = true;
             // It may have ended meanwhile, and its exit code decides in any case.
             if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {

@@ -11,8 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FileType, OFlags, fstat};
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
-use super::SinkError;
-use super::hold::Hold;
+use super::{SinkError, go_on};
 
 /// How long a full pipe is waited for that was opened not to wait.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -87,7 +86,7 @@ impl Info {
 
 /// Writes everything, and saves it where that means something.
 pub(super) fn write(mut file: File, mut text: &[u8]) -> Result<(), SinkError> {
-    Hold::begin().go_on()?;
+    go_on()?;
     let began = Instant::now();
     while !text.is_empty() {
         match file.write(text) {

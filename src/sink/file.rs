@@ -18,8 +18,8 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 use zeroize::Zeroizing;
 
-use super::SinkError;
-use super::hold::Hold;
+use super::{SinkError, go_on};
+use crate::interrupt;
 
 /// No file with settings is larger.
 const LARGEST: u64 = 16 << 20;
@@ -42,7 +42,7 @@ impl Target<'_> {
         content: impl Fn(Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, SinkError>,
         edits: bool,
     ) -> Result<(), SinkError> {
-        let hold = Hold::begin();
+        let _guard = interrupt::hold();
         let place = self.open()?;
         let old = place.existing()?;
         content(place.read(old.as_ref(), edits)?.as_ref().map(|text| text.as_slice()))?;
@@ -63,7 +63,7 @@ impl Target<'_> {
             place.may_replace(old)?;
         }
         self.prepare(&place, old.as_ref())?;
-        hold.go_on()
+        go_on()
     }
 
     /// Puts the new content in place of the old.
@@ -72,10 +72,10 @@ impl Target<'_> {
         content: impl Fn(Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, SinkError>,
         edits: bool,
     ) -> Result<(), SinkError> {
-        let hold = Hold::begin();
+        let _guard = interrupt::hold();
         let place = self.open()?;
         if edits {
-            place.lock(&hold)?;
+            place.lock()?;
         }
         // Whoever edits the file at the same moment without a lock makes us start again.
         for _ in 0..5 {
@@ -86,7 +86,7 @@ impl Target<'_> {
             file.write_all(&text)
                 .and_then(|()| file.sync_all())
                 .map_err(|error| place.failed("cannot be written", error))?;
-            hold.go_on()?;
+            go_on()?;
             if edits && !same(place.existing()?.as_ref(), old.as_ref()) {
                 continue;
             }
@@ -251,10 +251,10 @@ impl Place<'_> {
     }
 
     /// Lets one copy of this program at a time edit files of this folder.
-    fn lock(&self, hold: &Hold) -> Result<(), SinkError> {
+    fn lock(&self) -> Result<(), SinkError> {
         let began = Instant::now();
         loop {
-            hold.go_on()?;
+            go_on()?;
             match fs::flock(&self.folder, FlockOperation::NonBlockingLockExclusive) {
                 Err(Errno::WOULDBLOCK) if began.elapsed() < PATIENCE => {
                     std::thread::sleep(Duration::from_millis(20));

@@ -16,13 +16,12 @@ mod descriptor;
 mod encrypt;
 mod file;
 mod format;
-mod hold;
 mod key;
 
 pub use encrypt::Encryption;
 pub use format::{DEFAULT_NAME, DEFAULT_SECRET_NAME, Format, Wording};
-pub use hold::Hold;
 
+use crate::interrupt;
 use crate::output::Output;
 use crate::secret::PlainPassword;
 
@@ -66,6 +65,12 @@ impl fmt::Display for SinkError {
 }
 
 impl std::error::Error for SinkError {}
+
+/// # Errors
+/// Somebody asked for the end.
+fn go_on() -> Result<(), SinkError> {
+    if interrupt::caught().is_some() { Err(SinkError::new("interrupted")) } else { Ok(()) }
+}
 
 /// Which way out.
 #[derive(Debug, Clone, Default)]

@@ -176,8 +176,14 @@ impl object_cache::Settings for Config {
         Ok(setting.map_err(|error| error.to_string())?.map(|setting| setting.value))
     }
 
-    fn environment(&self, name: &str) -> Option<String> {
-        self.env.text(name)
+    fn environment(&self, name: &str, in_server: bool) -> Result<Option<Plain>, String> {
+        match self.outcome.written(name, in_server) {
+            Some(setting) => {
+                let setting = self.check(name, Some(setting.clone())).map_err(|error| error.to_string())?;
+                Ok(setting.map(|setting| setting.value))
+            }
+            None => Ok(self.env.get(name).map(|value| Plain::Bytes(value.to_vec()))),
+        }
     }
 }
 

@@ -23,6 +23,8 @@ pub struct DropIn {
     pub kind: Option<Kind>,
     /// How its entries are reached, or a clause that says why they are not.
     pub plan: Result<Plan, String>,
+    /// How it names its entries, where that is known although its server is not.
+    pub keys: Option<KeyFormat>,
 }
 
 /// The drop-ins that are told apart.
@@ -106,13 +108,46 @@ impl Kind {
             })
         })
     }
+}
 
-    /// The command that empties it.
-    pub const fn flush_command(self) -> &'static str {
-        match self {
-            Self::W3TotalCache => "wp w3-total-cache flush object",
-            _ => "wp cache flush",
-        }
+/// What to do about a cache whose entries cannot be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remedy {
+    /// What empties it: a command in backquotes, or a clause.
+    pub flush: &'static str,
+    /// The same for `--after-write`.
+    pub command: &'static str,
+    /// `, name its server with --cache=redis://…`, where that works.
+    pub server: &'static str,
+}
+
+impl Remedy {
+    /// Where the site's files are out of sight.
+    pub const UNSEEN: Self = Self {
+        flush: "`wp cache flush`",
+        command: "--after-write='wp cache flush'",
+        server: ", name its server with --cache=redis://…?format=… or memcached://…",
+    };
+
+    /// For a drop-in of this kind.
+    pub const fn of(kind: Option<Kind>) -> Self {
+        let (flush, command) = match kind {
+            Some(Kind::W3TotalCache) => {
+                ("`wp w3-total-cache flush object`", "--after-write='wp w3-total-cache flush object'")
+            }
+            Some(Kind::Apcu) => (
+                "restart PHP-FPM on each web server, or empty it with a request: a command such as `wp cache flush` does \
+                 not reach it",
+                "--after-write='…' (one that restarts PHP-FPM on each web server, or empties it with a request)",
+            ),
+            _ => ("`wp cache flush`", "--after-write='wp cache flush'"),
+        };
+        let server = match kind {
+            Some(Kind::RedisObjectCache | Kind::WpRedis) => ", name its server with --cache=redis://…",
+            Some(Kind::Memcached) => ", name its server with --cache=memcached://…",
+            _ => "",
+        };
+        Self { flush, command, server }
     }
 }
 
@@ -122,8 +157,8 @@ pub(super) trait Settings {
     fn constant(&self, name: &str) -> Result<Option<Plain>, String>;
     /// A global variable's value.
     fn variable(&self, name: &str) -> Result<Option<Plain>, String>;
-    /// `getenv()`
-    fn environment(&self, name: &str) -> Option<String>;
+    /// `getenv()`, or an element of `$_SERVER`.
+    fn environment(&self, name: &str, in_server: bool) -> Result<Option<Plain>, String>;
 }
 
 /// Nothing but the content folder is known: `--db` named the database.
@@ -140,8 +175,8 @@ impl Settings for NoSettings {
     fn variable(&self, _: &str) -> Result<Option<Plain>, String> {
         Err(Self::REASON.into())
     }
-    fn environment(&self, _: &str) -> Option<String> {
-        None
+    fn environment(&self, _: &str, _: bool) -> Result<Option<Plain>, String> {
+        Err(Self::REASON.into())
     }
 }
 
@@ -149,18 +184,28 @@ impl Settings for NoSettings {
 /// switch off.
 pub(super) fn find(content_dir: &Path, settings: &dyn Settings) -> Option<DropIn> {
     let file = content_dir.join("object-cache.php");
-    if !file.exists() {
-        return None;
+    let unseen = |reason: String| {
+        let name = file.display().to_string();
+        Some(DropIn { name, file: Some(file.clone()), kind: None, plan: Err(reason), keys: None })
+    };
+    match file.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(error) => return unseen(format!("whether it is there cannot be seen ({error})")),
     }
-    let code = root::read_text(&file).unwrap_or_default();
+    let code = match root::read_text(&file) {
+        Some(code) => code,
+        None => return unseen("it cannot be read".into()),
+    };
     let kind = Kind::of(&code);
     let name = match kind {
         Some(kind) => format!("{} ({})", kind.name(), file.display()),
         None => file.display().to_string(),
     };
+    let mut keys = None;
     let plan = match kind {
-        Some(Kind::RedisObjectCache) => redis_object_cache(settings),
-        Some(Kind::WpRedis) => wp_redis(settings),
+        Some(Kind::RedisObjectCache) => redis_object_cache(version(&code), settings, &mut keys),
+        Some(Kind::WpRedis) => wp_redis(settings, &mut keys),
         Some(Kind::Memcached) => memcached(settings),
         Some(Kind::SqliteObjectCache) => sqlite(content_dir, settings),
         Some(Kind::Apcu) => {
@@ -176,23 +221,29 @@ pub(super) fn find(content_dir: &Path, settings: &dyn Settings) -> Option<DropIn
         Ok(Some(plan)) => Ok(plan),
         Err(reason) => Err(reason),
     };
-    Some(DropIn { name, file: Some(file), kind, plan })
+    Some(DropIn { name, file: Some(file), kind, plan, keys })
+}
+
+/// `Version: 2.6.3` in the header: its first three numbers. `None`: the header does not say.
+fn version(code: &str) -> Option<[u32; 3]> {
+    let line = code
+        .lines()
+        .take(40)
+        .find_map(|line| line.trim_start_matches([' ', '*']).strip_prefix("Version:"))?;
+    let mut numbers = line.trim().split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+    Some([numbers.next()?, numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)])
 }
 
 type Found = Result<Option<Plan>, String>;
 
-/// Redis Object Cache, from 1.x to 2.x. Its constants win over its defaults; `WP_CACHE_KEY_SALT` is an older
-/// name of the prefix.
-fn redis_object_cache(settings: &dyn Settings) -> Found {
+/// Redis Object Cache. Its constants win over its defaults; `WP_CACHE_KEY_SALT` is an older name of the prefix.
+fn redis_object_cache(
+    version: Option<[u32; 3]>,
+    settings: &dyn Settings,
+    known_keys: &mut Option<KeyFormat>,
+) -> Found {
     if is_truthy(settings.constant("WP_REDIS_DISABLED")?.as_ref()) {
         return Ok(None);
-    }
-    for several in ["WP_REDIS_CLUSTER", "WP_REDIS_SENTINEL", "WP_REDIS_SERVERS", "WP_REDIS_SHARDS"] {
-        if settings.constant(several)?.is_some() {
-            return Err(format!(
-                "it uses several Redis servers ({several}), which this program does not follow"
-            ));
-        }
     }
     // Such groups are no longer shared by a network's sites: each site then has entries of its own.
     if let Some(Plain::Array(groups)) = settings.constant("WP_REDIS_UNFLUSHABLE_GROUPS")?
@@ -200,11 +251,36 @@ fn redis_object_cache(settings: &dyn Settings) -> Found {
     {
         return Err("WP_REDIS_UNFLUSHABLE_GROUPS changes how it names the entries of users".into());
     }
+    // Each key is on one of them.
+    if settings.constant("WP_REDIS_SHARDS")?.is_some() {
+        return Err(
+            "it uses several Redis servers (WP_REDIS_SHARDS), which this program does not follow".into()
+        );
+    }
+    let salt = || name_part(settings.constant("WP_CACHE_KEY_SALT")?.as_ref(), "WP_CACHE_KEY_SALT");
+    let keys = match version {
+        Some([1, 4..=6, _] | [1, 3, 5..=u32::MAX]) => KeyFormat::RedisObjectCache1 { salt: salt()? },
+        Some([2, ..]) => KeyFormat::RedisObjectCache { prefix: redis_prefix(settings)? },
+        None => KeyFormat::RedisObjectCacheAny { prefix: redis_prefix(settings)?, salt: salt()? },
+        Some([major, minor, patch]) => {
+            return Err(format!("how its version {major}.{minor}.{patch} names its entries is not known"));
+        }
+    };
+    *known_keys = Some(keys.clone());
+    for several in ["WP_REDIS_CLUSTER", "WP_REDIS_SENTINEL", "WP_REDIS_SERVERS"] {
+        if settings.constant(several)?.is_some() {
+            return Err(format!(
+                "it uses several Redis servers ({several}), which this program does not follow"
+            ));
+        }
+    }
     let constant = |name: &str| Ok::<_, String>(settings.constant(name)?.as_ref().map(text));
     let scheme = constant("WP_REDIS_SCHEME")?.unwrap_or_else(|| "tcp".into()).to_ascii_lowercase();
     let host = constant("WP_REDIS_HOST")?.unwrap_or_else(|| "127.0.0.1".into());
     let place = match scheme.as_str() {
         "unix" => RedisPlace::Socket(constant("WP_REDIS_PATH")?.unwrap_or_default().into()),
+        // PHP's extension takes a host that is a path for a socket.
+        "tcp" if host.starts_with('/') => RedisPlace::Socket(host.into()),
         "tcp" | "tls" => {
             let (tls, host) = match host.split_once("://") {
                 Some((scheme, host)) => (matches!(scheme, "tls" | "rediss" | "ssl"), host.to_owned()),
@@ -231,52 +307,66 @@ fn redis_object_cache(settings: &dyn Settings) -> Found {
         (Some(given), Some(client)) if username.is_empty() && client.eq_ignore_ascii_case("predis") => given,
         _ => username,
     };
-    let prefix = match constant("WP_REDIS_PREFIX")? {
-        Some(prefix) => prefix,
-        None => match settings.environment("WP_REDIS_PREFIX").filter(|prefix| prefix != "0") {
-            Some(prefix) => prefix,
-            None => match constant("WP_CACHE_KEY_SALT")? {
-                Some(salt) => salt,
-                // Cloudways: the application's name, where its servers say who may ask them.
-                None if settings.environment("cw_allowed_ip").is_some() => {
-                    settings.environment("HTTP_X_APP_USER").unwrap_or_default()
-                }
-                None => String::new(),
-            },
-        },
-    };
-    let prefix = prefix.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b']).to_owned();
     let database = number(settings.constant("WP_REDIS_DATABASE")?.as_ref());
-    Ok(Some(Plan::Redis {
-        server: RedisServer { place, username, password, database },
-        keys: KeyFormat::RedisObjectCache { prefix },
-    }))
+    Ok(Some(Plan::Redis { server: RedisServer { place, username, password, database }, keys }))
+}
+
+/// The prefix of Redis Object Cache since 2.0. Since 2.0.15 the environment can set it.
+fn redis_prefix(settings: &dyn Settings) -> Result<String, String> {
+    let prefix = match settings.constant("WP_REDIS_PREFIX")? {
+        Some(prefix) => Some(prefix),
+        None => {
+            let of_environment = settings.environment("WP_REDIS_PREFIX", false)?;
+            match of_environment.filter(Plain::is_truthy) {
+                Some(prefix) => Some(prefix),
+                None => match settings.constant("WP_CACHE_KEY_SALT")? {
+                    Some(salt) => Some(salt),
+                    // Cloudways: the application's name, where its servers say who may ask them.
+                    None if settings.environment("cw_allowed_ip", true)?.is_some() => {
+                        settings.environment("HTTP_X_APP_USER", false)?
+                    }
+                    None => None,
+                },
+            }
+        }
+    };
+    let prefix = name_part(prefix.as_ref(), "its prefix (WP_REDIS_PREFIX)")?;
+    Ok(prefix.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b']).to_owned())
+}
+
+/// A part of the names of entries.
+fn name_part(value: Option<&Plain>, what: &str) -> Result<String, String> {
+    match value {
+        None => Ok(String::new()),
+        Some(value) => String::from_utf8(value.to_bytes().unwrap_or_default())
+            .map_err(|_| format!("{what} is not UTF-8, which this program does not follow")),
+    }
 }
 
 /// WP Redis: the array `$redis_server`, else what Pantheon's environment says, else the local server.
-fn wp_redis(settings: &dyn Settings) -> Found {
+fn wp_redis(settings: &dyn Settings, known_keys: &mut Option<KeyFormat>) -> Found {
     if is_truthy(settings.constant("WP_REDIS_IGNORE_GLOBAL_GROUPS")?.as_ref()) {
         return Err("WP_REDIS_IGNORE_GLOBAL_GROUPS changes how it names its entries".into());
     }
-    let salt = settings.constant("WP_CACHE_KEY_SALT")?.as_ref().map(text).unwrap_or_default();
+    let salt = name_part(settings.constant("WP_CACHE_KEY_SALT")?.as_ref(), "WP_CACHE_KEY_SALT")?;
     let hashes = is_truthy(settings.constant("WP_REDIS_USE_CACHE_GROUPS")?.as_ref());
+    let keys = KeyFormat::WpRedis { salt, hashes };
+    *known_keys = Some(keys.clone());
     let given = settings.variable("redis_server")?.filter(Plain::is_truthy);
-    let (host, port_number, login, database) = match (&given, settings.environment("CACHE_HOST")) {
+    let of = |name: &str| settings.environment(name, true);
+    let (host, port_number, login, database) = match (&given, of("CACHE_HOST")?) {
         (Some(server), _) => (
             entry(server, "host").map(text).ok_or("$redis_server names no host")?,
             port(entry(server, "port"), 6379)?,
             login(entry(server, "auth")),
             number(entry(server, "database")),
         ),
-        (None, Some(host)) => {
-            let of = |name: &str| settings.environment(name).map(|value| Plain::Bytes(value.into_bytes()));
-            (
-                host,
-                port(of("CACHE_PORT").as_ref(), 6379)?,
-                login(of("CACHE_PASSWORD").as_ref()),
-                number(of("CACHE_DB").as_ref()),
-            )
-        }
+        (None, Some(host)) => (
+            text(&host),
+            port(of("CACHE_PORT")?.filter(Plain::is_truthy).as_ref(), 6379)?,
+            login(of("CACHE_PASSWORD")?.filter(Plain::is_truthy).as_ref()),
+            number(of("CACHE_DB")?.as_ref()),
+        ),
         (None, None) => ("127.0.0.1".into(), 6379, login(None), 0),
     };
     let place = if host.starts_with('/') {
@@ -289,15 +379,12 @@ fn wp_redis(settings: &dyn Settings) -> Found {
         RedisPlace::Tcp { host, port: port_number, tls, ca: None }
     };
     let (username, password) = login;
-    Ok(Some(Plan::Redis {
-        server: RedisServer { place, username, password, database },
-        keys: KeyFormat::WpRedis { salt, hashes },
-    }))
+    Ok(Some(Plan::Redis { server: RedisServer { place, username, password, database }, keys }))
 }
 
 /// Memcached: `$memcached_servers`, a list of servers or of lists of them.
 fn memcached(settings: &dyn Settings) -> Found {
-    let salt = settings.constant("WP_CACHE_KEY_SALT")?.as_ref().map(text).unwrap_or_default();
+    let salt = name_part(settings.constant("WP_CACHE_KEY_SALT")?.as_ref(), "WP_CACHE_KEY_SALT")?;
     let mut servers = Vec::new();
     match settings.variable("memcached_servers")? {
         None | Some(Plain::Null) => servers.push(MemcachedServer::Tcp("127.0.0.1".into(), 11211)),
@@ -321,17 +408,22 @@ fn memcached(settings: &dyn Settings) -> Found {
     Ok(Some(Plan::Memcached { servers, salt }))
 }
 
-/// `host`, `host:port` or `unix:///path`.
-pub(super) fn memcached_server(text: &str) -> MemcachedServer {
+/// `host`, `host:port` or `unix:///path`, as the drop-in reads it.
+fn memcached_server(text: &str) -> MemcachedServer {
     if let Some(path) = text.strip_prefix("unix://") {
         return MemcachedServer::Socket(path.into());
     }
-    match text.split_once(':') {
-        Some((host, port)) => {
-            MemcachedServer::Tcp(host.into(), port.parse().ok().filter(|port| *port != 0).unwrap_or(11211))
-        }
-        None => MemcachedServer::Tcp(text.into(), 11211),
-    }
+    let (host, port) = text.split_once(':').unwrap_or((text, ""));
+    let port = u16::try_from(intval(port)).ok().filter(|port| *port != 0).unwrap_or(11211);
+    MemcachedServer::Tcp(host.into(), port)
+}
+
+/// PHP's `intval()` of a text: the number that it begins with.
+fn intval(text: &str) -> i64 {
+    let text = text.trim_start_matches([' ', '\t', '\n', '\r', '\x0b', '\x0c']);
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count() + (text.len() - unsigned.len());
+    text.get(..digits).and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 /// SQLite Object Cache: a file whose name says whether PHP has igbinary. Both are looked for: the web server's
@@ -363,8 +455,11 @@ fn sqlite(content_dir: &Path, settings: &dyn Settings) -> Found {
     let files: Vec<PathBuf> = [named(&salt), named(&format!("{salt}-a"))]
         .into_iter()
         .map(PathBuf::from)
-        .filter(|file| file.exists())
-        .collect();
+        .filter_map(|file| match file.try_exists() {
+            Ok(there) => there.then_some(Ok(file)),
+            Err(error) => Some(Err(format!("{} cannot be looked at ({error})", file.display()))),
+        })
+        .collect::<Result<_, _>>()?;
     let digits = match settings.constant("WP_SQLITE_OBJECT_CACHE_INTKEY_LENGTH")? {
         Some(digits) => usize::try_from(number(Some(&digits))).unwrap_or(6),
         None => 6,
@@ -380,8 +475,9 @@ fn sqlite(content_dir: &Path, settings: &dyn Settings) -> Found {
 pub fn named(url: &str, drop_in: Option<&DropIn>) -> Result<Plan, SiteError> {
     let wrong = |what: &str| {
         SiteError::Usage(format!(
-            "--cache cannot be read: {what}. Write redis://user:password@host:port/database, rediss://… for TLS, \
-             redis+unix:///path, memcached://host:port, memcached+unix:///path, or ignore."
+            "--cache cannot be read: {what}. Write redis://HOST:PORT/DATABASE (with a login before the host: \
+             USER:PASSWORD@), rediss://… for TLS, redis+unix:///PATH, memcached://HOST:PORT, memcached+unix:///PATH, or \
+             ignore."
         ))
     };
     let (scheme, rest) = url.split_once("://").ok_or_else(|| wrong("it is no address"))?;
@@ -402,10 +498,32 @@ pub fn named(url: &str, drop_in: Option<&DropIn>) -> Result<Plan, SiteError> {
     let known = drop_in.and_then(|drop_in| drop_in.plan.as_ref().ok());
     let salt_or =
         |other: &str| option("salt").or_else(|| option("prefix")).unwrap_or_else(|| other.to_owned());
+    let kind = drop_in.map(|drop_in| (drop_in.kind, drop_in.name.as_str()));
+    let other = |server: &str, name: &str| {
+        SiteError::Usage(format!(
+            "--cache names a {server} server, but this site's object cache is {name}, and how that names its entries there \
+             is not known. Use --after-write with a command that flushes it."
+        ))
+    };
     match scheme {
         "memcached" | "memcached+unix" => {
+            if let Some((_, name)) = kind.filter(|(kind, _)| *kind != Some(Kind::Memcached)) {
+                return Err(other("Memcached", name));
+            }
             let server = if scheme == "memcached" {
-                memcached_server(before.trim_end_matches('/'))
+                let (host, port) = match before.trim_end_matches('/').rsplit_once(':') {
+                    Some((host, port)) => (
+                        host,
+                        port.parse().ok().filter(|port| *port != 0).ok_or_else(|| {
+                            wrong("its port is no number from 1 to 65535; one server can be named")
+                        })?,
+                    ),
+                    None => (before.trim_end_matches('/'), 11211),
+                };
+                if host.is_empty() || host.contains([',', '/']) {
+                    return Err(wrong("it names no host, or several"));
+                }
+                MemcachedServer::Tcp(host.into(), port)
             } else {
                 MemcachedServer::Socket(before.into())
             };
@@ -445,32 +563,42 @@ pub fn named(url: &str, drop_in: Option<&DropIn>) -> Result<Plan, SiteError> {
                 "" => 0,
                 text => text.parse().map_err(|_| wrong("the database is no number"))?,
             };
-            let keys = match (option("format").as_deref(), known) {
-                (Some("redis-cache"), _) => KeyFormat::RedisObjectCache { prefix: salt_or("") },
-                (Some("wp-redis"), _) => KeyFormat::WpRedis { salt: salt_or(""), hashes: false },
-                (Some("wp-redis-groups"), _) => KeyFormat::WpRedis { salt: salt_or(""), hashes: true },
-                (Some(_), _) => {
+            let keys = match (
+                option("format").as_deref(),
+                kind,
+                drop_in.and_then(|drop_in| drop_in.keys.as_ref()),
+            ) {
+                (_, Some((Some(kind), name)), _)
+                    if !matches!(kind, Kind::RedisObjectCache | Kind::WpRedis) =>
+                {
+                    return Err(other("Redis", name));
+                }
+                (Some("redis-cache"), ..) => KeyFormat::RedisObjectCache { prefix: salt_or("") },
+                (Some("wp-redis"), ..) => KeyFormat::WpRedis { salt: salt_or(""), hashes: false },
+                (Some("wp-redis-groups"), ..) => KeyFormat::WpRedis { salt: salt_or(""), hashes: true },
+                (Some(_), ..) => {
                     return Err(wrong("its format is none of redis-cache, wp-redis, wp-redis-groups"));
                 }
-                (None, Some(Plan::Redis { keys: KeyFormat::RedisObjectCache { prefix }, .. })) => {
+                (None, _, Some(KeyFormat::RedisObjectCache { prefix })) => {
                     KeyFormat::RedisObjectCache { prefix: salt_or(prefix) }
                 }
-                (None, Some(Plan::Redis { keys: KeyFormat::WpRedis { salt, hashes }, .. })) => {
+                (None, _, Some(KeyFormat::RedisObjectCache1 { salt })) => {
+                    KeyFormat::RedisObjectCache1 { salt: salt_or(salt) }
+                }
+                (None, _, Some(KeyFormat::RedisObjectCacheAny { prefix, salt })) => {
+                    KeyFormat::RedisObjectCacheAny { prefix: salt_or(prefix), salt: salt_or(salt) }
+                }
+                (None, _, Some(KeyFormat::WpRedis { salt, hashes })) => {
                     KeyFormat::WpRedis { salt: salt_or(salt), hashes: *hashes }
                 }
-                (None, _) => match drop_in.and_then(|drop_in| drop_in.kind) {
-                    None | Some(Kind::RedisObjectCache) => {
-                        KeyFormat::RedisObjectCache { prefix: salt_or("") }
-                    }
-                    Some(Kind::WpRedis) => KeyFormat::WpRedis { salt: salt_or(""), hashes: false },
-                    Some(other) => {
-                        return Err(SiteError::Usage(format!(
-                            "--cache names a Redis server, but how {} names its entries is not known for sure. Use \
-                             --after-write with a command that flushes it.",
-                            other.name()
-                        )));
-                    }
-                },
+                (None, None, _) => KeyFormat::RedisObjectCache { prefix: salt_or("") },
+                (None, Some((_, name)), _) => {
+                    return Err(SiteError::Usage(format!(
+                        "--cache names a Redis server, but how this site's object cache, {name}, names its entries there is \
+                         not known. Say so with format=redis-cache, wp-redis or wp-redis-groups, and prefix=…, after a \
+                         question mark, or use --after-write with a command that flushes it."
+                    )));
+                }
             };
             let username = decoded(username)?;
             let password = DatabasePassword::new(decoded(password)?.into_bytes());
@@ -487,7 +615,7 @@ fn text(value: &Plain) -> String {
 fn number(value: Option<&Plain>) -> i64 {
     match value {
         Some(Plain::Int(number)) => *number,
-        Some(value) => text(value).trim().parse().unwrap_or(0),
+        Some(value) => intval(&text(value)),
         None => 0,
     }
 }
@@ -503,11 +631,15 @@ fn port(value: Option<&Plain>, default: u16) -> Result<u16, String> {
 fn login(value: Option<&Plain>) -> (String, DatabasePassword) {
     let secret = |value: &Plain| DatabasePassword::new(text(value).into_bytes());
     match value {
-        Some(Plain::Array(entries)) => match entries.as_slice() {
-            [(_, user), (_, password), ..] => (text(user), secret(password)),
-            [(_, password)] => (String::new(), secret(password)),
-            [] => (String::new(), DatabasePassword::default()),
-        },
+        Some(array @ Plain::Array(entries)) => {
+            let named = |names: [&str; 2]| names.into_iter().find_map(|name| entry(array, name));
+            match (named(["user", "username"]), named(["pass", "password"]), entries.as_slice()) {
+                (user, Some(password), _) => (user.map(text).unwrap_or_default(), secret(password)),
+                (None, None, [(_, user), (_, password), ..]) => (text(user), secret(password)),
+                (None, None, [(_, password)]) => (String::new(), secret(password)),
+                _ => (String::new(), DatabasePassword::default()),
+            }
+        }
         Some(value) => (String::new(), secret(value)),
         None => (String::new(), DatabasePassword::default()),
     }

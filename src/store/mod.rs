@@ -201,10 +201,10 @@ pub trait Store {
     /// the exact stored bytes)`. `None`: the site has no such option, or no tables.
     fn role_maps(&mut self) -> Result<Vec<SiteOption>, StoreError>;
 
-    /// Whether any transient of the whole site is stored: WordPress keeps them in an object cache where there is one.
+    /// Whether a transient of the whole site is stored that expires after `now` (Unix seconds, UTC): WordPress keeps them in an object cache where there is one.
     ///
     /// WordPress: `set_site_transient()`; a network's are in `sitemeta`.
-    fn has_site_transients(&mut self) -> Result<bool, StoreError>;
+    fn has_site_transients(&mut self, now: i64) -> Result<bool, StoreError>;
 
     /// Whether the user with the lowest id was registered more than `days` days ago: the age of a site.
     fn is_older_than(&mut self, days: u32) -> Result<bool, StoreError>;
@@ -336,7 +336,7 @@ fn no_tables(missing: &str, place: &str, all_tables: &[String]) -> StoreError {
 
 /// The sentence for a value that is too long to be loaded.
 fn too_long(table: &str, column: &str, umeta_id: u64, user: UserId, length: u64) -> StoreError {
-    StoreError::Unfit(format!(
+    StoreError::unfit(format!(
         "Row {umeta_id} of {table} (user {user}) holds {length} bytes in {column}, and more than {LONGEST_VALUE} are \
          not read here. PHP needs about three times as much memory to load it: where its limit allows that, what the \
          row holds still counts for WordPress. Look at the row with a database client, and shorten it or delete it: \
@@ -346,14 +346,14 @@ fn too_long(table: &str, column: &str, umeta_id: u64, user: UserId, length: u64)
 
 /// The sentence for an option that is too long to be loaded.
 fn too_long_setting(table: &str, column: &str, length: u64) -> StoreError {
-    StoreError::Unfit(format!(
+    StoreError::unfit(format!(
         "An option in {table} holds {length} bytes in {column}: more than {LONGEST_VALUE} are not read."
     ))
 }
 
 /// The sentence for a new value that is too long to be written.
 fn too_long_to_write(length: usize) -> StoreError {
-    StoreError::Unfit(format!(
+    StoreError::unfit(format!(
         "The new value would have {length} bytes: more than {LONGEST_VALUE} are not written. Nothing was changed."
     ))
 }
@@ -456,7 +456,7 @@ pub fn open(address: &Address, tables: &Tables) -> Result<Box<dyn Store>, StoreE
 pub enum StoreError {
     /// The file, server or database cannot be reached or refuses the login.
     #[error("{0}")]
-    Unreachable(String),
+    Unreachable(Fault),
     /// The tables of this prefix do not exist; the text names the prefixes that do.
     #[error("{0}")]
     NoTables(String),
@@ -465,14 +465,71 @@ pub enum StoreError {
     Denied(String),
     /// Locked, busy or out of time, also after waiting.
     #[error("{0}")]
-    Busy(String),
+    Busy(Fault),
     /// The value does not fit: a character that the column's charset cannot hold, or too long.
     #[error("{0}")]
-    Unfit(String),
+    Unfit(Fault),
     /// The connection ended while the change was being committed: it may or may not be saved.
     #[error("{0}")]
     Unknown(String),
     /// Anything else that the database reported.
     #[error("{0}")]
-    Failed(String),
+    Failed(Fault),
+}
+
+/// What went wrong, and what follows where it stopped a change before anything was written. Apart, because what
+/// stopped one step need not have stopped the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// Sentences, or one without its full stop where something follows.
+    cause: String,
+    /// What to do, after "nothing was changed".
+    unchanged: Option<String>,
+}
+
+impl Fault {
+    fn unchanged(cause: String, advice: impl Into<String>) -> Self {
+        Self { cause, unchanged: Some(advice.into()) }
+    }
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.unchanged {
+            None => f.write_str(&self.cause),
+            Some(advice) if advice.is_empty() => write!(f, "{}; nothing was changed.", self.cause),
+            Some(advice) => write!(f, "{}; nothing was changed. {advice}", self.cause),
+        }
+    }
+}
+
+impl StoreError {
+    fn unreachable(cause: String) -> Self {
+        Self::Unreachable(Fault { cause, unchanged: None })
+    }
+
+    fn busy(cause: String) -> Self {
+        Self::Busy(Fault { cause, unchanged: None })
+    }
+
+    fn unfit(cause: String) -> Self {
+        Self::Unfit(Fault { cause, unchanged: None })
+    }
+
+    fn failed(cause: String) -> Self {
+        Self::Failed(Fault { cause, unchanged: None })
+    }
+
+    /// The sentence without what it says of the whole change.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Unreachable(fault) | Self::Busy(fault) | Self::Unfit(fault) | Self::Failed(fault) => {
+                match &fault.unchanged {
+                    None => fault.cause.clone(),
+                    Some(_) => format!("{}.", fault.cause),
+                }
+            }
+            Self::NoTables(cause) | Self::Denied(cause) | Self::Unknown(cause) => cause.clone(),
+        }
+    }
 }

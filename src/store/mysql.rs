@@ -21,9 +21,9 @@ use sha2::{Digest, Sha256};
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, Others, SiteOption,
-    SslMode, Store, StoreError, Swap, Tables, Unseen, User, UserField, UserId, UserMeta, UserState,
-    WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write,
+    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, Others,
+    SiteOption, SslMode, Store, StoreError, Swap, Tables, Unseen, User, UserField, UserId, UserMeta,
+    UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write,
 };
 
 /// How long a lock is waited for, in seconds: `innodb_lock_wait_timeout`, `lock_wait_timeout`, `GET_LOCK()`.
@@ -383,10 +383,12 @@ impl MysqlStore {
         let sql = format!("SELECT GET_LOCK('{}', {LOCK_TIMEOUT})", self.lock_name(what));
         match self.rows(&sql) {
             Ok(rows) if rows.first().and_then(|row| number(row.first()?)) == Some(1) => Ok(true),
-            Ok(_) => Err(StoreError::Busy(format!(
-                "Another process has been writing the same row in {} for {LOCK_TIMEOUT} seconds; nothing was \
-                 changed. Try again.",
-                self.description.place
+            Ok(_) => Err(StoreError::Busy(Fault::unchanged(
+                format!(
+                    "Another process has been writing the same row in {} for {LOCK_TIMEOUT} seconds",
+                    self.description.place
+                ),
+                "Try again.",
             ))),
             Err(Error::MySqlError(_)) => Ok(false),
             Err(error) => Err(self.fault(error)),
@@ -511,7 +513,7 @@ impl MysqlStore {
                 Err(_) if !transactional => {
                     return Err(Stop::Store(StoreError::Unknown(format!(
                         "The row that WordPress reads (umeta_id {} in {}) was changed, but not all of its \
-                         duplicates. Look before you try again.",
+                         duplicates.",
                         first.umeta_id, self.description.usermeta_table
                     ))));
                 }
@@ -536,7 +538,7 @@ impl MysqlStore {
         if rows.first().and_then(|row| row.value.as_deref()) == Some(new) {
             return Ok(());
         }
-        Err(Stop::Store(StoreError::Unfit(format!(
+        Err(Stop::Store(StoreError::unfit(format!(
             "What {} stored in {} is not what was sent, so the change was taken back: a trigger or a proxy may \
              alter it, or the column's charset cannot hold it.",
             self.description.place, self.description.usermeta_table
@@ -558,8 +560,7 @@ impl MysqlStore {
         self.swap(change)?;
         match self.run("COMMIT") {
             Err(error) if commit_is_uncertain(&error) => Err(Stop::Store(StoreError::Unknown(format!(
-                "{} ended the connection while the change was being committed: it may or may not be saved. Look \
-                 before you try again.",
+                "{} ended the connection while the change was being committed: it may or may not be saved.",
                 self.description.place
             )))),
             outcome => Ok(outcome?),
@@ -584,7 +585,7 @@ impl MysqlStore {
             Stop::Sql(error) if code(&error).is_none() && !change.transactional => {
                 Err(StoreError::Unknown(format!(
                     "The connection to {} ended during the change, and {} has no transactions: it may or may not be \
-                 saved. Look before you try again.",
+                 saved.",
                     self.description.place, self.description.usermeta_table
                 )))
             }
@@ -727,10 +728,13 @@ impl MysqlStore {
     /// The sentence for a value that the column cannot hold; says which character, where that can be known.
     fn unfit_sentence(&mut self, value: &[u8], error: &Error) -> StoreError {
         if code(error) == Some(1406) {
-            return StoreError::Unfit(format!(
-                "The new value has {} bytes, more than the column meta_value of {} can hold; nothing was changed.",
-                value.len(),
-                self.description.usermeta_table
+            return StoreError::Unfit(Fault::unchanged(
+                format!(
+                    "The new value has {} bytes, more than the column meta_value of {} can hold",
+                    value.len(),
+                    self.description.usermeta_table
+                ),
+                "",
             ));
         }
         let schema = match &self.usermeta.schema {
@@ -753,10 +757,12 @@ impl MysqlStore {
         });
         let what = culprit
             .map_or("all of the new value".into(), |c| format!("the character U+{:04X}", u32::from(c)));
-        StoreError::Unfit(format!(
-            "The column meta_value of {} has the charset {charset}, which cannot hold {what}; nothing was changed. \
-             Leave that character out, or convert the table to utf8mb4.",
-            self.description.usermeta_table
+        StoreError::Unfit(Fault::unchanged(
+            format!(
+                "The column meta_value of {} has the charset {charset}, which cannot hold {what}",
+                self.description.usermeta_table
+            ),
+            "Leave that character out, or convert the table to utf8mb4.",
         ))
     }
 
@@ -766,15 +772,15 @@ impl MysqlStore {
         let error = match error {
             Error::MySqlError(error) => error,
             error if timed_out(&error) => {
-                return StoreError::Busy(format!(
-                    "{place} did not answer within {} seconds; nothing was changed. Try again later.",
-                    self.read_timeout.as_secs()
+                return StoreError::Busy(Fault::unchanged(
+                    format!("{place} did not answer within {} seconds", self.read_timeout.as_secs()),
+                    "Try again later.",
                 ));
             }
             other => {
-                return StoreError::Unreachable(format!(
-                    "The connection to {place} was lost ({}); nothing was changed. Try again.",
-                    reason(&other)
+                return StoreError::Unreachable(Fault::unchanged(
+                    format!("The connection to {place} was lost ({})", reason(&other)),
+                    "Try again.",
                 ));
             }
         };
@@ -797,18 +803,22 @@ impl MysqlStore {
             )),
             1021 | 1114 | 3675 => disk_full(place, &reported),
             1030 | 1026 | 3 if error.message.contains("28") => disk_full(place, &reported),
-            1205 | 1213 | 1969 | 3024 => StoreError::Busy(format!(
-                "Another session held a lock at {place} for too long ({reported}); nothing was changed. Try again."
+            1205 | 1213 | 1969 | 3024 => StoreError::Busy(Fault::unchanged(
+                format!("Another session held a lock at {place} for too long ({reported})"),
+                "Try again.",
             )),
-            1153 => StoreError::Unfit(format!(
-                "The new value is longer than {place} takes in one statement ({} bytes, max_allowed_packet); nothing \
-                 was changed.",
-                self.longest_packet
+            1153 => StoreError::Unfit(Fault::unchanged(
+                format!(
+                    "The new value is longer than {place} takes in one statement ({} bytes, max_allowed_packet)",
+                    self.longest_packet
+                ),
+                "",
             )),
-            1053 | 1317 | 1927 | 1047 => StoreError::Unreachable(format!(
-                "{place} ended the statement or the connection ({reported}); nothing was changed. Try again."
+            1053 | 1317 | 1927 | 1047 => StoreError::Unreachable(Fault::unchanged(
+                format!("{place} ended the statement or the connection ({reported})"),
+                "Try again.",
             )),
-            _ => StoreError::Failed(format!("{place} reported {reported}")),
+            _ => StoreError::failed(format!("{place} reported {reported}")),
         }
     }
 }
@@ -867,12 +877,15 @@ impl Store for MysqlStore {
         let old = previous.first().and_then(|row| row.value.as_ref()).map_or(0, Vec::len);
         // Asked beforehand: a server that is sent too much just closes the connection.
         if (new.len() + old + 4096) as u64 > self.longest_packet {
-            return Err(StoreError::Unfit(format!(
-                "The new value of {} bytes, compared with {old} old ones, is longer than {} takes in one statement ({} \
-                 bytes, max_allowed_packet); nothing was changed.",
-                new.len(),
-                self.description.place,
-                self.longest_packet
+            return Err(StoreError::Unfit(Fault::unchanged(
+                format!(
+                    "The new value of {} bytes, compared with {old} old ones, is longer than {} takes in one statement \
+                     ({} bytes, max_allowed_packet)",
+                    new.len(),
+                    self.description.place,
+                    self.longest_packet
+                ),
+                "",
             )));
         }
         let mut change = Change { user, key, previous, new, backup, locked: false, transactional: false };
@@ -1040,14 +1053,16 @@ impl Store for MysqlStore {
         Ok(maps)
     }
 
-    fn has_site_transients(&mut self) -> Result<bool, StoreError> {
-        let (table, column) = match &self.description.network {
-            Some(_) => (&self.sitemeta, "meta_key"),
-            None => (&self.options, "option_name"),
+    fn has_site_transients(&mut self, now: i64) -> Result<bool, StoreError> {
+        let (table, column, value) = match &self.description.network {
+            Some(_) => (&self.sitemeta, "meta_key", "meta_value"),
+            None => (&self.options, "option_name", "option_value"),
         };
         // Backslashes may be plain characters in this session: the escape is named.
-        let sql =
-            format!("SELECT 1 FROM {table} WHERE {column} LIKE '#_site#_transient#_%' ESCAPE '#' LIMIT 1");
+        let sql = format!(
+            "SELECT 1 FROM {table} WHERE {column} LIKE '#_site#_transient#_timeout#_%' ESCAPE '#' \
+             AND {value} + 0 > {now} LIMIT 1"
+        );
         Ok(!self.rows(&sql).map_err(|error| self.fault(error))?.is_empty())
     }
 
@@ -1129,17 +1144,17 @@ impl From<StoreError> for ConnectFailure {
 impl ConnectFailure {
     fn sentence(self, address: &MysqlAddress, place: &str) -> StoreError {
         let Some(error) = self.error else {
-            return self.sentence.unwrap_or_else(|| StoreError::Unreachable(place.to_owned()));
+            return self.sentence.unwrap_or_else(|| StoreError::unreachable(place.to_owned()));
         };
         let user = &address.user;
         if let Some(complaint) = tls_error(&error) {
-            return StoreError::Unreachable(format!(
+            return StoreError::unreachable(format!(
                 "TLS with the database server at {place} failed: {complaint}. Check the certificate, the authority \
                  (ssl-ca) and the host's name."
             ));
         }
         let late = |seconds: f64| {
-            StoreError::Busy(format!(
+            StoreError::busy(format!(
                 "The database server at {place} did not answer within {seconds} s. Check whether it is the right one \
                  and not overloaded (host, port), or allow more time with connect-timeout."
             ))
@@ -1149,48 +1164,48 @@ impl ConnectFailure {
                 let reported = format!("error {}: {}", error.code, error.message);
                 match error.code {
                     1045 | 1698 | 1862 | 3118 | 3955 | 4151 | 1130 | 1129 => {
-                        StoreError::Unreachable(format!(
+                        StoreError::unreachable(format!(
                             "The database server at {place} refused the login of {user:?} ({reported}). Check user and \
                          password (DB_USER, DB_PASSWORD, --db)."
                         ))
                     }
-                    1049 | 1044 => StoreError::Unreachable(format!(
+                    1049 | 1044 => StoreError::unreachable(format!(
                         "The database {:?} does not exist at this server, or the account {user:?} may not use it \
                          ({reported}). Check the name (DB_NAME, --db).",
                         address.database
                     )),
-                    1040 | 1203 | 1226 => StoreError::Busy(format!(
+                    1040 | 1203 | 1226 => StoreError::busy(format!(
                         "The database server at {place} has no connection to spare ({reported}). Try again later."
                     )),
-                    3159 => StoreError::Unreachable(format!(
+                    3159 => StoreError::unreachable(format!(
                         "The database server at {place} accepts TLS only: use ssl-mode=required."
                     )),
                     _ => {
-                        StoreError::Unreachable(format!("The database server at {place} reported {reported}"))
+                        StoreError::unreachable(format!("The database server at {place} reported {reported}"))
                     }
                 }
             }
             Error::DriverError(DriverError::ConnectTimeout) => late(address.connect_timeout.as_secs_f64()),
             error if timed_out(&error) => late(address.read_timeout.as_secs_f64()),
             Error::DriverError(DriverError::CouldNotConnect(Some((_, why, _)))) => {
-                StoreError::Unreachable(format!(
+                StoreError::unreachable(format!(
                     "No database server answers at {place}: {why}. Check the host, port or socket (DB_HOST, --db) and \
                  whether the server runs."
                 ))
             }
-            Error::DriverError(DriverError::TlsNotSupported) => StoreError::Unreachable(format!(
+            Error::DriverError(DriverError::TlsNotSupported) => StoreError::unreachable(format!(
                 "The database server at {place} offers no TLS, which was asked for (ssl-mode, MYSQL_CLIENT_FLAGS)."
             )),
-            Error::DriverError(DriverError::UnknownAuthPlugin(plugin)) => StoreError::Unreachable(format!(
+            Error::DriverError(DriverError::UnknownAuthPlugin(plugin)) => StoreError::unreachable(format!(
                 "The account {user:?} at {place} logs in with {plugin}, which is not supported. Use an account with \
                  caching_sha2_password, mysql_native_password or ed25519."
             )),
-            other if is_ended(&other) => StoreError::Unreachable(format!(
+            other if is_ended(&other) => StoreError::unreachable(format!(
                 "The database server at {place} ended the connection before the login was done ({}). Check that a MySQL or \
                  MariaDB server answers there, and what its log says; a proxy or firewall in between can do this too.",
                 reason(&other)
             )),
-            other => StoreError::Unreachable(format!(
+            other => StoreError::unreachable(format!(
                 "The database server at {place} cannot be used: {}. Check that a MySQL or MariaDB server answers there.",
                 reason(&other)
             )),
@@ -1202,7 +1217,7 @@ fn connect(address: &MysqlAddress) -> Result<Conn, ConnectFailure> {
     // rustls panics if it has to choose between providers; a second installation is refused, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let password = std::str::from_utf8(address.password.expose()).map_err(|_| {
-        StoreError::Unreachable("The database password is not valid UTF-8, which is not supported.".into())
+        StoreError::unreachable("The database password is not valid UTF-8, which is not supported.".into())
     })?;
     let mut options = OptsBuilder::new()
         .ip_or_hostname(Some(address.host.clone()))
@@ -1221,7 +1236,7 @@ fn connect(address: &MysqlAddress) -> Result<Conn, ConnectFailure> {
         .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS);
     if let Some(socket) = &address.socket {
         let path = socket.to_str().ok_or_else(|| {
-            StoreError::Unreachable(format!("The socket's path {} is not valid UTF-8.", socket.display()))
+            StoreError::unreachable(format!("The socket's path {} is not valid UTF-8.", socket.display()))
         })?;
         return Ok(connect_in_time(options.socket(Some(path.to_owned())), address)?);
     }
@@ -1264,7 +1279,7 @@ fn connect(address: &MysqlAddress) -> Result<Conn, ConnectFailure> {
 fn check_authorities(authorities: &Path) -> Result<(), StoreError> {
     let file = authorities.display();
     let bytes = std::fs::read(authorities).map_err(|error| {
-        StoreError::Unreachable(format!("The authorities' file {file} (ssl-ca) cannot be read: {error}"))
+        StoreError::unreachable(format!("The authorities' file {file} (ssl-ca) cannot be read: {error}"))
     })?;
     let begins = b"-----BEGIN CERTIFICATE-----";
     let is_pem = bytes.windows(begins.len()).any(|window| window == begins);
@@ -1272,7 +1287,7 @@ fn check_authorities(authorities: &Path) -> Result<(), StoreError> {
     if is_pem || bytes.starts_with(&[0x30]) {
         return Ok(());
     }
-    Err(StoreError::Unreachable(format!(
+    Err(StoreError::unreachable(format!(
         "The authorities' file {file} (ssl-ca) holds no certificate (PEM). Give the file of the authority that signed the \
          server's certificate."
     )))
@@ -1392,8 +1407,9 @@ fn reason(error: &Error) -> String {
 }
 
 fn disk_full(place: &str, reported: &str) -> StoreError {
-    StoreError::Failed(format!(
-        "The disk of {place} is full ({reported}); nothing was changed. Free some space and try again."
+    StoreError::Failed(Fault::unchanged(
+        format!("The disk of {place} is full ({reported})"),
+        "Free some space and try again.",
     ))
 }
 

@@ -39,7 +39,7 @@ struct Table {
 /// What SQLite reports: a full disk, a file that another process took.
 pub fn create(file: &Path) -> Result<(), StoreError> {
     fill(file).map_err(|error| {
-        StoreError::Failed(format!("The sandbox {} cannot be written: {error}.", file.display()))
+        StoreError::failed(format!("The sandbox {} cannot be written: {error}.", file.display()))
     })
 }
 

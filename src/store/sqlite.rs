@@ -18,9 +18,9 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, ffi, params};
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, LONGEST_VALUE, MetaRow, MetaRows, Others, SiteOption, Store, StoreError,
-    Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long,
-    too_long_setting, too_long_to_write,
+    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, Others, SiteOption, Store,
+    StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables,
+    too_long, too_long_setting, too_long_to_write,
 };
 
 /// How long a lock is waited for. WordPress: the plugin waits as long.
@@ -85,7 +85,7 @@ impl SqliteStore {
         let metadata = fs::metadata(&file).map_err(|error| cannot_open(&file, &error))?;
         if !metadata.is_file() {
             let what = if metadata.is_dir() { "a directory" } else { "not a regular file" };
-            return Err(StoreError::Unreachable(format!(
+            return Err(StoreError::unreachable(format!(
                 "{} is {what}, not an SQLite database. WordPress keeps it in wp-content/database/.ht.sqlite",
                 file.display()
             )));
@@ -562,7 +562,7 @@ impl DatabaseFile {
         let Some(state) = self.frozen else { return Ok(()) };
         match fs::metadata(&self.path) {
             Ok(metadata) if FileState::of(&metadata) == state => Ok(()),
-            _ => Err(StoreError::Busy(format!(
+            _ => Err(StoreError::busy(format!(
                 "The {} changed while it was read without a lock, which this user may not take. Run the command \
                  again, or as the user that owns the file.",
                 self.place
@@ -619,17 +619,18 @@ impl DatabaseFile {
     fn fault(&self, error: &rusqlite::Error) -> StoreError {
         let place = &self.place;
         match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(format!(
-                "The {place} stayed locked by another program for {} seconds; nothing was changed. Try again, and \
-                 see what holds it: fuser -v {}",
-                BUSY_TIMEOUT.as_secs(),
-                self.path.display()
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(Fault::unchanged(
+                format!(
+                    "The {place} stayed locked by another program for {} seconds",
+                    BUSY_TIMEOUT.as_secs()
+                ),
+                format!("Try again, and see what holds it: fuser -v {}", self.path.display()),
             )),
-            Some(ErrorCode::NotADatabase) => StoreError::Unreachable(format!(
+            Some(ErrorCode::NotADatabase) => StoreError::unreachable(format!(
                 "{} is not an SQLite database. WordPress keeps it in wp-content/database/.ht.sqlite",
                 self.path.display()
             )),
-            Some(ErrorCode::DatabaseCorrupt) => StoreError::Failed(format!(
+            Some(ErrorCode::DatabaseCorrupt) => StoreError::failed(format!(
                 "The {place} is damaged ({error}); restore a backup or try the .recover command of sqlite3."
             )),
             Some(ErrorCode::ReadOnly) => self.not_writable(),
@@ -643,22 +644,24 @@ impl DatabaseFile {
             Some(code @ (ErrorCode::DiskFull | ErrorCode::SystemIoFailure)) => {
                 let full = code == ErrorCode::DiskFull || is_full(&self.path);
                 let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
-                StoreError::Failed(format!(
-                    "The disk that holds the {place} is {}; nothing was changed. Free some space there (df -h {}) and try \
-                     again{}.",
-                    if full {
-                        "full"
-                    } else {
-                        "full or failing, or a limit for the size of files is reached (ulimit -f)"
-                    },
-                    self.path.parent().unwrap_or(Path::new("/")).display(),
-                    if full { String::new() } else { format!(" (SQLite's code {extended}: {error})") },
+                let what = if full {
+                    "full"
+                } else {
+                    "full or failing, or a limit for the size of files is reached (ulimit -f)"
+                };
+                StoreError::Failed(Fault::unchanged(
+                    format!("The disk that holds the {place} is {what}"),
+                    format!(
+                        "Free some space there (df -h {}) and try again{}.",
+                        self.path.parent().unwrap_or(Path::new("/")).display(),
+                        if full { String::new() } else { format!(" (SQLite's code {extended}: {error})") },
+                    ),
                 ))
             }
             Some(ErrorCode::TooBig) => {
-                StoreError::Unfit(format!("The {place} holds a value that is too long to be read ({error})."))
+                StoreError::unfit(format!("The {place} holds a value that is too long to be read ({error})."))
             }
-            _ => StoreError::Failed(format!("The {place} reported an error: {error}")),
+            _ => StoreError::failed(format!("The {place} reported an error: {error}")),
         }
     }
 }
@@ -994,14 +997,16 @@ impl Store for SqliteStore {
         Ok(maps)
     }
 
-    fn has_site_transients(&mut self) -> Result<bool, StoreError> {
-        let (table, column) = match &self.description.network {
-            Some(_) => (&self.sitemeta, "meta_key"),
-            None => (&self.options, "option_name"),
+    fn has_site_transients(&mut self, now: i64) -> Result<bool, StoreError> {
+        let (table, column, value) = match &self.description.network {
+            Some(_) => (&self.sitemeta, "meta_key", "meta_value"),
+            None => (&self.options, "option_name", "option_value"),
         };
-        let query =
-            format!("SELECT 1 FROM {table} WHERE {column} LIKE '#_site#_transient#_%' ESCAPE '#' LIMIT 1");
-        Ok(self.first(&query, params![], |row| row.get::<_, i64>(0))?.is_some())
+        let query = format!(
+            "SELECT 1 FROM {table} WHERE {column} LIKE '#_site#_transient#_timeout#_%' ESCAPE '#' \
+             AND CAST({value} AS INTEGER) > ?1 LIMIT 1"
+        );
+        Ok(self.first(&query, params![now], |row| row.get::<_, i64>(0))?.is_some())
     }
 
     fn is_older_than(&mut self, days: u32) -> Result<bool, StoreError> {
@@ -1076,7 +1081,7 @@ fn uses_write_ahead_log(file: &Path) -> bool {
 fn cannot_open(file: &Path, error: &std::io::Error) -> StoreError {
     let file = file.display();
     match error.kind() {
-        std::io::ErrorKind::NotFound => StoreError::Unreachable(format!(
+        std::io::ErrorKind::NotFound => StoreError::unreachable(format!(
             "There is no SQLite database {file}, and none was created. WordPress keeps it in \
              wp-content/database/.ht.sqlite"
         )),
@@ -1084,6 +1089,6 @@ fn cannot_open(file: &Path, error: &std::io::Error) -> StoreError {
             "The SQLite database {file} cannot be reached as this user: a folder on the way to it is closed. Run the \
              command as the user that owns it or as root."
         )),
-        _ => StoreError::Unreachable(format!("The SQLite database {file} cannot be opened: {error}")),
+        _ => StoreError::unreachable(format!("The SQLite database {file} cannot be opened: {error}")),
     }
 }

@@ -50,6 +50,16 @@ pub fn of_in_use_flag(network: Option<u64>) -> Vec<Entry> {
     }
 }
 
+/// What a site that is visited has in its cache: WordPress looks for these in every request. `network` is the main
+/// network's id on a network.
+pub fn of_every_request(network: Option<u64>) -> Vec<Entry> {
+    vec![
+        Entry::new("options", "alloptions"),
+        Entry::new("options", "notoptions"),
+        Entry::new("site-options", format!("{}:notoptions", network.unwrap_or(1))),
+    ]
+}
+
 /// Groups that a network's sites share.
 ///
 /// WordPress: `wp_start_object_cache()` in `wp-includes/load.php`, as far as names here belong to them.
@@ -77,6 +87,18 @@ pub enum KeyFormat {
     RedisObjectCache {
         /// `WP_REDIS_PREFIX`, trimmed.
         prefix: String,
+    },
+    /// Redis Object Cache before 2.0, from 1.3.5 on. What changed in between is not told apart: every form is named.
+    RedisObjectCache1 {
+        /// `WP_CACHE_KEY_SALT`
+        salt: String,
+    },
+    /// Redis Object Cache that does not say its version: the forms of all versions.
+    RedisObjectCacheAny {
+        /// `WP_REDIS_PREFIX`, trimmed.
+        prefix: String,
+        /// `WP_CACHE_KEY_SALT`
+        salt: String,
     },
     /// WP Redis (Pantheon): `{salt}{site}{group}:{key}`.
     WpRedis {
@@ -134,6 +156,32 @@ impl KeyFormat {
                 };
                 let site = site.trim_matches(['_', '-', ':', '$']);
                 vec![plain(format!("{prefix}{site}:{}:{}", group.replace(':', "-"), key.replace(':', "-")))]
+            }
+            Self::RedisObjectCache1 { salt } => {
+                let site = match (scope.multisite, is_global(group)) {
+                    (_, true) => scope.shared().to_owned(),
+                    (false, false) => scope.table_prefix.clone(),
+                    (true, false) => scope.blog_id.to_string(),
+                };
+                let trimmed = site.trim_matches(['_', '-', ':', '$']);
+                let dashed = format!("{}:{}", group.replace(':', "-"), key.replace(':', "-"));
+                let mut forms = Vec::new();
+                for salt in [salt, salt.trim_matches([' ', '\t', '\n', '\r', '\0', '\x0b'])] {
+                    forms.push(format!("{salt}{site}:{group}:{key}"));
+                    forms.push(format!("{salt}{trimmed}:{dashed}"));
+                    // 1.5.0 alone.
+                    forms.push(format!("{salt}{trimmed}:{dashed}").to_lowercase());
+                }
+                forms.sort_unstable();
+                forms.dedup();
+                forms.into_iter().map(plain).collect()
+            }
+            Self::RedisObjectCacheAny { prefix, salt } => {
+                let of_2 = Self::RedisObjectCache { prefix: prefix.clone() };
+                let of_1 = Self::RedisObjectCache1 { salt: salt.clone() };
+                let mut forms = of_2.stored(entry, scope, flush_number);
+                forms.extend(of_1.stored(entry, scope, flush_number));
+                forms
             }
             Self::WpRedis { salt, hashes } => {
                 let site = match (is_global(group), scope.multisite) {
@@ -238,6 +286,25 @@ mod tests {
         assert_eq!(names(&format, ("options", "alloptions"), NETWORK), ["1:options:alloptions"]);
         let format = KeyFormat::RedisObjectCache { prefix: "shop:".into() };
         assert_eq!(names(&format, ("user_meta", "1"), SINGLE), ["shop:wp:user_meta:1"]);
+    }
+
+    #[test]
+    fn the_first_redis_object_cache_named_entries_otherwise() {
+        let format = KeyFormat::RedisObjectCache1 { salt: "S ".into() };
+        let single = names(&format, ("site-options", "1:notoptions"), SINGLE);
+        for name in [
+            "S wp_:site-options:1:notoptions",
+            "Swp:site-options:1-notoptions",
+            "s wp:site-options:1-notoptions",
+        ] {
+            assert!(single.iter().any(|known| known == name), "{name}: {single:?}");
+        }
+        let format = KeyFormat::RedisObjectCache1 { salt: String::new() };
+        assert_eq!(names(&format, ("user_meta", "1"), SINGLE), ["wp:user_meta:1", "wp_:user_meta:1"]);
+        assert_eq!(names(&format, ("user_meta", "1"), NETWORK), [":user_meta:1"]);
+        let shared = Scope { shared_users: true, ..scope(SINGLE) };
+        let stored = format.stored(&Entry::new("user_meta", "1"), &shared, "");
+        assert_eq!(stored, [StoredKey::Plain(b":user_meta:1".to_vec())]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub const ACTIVE_SITEWIDE_PLUGINS: &str = "active_sitewide_plugins";
 pub const TWO_FACTOR_PROVIDERS: &str = "_two_factor_enabled_providers";
 
 /// Folders of plugins that do nothing but bring a persistent object cache.
-pub const OBJECT_CACHE_PLUGINS: [&str; 11] = [
+pub const OBJECT_CACHE_PLUGINS: [&str; 14] = [
     "redis-cache",
     "redis-cache-pro",
     "object-cache-pro",
@@ -57,7 +57,15 @@ pub const OBJECT_CACHE_PLUGINS: [&str; 11] = [
     "sqlite-object-cache",
     "docket-cache",
     "apcu",
+    "apcu-manager",
+    "atec-cache-apcu",
+    // Its settings are in a file; an object cache is one of them.
+    "w3-total-cache",
 ];
+
+/// Folders of plugins that can bring one, and the option that says that they do.
+pub const OPTIONAL_OBJECT_CACHES: [(&str, &str); 2] =
+    [("litespeed-cache", "litespeed.conf.object"), ("sg-cachepress", "siteground_optimizer_enable_memcache")];
 
 /// The option that holds scheduled tasks.
 ///

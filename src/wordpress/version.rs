@@ -214,6 +214,13 @@ pub fn from_update_transient(stored: &[u8]) -> Option<WordPressVersion> {
     WordPressVersion::parse(std::str::from_utf8(document.view(node).as_bytes()?).ok()?)
 }
 
+/// `last_checked` of the same option: when WordPress last asked, in Unix seconds.
+pub fn update_checked_at(stored: &[u8]) -> Option<i64> {
+    let document = Document::parse(php_serialize::trim(stored).to_vec()).ok()?;
+    let node = document.get(document.root(), b"last_checked")?;
+    document.view(node).to_int()
+}
+
 /// What `db_version` tells about the code that runs.
 ///
 /// The number moves when a WordPress runs its upgrade routine, and stays when the files go back.

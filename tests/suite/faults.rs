@@ -259,6 +259,10 @@ fn judge(fault: &str, verb: &str, output: &Output, value: &str) -> String {
             "error, unchanged".into()
         }
         (Some(1), State::New) => {
+            if stderr.contains("may or may not be saved") {
+                let look = if verb == "create" { "revoke it: delete 2 " } else { "Look with `list 2`" };
+                assert!(stderr.contains(look) && stderr.contains("`list 2`"), "{told}");
+            }
             let honest = ["may or may not be saved", "could not be confirmed", "revoke it: delete"];
             assert!(honest.iter().any(|words| stderr.contains(words)), "{told}");
             assert!(!stdout.contains("Success"), "{told}");
@@ -508,6 +512,50 @@ fn the_fault_matrix_has_no_unknown_cell() {
         if passing && !row.starts_with("COMMIT") {
             assert_eq!(row.matches(" | done").count(), VERBS.len(), "{row}");
         }
+    }
+}
+
+/// A server that is silent after the commit was answered: what was saved is not told as unchanged.
+#[test]
+fn a_server_that_falls_silent_after_a_commit_has_not_changed_nothing() {
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(Template::InnoDb);
+    database.sql("INSERT INTO wp_options (option_name, option_value, autoload) VALUES ('using_application_passwords', '1', 'off')");
+    let mut rows = Rows::of(&database);
+    for verb in VERBS {
+        rows.reset(2);
+        let (committed, silent) = (AtomicBool::new(false), AtomicBool::new(false));
+        let proxy = Proxy::start(database.server, move |side| match side {
+            Side::Client(bytes) if silent.load(Ordering::SeqCst) => {
+                bytes.clear();
+                Next::Forward
+            }
+            Side::Client(bytes) if contains(bytes, b"COMMIT") => {
+                committed.store(true, Ordering::SeqCst);
+                Next::Forward
+            }
+            Side::Server(_) if committed.load(Ordering::SeqCst) => {
+                silent.store(true, Ordering::SeqCst);
+                Next::Forward
+            }
+            _ => Next::Forward,
+        });
+        let password = &database.server.users["wp"];
+        let mut command = rig::binary();
+        command.args(arguments(verb)).env(
+            "WP_APP_PASSWORD_DB",
+            format!(
+                "mysql://wp:{password}@127.0.0.1:{}/{}?ssl-mode=disabled&read-timeout=1&connect-timeout=1",
+                proxy.port, database.name
+            ),
+        );
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(state(verb, &rows.value(2)), State::New, "{verb}: {told}");
+        assert_eq!(output.status.code(), Some(1), "{verb}: {told}");
+        assert!(!told.contains("nothing was changed"), "{verb}: {told}");
+        let honest = if verb == "create" { "revoke it: delete 2 " } else { "could not be confirmed" };
+        assert!(told.contains(honest) && told.contains("did not answer within 1 seconds."), "{verb}: {told}");
     }
 }
 

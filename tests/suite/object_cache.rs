@@ -238,10 +238,15 @@ fn a_cache_that_does_not_answer_stops_an_addition_before_and_a_revocation_after(
     assert!(message.contains("Nothing was changed") && message.contains("--after-write"), "{message}");
     assert_eq!(uuids(site, &login).len(), 1);
 
+    let gone = uuids(site, &login).remove(0);
     let message = failed(tool().args(["delete", &login, "--all"]));
     assert!(message.contains("may still work until the cache is flushed"), "{message}");
     assert_eq!(uuids(site, &login).len(), 0);
     assert_eq!(status(site, &login, &password), 200, "WordPress goes by its cache: the sentence is true");
+
+    // The same again has nothing to delete, and must not end as if all were well.
+    let message = failed(tool().args(["delete", &login, &gone]));
+    assert!(message.contains("may still work until the cache is flushed"), "{message}");
 
     // What the message says to do.
     let flush = format!("redis-cli -p {} -n 1 flushdb", rig.redis.port);
@@ -405,6 +410,23 @@ fn drop_ins_are_told_apart_and_what_is_not_known_is_not_written_past() {
         (header("Docket Cache Drop-in"), "", "Docket Cache"),
         ("<?php require W3TC_LIB_DIR . '/w3.php';".to_owned(), "", "wp w3-total-cache flush object"),
         ("<?php apcu_fetch( 'x' );".to_owned(), "", "each PHP server keeps it in its own memory"),
+        ("<?php apcu_fetch( 'x' );".to_owned(), "", "restarts PHP-FPM"),
+        (
+            "<?php\n/*\nPlugin Name: Redis Object Cache\nVersion: 1.3.4\n*/\n".to_owned(),
+            "",
+            "how its version 1.3.4 names its entries is not known",
+        ),
+        (header("Redis Object Cache Drop-In"), "define( 'WP_REDIS_PREFIX', \"caf\\xe9:\" );", "is not UTF-8"),
+        (
+            header("Redis Object Cache Drop-In"),
+            "define( 'WP_REDIS_HOST', '/no/such/redis.sock' ); define( 'WP_REDIS_PORT', 0 );",
+            "/no/such/redis.sock",
+        ),
+        (
+            header("WP Redis"),
+            "$_SERVER['CACHE_HOST'] = '127.0.0.1'; $_SERVER['CACHE_PORT'] = 2;",
+            "127.0.0.1:2",
+        ),
         (
             header("Redis Object Cache Drop-In"),
             "define( 'WP_REDIS_CLUSTER', [ 'tcp://a:1' ] );",
@@ -429,6 +451,17 @@ fn drop_ins_are_told_apart_and_what_is_not_known_is_not_written_past() {
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{output:?}");
         assert!(message.contains(said) && message.contains("Nothing was changed"), "{said}: {message}");
+        // Servers are proposed only where naming one helps.
+        let kind = message.split(" (").next().unwrap_or_default();
+        let helps = kind.ends_with("Redis Object Cache") || kind.ends_with("WP Redis");
+        assert_eq!(message.contains("name its server"), helps, "{message}");
+        for server in ["redis://127.0.0.1:1", "memcached://127.0.0.1:1"] {
+            let named = run(&[&format!("--cache={server}")]);
+            let told = String::from_utf8_lossy(&named.stderr);
+            assert_eq!(named.status.code(), Some(1), "{said}: {named:?}");
+            let names_entries = helps && server.starts_with("redis");
+            assert!(names_entries || told.contains("--cache names a"), "{said}, {server}: {told}");
+        }
         let denied = run(&["--no-cache"]);
         assert!(String::from_utf8_lossy(&denied.stderr).contains("--no-cache says"), "{said}: {denied:?}");
         assert!(run(&["--cache=ignore"]).status.success(), "{said}");
@@ -465,15 +498,32 @@ fn a_database_that_speaks_for_a_cache_is_not_written_past() {
     stdout(&mut create(""));
     database.sql("UPDATE wp_users SET user_registered = '2020-01-02 03:04:05'");
     let message = failed(&mut create(""));
-    assert!(message.contains("no transients") && message.contains("--no-cache"), "{message}");
+    assert!(
+        message.contains("no transients that are still valid") && message.contains("--no-cache"),
+        "{message}"
+    );
     let message = failed(rig::binary().args([&db, "revoke-all", "2", "--yes"]));
     assert!(
         message.contains("Revoked 2 application passwords of user 2 (editor1) in the database"),
         "{message}"
     );
     stdout(&mut create("--no-cache"));
-    set("_site_transient_update_core", "x");
+    // What is left of the time before the cache.
+    set("_site_transient_timeout_x", "1500000000");
+    set("_site_transient_update_core", "O:8:\"stdClass\":1:{s:12:\"last_checked\";i:1500000000;}");
+    let message = failed(&mut create(""));
+    assert!(message.contains("no transients that are still valid"), "{message}");
+    let now = next - 3600;
+    set("_site_transient_timeout_x", &(now + 60).to_string());
     stdout(&mut create(""));
+    set("_site_transient_timeout_x", "1500000000");
+    set("_site_transient_update_core", &format!("O:8:\"stdClass\":1:{{s:12:\"last_checked\";i:{now};}}"));
+    stdout(&mut create(""));
+    set("active_plugins", "a:1:{i:0;s:35:\"litespeed-cache/litespeed-cache.php\";}");
+    stdout(&mut create(""));
+    set("litespeed.conf.object", "1");
+    let message = failed(&mut create(""));
+    assert!(message.contains("the plugin litespeed-cache is active"), "{message}");
     set("active_plugins", "a:1:{i:0;s:27:\"redis-cache/redis-cache.php\";}");
     let message = failed(&mut create(""));
     assert!(message.contains("the plugin redis-cache is active"), "{message}");
@@ -501,8 +551,25 @@ fn the_command_after_a_write_hears_of_the_user_and_its_failure_counts() {
 
     let message = failed(&mut tool(&["create", "2", "x", "--after-write=exit 7"]));
     assert!(message.contains("exit 7") && message.contains("taken back"), "{message}");
+    assert!(!message.contains("object cache"), "{message}");
+    for nothing in ["--after-write=", "--after-write= "] {
+        let message = failed(&mut tool(&["create", "2", "x", nothing]));
+        assert!(message.contains("--after-write is empty"), "{message}");
+    }
+    // Its environment holds no password.
+    let print = "--after-write=echo \"[$WP_APP_PASSWORD_DB$WP_APP_PASSWORD_CACHE]\"";
+    let mut quiet = rig::binary();
+    quiet
+        .args(["delete", "2", "--all", print])
+        .env("WP_APP_PASSWORD_DB", format!("sqlite:{}", file.display()));
+    quiet.env("WP_APP_PASSWORD_CACHE", "ignore");
+    assert_eq!(quiet.output().unwrap().stderr, b"[]\n");
     assert_eq!(stdout(&mut tool(&["list", "2", "--format=count"])), "0");
     stdout(&mut tool(&["create", "2", "x", "--porcelain"]));
+    let id = stdout(&mut tool(&["list", "2", "--format=ids"]));
+    let message = failed(&mut tool(&["update", "2", &id, "--name=y", "--after-write=exit 7"]));
+    assert!(message.contains("Updated application password in the database, but the command"), "{message}");
+    assert!(message.contains("exit 7") && !message.contains("object cache"), "{message}");
     let message = failed(&mut tool(&["delete", "2", "--all", "--after-write=exit 7"]));
     assert!(message.contains("Deleted all application passwords in the database"), "{message}");
     // There is no cache, so nothing may speak of one.
@@ -591,4 +658,209 @@ fn an_older_list_that_is_written_back_within_the_watch_is_put_right() {
         "{output:?}"
     );
     assert_eq!(stdout(&mut tool(&["list", "2", "--format=count"])), "0");
+}
+
+/// Keys by hand on a Redis of the rig, beside a site with the drop-in of that header.
+fn with_redis_site(
+    rig: &Rig,
+    database: i64,
+    header: &str,
+    settings: &str,
+    check: impl FnOnce(&mut redis::Connection, &dyn Fn(&[&str]) -> Command),
+) {
+    let root = sqlite_site(rig);
+    let content = root.path().join("wp-content");
+    std::fs::write(content.join("object-cache.php"), format!("<?php\n/*\n{header}\n*/\n")).unwrap();
+    let port = rig.redis.port;
+    std::fs::write(
+        root.path().join("wp-config.php"),
+        format!(
+            "<?php\ndefine( 'WP_REDIS_PORT', {port} );\ndefine( 'WP_REDIS_DATABASE', {database} );\n{settings}\n\
+             define( 'DB_NAME', 'w' );\n$table_prefix = 'wp_';\nrequire_once ABSPATH . 'wp-settings.php';\n"
+        ),
+    )
+    .unwrap();
+    let mut redis = redis::Client::open(format!("redis://127.0.0.1:{port}/{database}"))
+        .unwrap()
+        .get_connection()
+        .unwrap();
+    redis::cmd("FLUSHDB").query::<()>(&mut redis).unwrap();
+    let path = format!("--path={}", root.path().display());
+    check(&mut redis, &|arguments| {
+        let mut command = rig::binary();
+        command.arg(&path).args(arguments);
+        command
+    });
+    redis::cmd("FLUSHDB").query::<()>(&mut redis).unwrap();
+}
+
+#[test]
+fn each_version_of_redis_object_cache_is_told_by_its_own_names() {
+    let Some(rig) = rig::require() else { return };
+    let shared =
+        "define( 'CUSTOM_USER_TABLE', 'wp_users' ); define( 'CUSTOM_USER_META_TABLE', 'wp_usermeta' );";
+    for (version, settings, name) in [
+        ("Version: 1.3.5", "", "wp_:user_meta:2"),
+        ("Version: 1.4.3", "define( 'WP_CACHE_KEY_SALT', 's' );", "swp_:user_meta:2"),
+        ("Version: 1.6.3", shared, ":user_meta:2"),
+        (" * Version: 2.6.3", shared, "wp:user_meta:2"),
+        ("", "define( 'WP_CACHE_KEY_SALT', 's' );", "swp_:user_meta:2"),
+        ("", "define( 'WP_REDIS_PREFIX', 'p' );", "pwp:user_meta:2"),
+    ] {
+        let header = format!("Plugin Name: Redis Object Cache Drop-In\n{version}");
+        with_redis_site(rig, 8, &header, settings, |redis, tool| {
+            let _: () = redis.set(name, "old").unwrap();
+            for options in ["wp:options:alloptions", "wp_:options:alloptions", "swp_:options:alloptions"] {
+                let _: () = redis.set(options, "x").unwrap();
+            }
+            let _: () = redis.set("pwp:options:alloptions", "x").unwrap();
+            let output = tool(&["create", "2", "x", "--porcelain"]).output().unwrap();
+            assert!(output.status.success(), "{version} {settings}: {output:?}");
+            let warned = String::from_utf8_lossy(&output.stderr).contains("another site uses them");
+            assert_eq!(warned, settings == shared, "{output:?}");
+            assert!(!redis.exists::<_, bool>(name).unwrap(), "{version} {settings}");
+        });
+    }
+}
+
+/// A prefix that only the web server's environment has: what is on the server is not this site's.
+#[test]
+fn a_cache_that_holds_nothing_of_the_site_is_not_taken_for_its_own() {
+    let Some(rig) = rig::require() else { return };
+    let header = "Plugin Name: Redis Object Cache Drop-In\nVersion: 2.6.3";
+    with_redis_site(rig, 9, header, "", |redis, tool| {
+        // Nothing at all: nothing can be stale.
+        stdout(&mut tool(&["create", "2", "x", "--porcelain"]));
+        for name in ["shop1:wp:options:alloptions", "shop1:wp:user_meta:2"] {
+            let _: () = redis.set(name, "x").unwrap();
+        }
+        let message = failed(&mut tool(&["create", "2", "x"]));
+        assert!(
+            message.contains("holds nothing of this site") && message.contains("Nothing was changed"),
+            "{message}"
+        );
+        let message = failed(&mut tool(&["delete", "2", "--all"]));
+        assert!(message.contains("may still work"), "{message}");
+        let mut command = tool(&["delete", "2", "--all"]);
+        stdout(command.env("WP_REDIS_PREFIX", "shop1:"));
+        assert!(!redis.exists::<_, bool>("shop1:wp:user_meta:2").unwrap());
+    });
+    // WordPress's own configuration may set it for the drop-in.
+    with_redis_site(rig, 9, header, "putenv( 'WP_REDIS_PREFIX=shop2:' );", |redis, tool| {
+        for name in ["shop2:wp:options:alloptions", "shop2:wp:user_meta:2"] {
+            let _: () = redis.set(name, "x").unwrap();
+        }
+        stdout(&mut tool(&["create", "2", "x", "--porcelain"]));
+        assert!(!redis.exists::<_, bool>("shop2:wp:user_meta:2").unwrap());
+    });
+}
+
+#[test]
+fn a_drop_in_that_cannot_be_looked_at_counts_as_a_cache() {
+    let Some(rig) = rig::require() else { return };
+    let root = sqlite_site(rig);
+    let content = root.path().join("wp-content");
+    std::os::unix::fs::symlink("object-cache.php", content.join("object-cache.php")).unwrap();
+    std::fs::write(
+        root.path().join("wp-config.php"),
+        "<?php\ndefine( 'DB_NAME', 'w' );\n$table_prefix = 'wp_';\nrequire_once ABSPATH . 'wp-settings.php';\n",
+    )
+    .unwrap();
+    let path = format!("--path={}", root.path().display());
+    let message = failed(rig::binary().args([&path, "create", "2", "x"]));
+    assert!(message.contains("whether it is there cannot be seen"), "{message}");
+}
+
+#[test]
+fn ports_of_memcached_are_read_as_the_drop_in_reads_them_and_never_guessed() {
+    let Some(rig) = rig::require() else { return };
+    let root = sqlite_site(rig);
+    let content = root.path().join("wp-content");
+    std::fs::write(content.join("object-cache.php"), "<?php // flush_number_v4 WP_Object_Cache_global")
+        .unwrap();
+    std::fs::write(
+        root.path().join("wp-config.php"),
+        "<?php\n$memcached_servers = [ '127.0.0.1:3:1' ];\ndefine( 'DB_NAME', 'w' );\n$table_prefix = 'wp_';\nrequire_once ABSPATH . 'wp-settings.php';\n",
+    )
+    .unwrap();
+    let path = format!("--path={}", root.path().display());
+    let message = failed(rig::binary().args([&path, "create", "2", "x"]));
+    assert!(message.contains("127.0.0.1:3 "), "{message}");
+    for address in ["127.0.0.1:1,127.0.0.1:2", "127.0.0.1:2/0", "127.0.0.1:0", "127.0.0.1:x", "", "a,b"] {
+        let cache = format!("--cache=memcached://{address}");
+        let message = failed(rig::binary().args([&path, &cache, "create", "2", "x"]));
+        assert!(message.contains("--cache cannot be read"), "{address}: {message}");
+        assert!(!message.contains("(hidden)"), "{message}");
+    }
+}
+
+/// A cache server that greets, and is silent when it is to delete.
+#[test]
+fn a_cache_that_falls_silent_does_not_hold_up_a_command_for_long() {
+    use std::io::{Read, Write};
+    let Some(rig) = rig::require() else { return };
+    let root = sqlite_site(rig);
+    let file = root.path().join("wp-content/database/.ht.sqlite");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            std::thread::spawn(move || {
+                let mut asked = [0; 4096];
+                while let Ok(count @ 1..) = client.read(&mut asked) {
+                    let asked = String::from_utf8_lossy(&asked[..count]).into_owned();
+                    if asked.contains("DEL") {
+                        std::thread::sleep(Duration::from_secs(120));
+                    }
+                    let answer = if asked.contains("PING") {
+                        "+PONG\r\n".to_owned()
+                    } else {
+                        "+OK\r\n".repeat(asked.matches('*').count())
+                    };
+                    if client.write_all(answer.as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let began = Instant::now();
+    let mut command = rig::binary();
+    command.args(["create", "2", "x"]).env("WP_APP_PASSWORD_CACHE", format!("redis://127.0.0.1:{port}"));
+    let message = failed(command.env("WP_APP_PASSWORD_DB", format!("sqlite:{}", file.display())));
+    let took = began.elapsed();
+    println!("a silent cache: {took:?}");
+    assert!(
+        message.contains("within") && message.contains("seconds") && message.contains("taken back"),
+        "{message}"
+    );
+    assert!(took < Duration::from_secs(40), "{took:?}");
+}
+
+/// A signal between a password that is saved and one that is seen.
+#[test]
+fn a_signal_while_a_new_password_is_being_confirmed_takes_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.sqlite");
+    wp_app_password::store::sandbox::create(&file).unwrap();
+    let url = format!("sqlite:{}", file.display());
+    let count =
+        || stdout(rig::binary().args(["list", "2", "--format=count"]).env("WP_APP_PASSWORD_DB", &url));
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let mut command = rig::binary();
+        command.args(["create", "2", "x", "--porcelain", "--confirm=20"]).env("WP_APP_PASSWORD_DB", &url);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let child = command.spawn().unwrap();
+        let deadline = Instant::now() + Duration::from_secs(15);
+        while count() == "0" {
+            assert!(Instant::now() < deadline, "nothing was written");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(code), &b""[..]), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("was taken back"), "{output:?}");
+        assert_eq!(count(), "0");
+    }
 }

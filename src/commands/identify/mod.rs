@@ -207,7 +207,7 @@ fn hashes_of_all(context: &mut Context<'_>, hashes: &mut Hashes, gaps: &mut Gaps
         match walked {
             // All other rows were visited.
             Err(StoreError::Unfit(sentence)) => {
-                out.warning(sentence);
+                out.warning(sentence.to_string());
                 gaps.count(LISTS);
             }
             other => other?,

@@ -53,6 +53,10 @@ pub struct Input<'e> {
 /// The variable that holds what a second file told `$wpdb`.
 const DATABASES: &str = "\0databases";
 
+/// Variables that hold what was written to `$_SERVER`, and with `putenv()`.
+const SERVER: &str = "\0server ";
+const PUTENV: &str = "\0putenv ";
+
 /// The parts of `--url` that a request shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url {
@@ -208,6 +212,12 @@ impl Outcome {
         found.filter(|setting| setting.value != Plain::Null).or_else(|| self.doubtful())
     }
 
+    /// An element of `$_SERVER` (`in_server`), or what `getenv()` answers, that the configuration wrote.
+    pub fn written(&self, name: &str, in_server: bool) -> Option<&Setting> {
+        let name = format!("{}{name}", if in_server { SERVER } else { PUTENV });
+        self.variables.iter().find(|(known, _)| *known == name).map(|(_, setting)| setting)
+    }
+
     /// What the second file told `$wpdb`: a list of calls, each the method's name, the line and the arguments.
     pub fn databases(&self) -> Option<Setting> {
         self.variable(DATABASES)
@@ -230,7 +240,7 @@ impl Outcome {
 
     /// The names of all global variables.
     pub fn variable_names(&self) -> impl Iterator<Item = &str> {
-        self.variables.iter().map(|(name, _)| name.as_str()).filter(|name| *name != DATABASES)
+        self.variables.iter().map(|(name, _)| name.as_str()).filter(|name| !name.starts_with('\0'))
     }
 }
 
@@ -322,6 +332,17 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
         let variables = read.iter().flat_map(|read| read.keys().cloned()).collect();
         Setting { value: plain, state, source: format!("{file}:{line}"), variables }
     };
+    // What drop-ins read there, as far as the configuration wrote it.
+    let server = state.superglobals.get("_SERVER").into_iter().flat_map(|array| &array.entries);
+    let server =
+        server.map(|(key, value)| (format!("{SERVER}{}", String::from_utf8_lossy(&key.to_bytes())), value));
+    let putenv = state.putenv.iter().filter_map(|(name, value)| {
+        Some((format!("{PUTENV}{}", String::from_utf8_lossy(name)), value.as_ref()?))
+    });
+    let written: Vec<(String, Setting)> = server
+        .chain(putenv)
+        .map(|(name, value)| (name, setting(value, &input.file.display().to_string(), 0, None)))
+        .collect();
     Ok(Outcome {
         constants: state
             .constants
@@ -332,6 +353,7 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
             .globals
             .iter()
             .map(|(name, v)| (name.clone(), setting(&v.value, &v.file, v.line, None)))
+            .chain(written)
             .collect(),
         doubt: state.doubt.as_ref().map(|why| sentence(why)),
         end,
