@@ -661,14 +661,12 @@ fn object_cache(global: &Global, place: &Place, site: &Site) -> Result<Cache, Er
         (Some(given), _) => {
             let name = drop_in.map_or("the one that --cache names", |drop_in| &drop_in.name);
             let plan = site::object_cache::named(given.expose(), drop_in)?;
-            Cache::Planned { plan, name: name.into(), remedy, probe: false }
+            Cache::Planned { plan, name: name.into(), remedy }
         }
         (None, None) if site.files_out_of_sight => Cache::Unseen,
         (None, None) => Cache::None,
         (None, Some(drop_in)) => match &drop_in.plan {
-            Ok(plan) => {
-                Cache::Planned { plan: plan.clone(), name: drop_in.name.clone(), remedy, probe: true }
-            }
+            Ok(plan) => Cache::Planned { plan: plan.clone(), name: drop_in.name.clone(), remedy },
             Err(reason) => Cache::OutOfReach { name: drop_in.name.clone(), reason: reason.clone(), remedy },
         },
     })

@@ -301,7 +301,7 @@ impl Context<'_> {
         if matches!(self.cache, Cache::Unseen) {
             self.cache = self.suspicion()?;
         }
-        let Cache::Planned { plan, name, remedy, probe } = &self.cache else { return Ok(()) };
+        let Cache::Planned { plan, name, remedy } = &self.cache else { return Ok(()) };
         let remedy = *remedy;
         let description = self.store.description();
         let network = description.network.as_ref().map(|(_, id)| *id);
@@ -319,7 +319,7 @@ impl Context<'_> {
                  too, that site's object cache is not told of the change: run the command there too, or flush it.",
             );
         }
-        let known = if *probe { of_every_request(network) } else { Vec::new() };
+        let known = of_every_request(network);
         self.cache = match ObjectCache::open(plan.clone(), scope, known) {
             Ok(cache) => Cache::Open { cache, name: name.clone(), remedy },
             Err(error) => Cache::OutOfReach { name: name.clone(), reason: error.to_string(), remedy },
@@ -474,8 +474,6 @@ pub enum Cache {
         name: String,
         /// What to do where it is not reached.
         remedy: Remedy,
-        /// Whether it has to hold something of this site: settings may be elsewhere than where they were looked for.
-        probe: bool,
     },
     /// Connected.
     Open {

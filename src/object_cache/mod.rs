@@ -140,9 +140,9 @@ pub struct ObjectCache {
 }
 
 impl ObjectCache {
-    /// Connects, logs in and asks for a sign of life: what cannot work is known before anything is written. Where
-    /// `known` is not empty, one of those entries must be there, unless the cache holds nothing at all: a site that
-    /// is visited has them, so a cache without them is another site's, or names its entries in another way.
+    /// Connects, logs in and asks for a sign of life: what cannot work is known before anything is written. One of
+    /// the entries `known` must be there, unless the cache holds nothing at all: a site that is visited has them, so a
+    /// cache without them is another site's, or names its entries in another way.
     ///
     /// # Errors
     /// [`CacheError`]
@@ -231,14 +231,13 @@ impl OpenCache {
     }
 
     fn look_for(&mut self, known: &[Entry]) -> Result<(), CacheError> {
-        if known.is_empty() {
-            return Ok(());
-        }
         let scope = &self.scope;
         let found = match (&self.plan, &mut self.connection) {
             (Plan::Redis { server, keys }, Connection::Redis(connection)) => {
-                let stored: Vec<StoredKey> =
-                    known.iter().flat_map(|entry| keys.stored(entry, scope, "")).collect();
+                // The main site of a network is visited, if any is.
+                let main = Scope { blog_id: 1, ..scope.clone() };
+                let of = |scope| known.iter().flat_map(move |entry| keys.stored(entry, scope, ""));
+                let stored: Vec<StoredKey> = of(scope).chain(of(&main)).collect();
                 redis::holds_one(connection, server, &stored)?
             }
             (Plan::Memcached { servers, salt }, _) => {

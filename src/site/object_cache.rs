@@ -653,3 +653,41 @@ fn entry<'a>(array: &'a Plain, key: &str) -> Option<&'a Plain> {
 fn is_truthy(value: Option<&Plain>) -> bool {
     value.is_some_and(Plain::is_truthy)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_is_a_password_or_a_list_or_a_map_in_any_order() {
+        let text = |text: &str| Plain::Bytes(text.into());
+        let array = |entries: &[(&str, &str)]| {
+            Plain::Array(entries.iter().map(|(key, value)| (key.as_bytes().to_vec(), text(value))).collect())
+        };
+        for (value, user, password) in [
+            (text("secret"), "", "secret"),
+            (array(&[("0", "secret")]), "", "secret"),
+            (array(&[("0", "wp"), ("1", "secret")]), "wp", "secret"),
+            (array(&[("pass", "secret"), ("user", "wp")]), "wp", "secret"),
+            (array(&[("user", "wp"), ("pass", "secret")]), "wp", "secret"),
+            (array(&[("pass", "secret")]), "", "secret"),
+        ] {
+            let (found, secret) = login(Some(&value));
+            assert_eq!((found.as_str(), secret.expose()), (user, password.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn numbers_are_read_as_php_reads_them() {
+        for (text, number) in [("41821:1", 41821), (" 7", 7), ("-3x", -3), ("", 0), ("x", 0), ("-", 0)] {
+            assert_eq!(intval(text), number, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_the_headers() {
+        assert_eq!(version("<?php\n/*\nVersion: 1.3\n*/"), Some([1, 3, 0]));
+        assert_eq!(version("<?php\n/**\n * Version: 2.0.0-RC1\n */"), Some([2, 0, 0]));
+        assert_eq!(version("<?php // none"), None);
+    }
+}

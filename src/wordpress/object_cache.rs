@@ -50,10 +50,13 @@ pub fn of_in_use_flag(network: Option<u64>) -> Vec<Entry> {
     }
 }
 
-/// What a site that is visited has in its cache: WordPress looks for these in every request. `network` is the main
-/// network's id on a network.
+/// What a site that is visited has in its cache: WordPress looks for these in every request. The first is one that
+/// nothing here makes stale. `network` is the main network's id on a network.
+///
+/// WordPress: `is_blog_installed()` in `wp-includes/functions.php`.
 pub fn of_every_request(network: Option<u64>) -> Vec<Entry> {
     vec![
+        Entry::new("default", "is_blog_installed"),
         Entry::new("options", "alloptions"),
         Entry::new("options", "notoptions"),
         Entry::new("site-options", format!("{}:notoptions", network.unwrap_or(1))),
@@ -64,7 +67,7 @@ pub fn of_every_request(network: Option<u64>) -> Vec<Entry> {
 ///
 /// WordPress: `wp_start_object_cache()` in `wp-includes/load.php`, as far as names here belong to them.
 fn is_global(group: &str) -> bool {
-    group != "options"
+    !matches!(group, "options" | "default")
 }
 
 /// What of the site is part of the names.

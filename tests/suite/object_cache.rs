@@ -96,6 +96,7 @@ fn no_cached_site_of_the_rig_is_forgotten() {
 
 /// The trap that the others show to be avoided: it has to be there.
 fn what_the_database_lost_still_works_without_us(rig: &Rig, site: &Site) {
+    let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     let (id, login) = person(rig, site);
     let password = create(site, &login, "Stale");
     assert_eq!(status(site, &login, &password), 200);
@@ -114,6 +115,7 @@ fn what_the_database_lost_still_works_without_us(rig: &Rig, site: &Site) {
 }
 
 fn a_revoke_is_a_revoke_and_a_new_password_works_at_once(rig: &Rig, site: &Site) {
+    let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     let (_, login) = person(rig, site);
     let first = create(site, &login, "First");
     assert_eq!(status(site, &login, &first), 200);
@@ -142,6 +144,7 @@ fn a_revoke_is_a_revoke_and_a_new_password_works_at_once(rig: &Rig, site: &Site)
 
 /// Five users, ten rounds each: requests at full speed while their passwords are revoked.
 fn of_the_requests_after_a_revoke_not_one_succeeds(rig: &Rig, site: &Site) {
+    let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     const USERS: usize = 5;
     const ROUNDS: usize = 10;
     let people: Vec<_> = (0..USERS).map(|_| person(rig, site).1).collect();
@@ -274,6 +277,15 @@ fn the_command_line_can_name_the_cache_server() {
     };
     let mut plain = connect(rig.redis.port, 7, "");
     let mut locked = connect(secure.port, 0, "wp:acl-secret@");
+    // What a site that is visited has there.
+    for name in
+        ["wp:default:is_blog_installed", "shop:wp:default:is_blog_installed", "sdefault:is_blog_installed"]
+    {
+        let _: () = plain.set(name, "x").unwrap();
+    }
+    for name in ["wp:default:is_blog_installed", "saltedwp:default:is_blog_installed"] {
+        let _: () = locked.set(name, "x").unwrap();
+    }
     for (cache, key) in [
         (format!("redis://127.0.0.1:{}/7", rig.redis.port), "wp:user_meta:2"),
         (format!("redis://127.0.0.1:{}/7?prefix=shop%3A", rig.redis.port), "shop:wp:user_meta:2"),
@@ -307,10 +319,12 @@ fn the_command_line_can_name_the_cache_server() {
     let told = failed(&mut command);
     assert!(told.contains(&format!("Redis at 127.0.0.1:{}", secure.port)), "{told}");
     assert!(!told.contains("acl-secret") && !told.contains("salted"), "{told}");
-    // Wrong password, unknown authority, no password at all: refused before anything is written.
+    // A prefix that is nobody's; wrong password, unknown authority, no password at all: refused before anything is
+    // written.
     let count = || stdout(rig::binary().args([&db, "list", "2", "--format=count"]));
     let before = count();
     for cache in [
+        format!("redis://127.0.0.1:{}/7?prefix=nobody", rig.redis.port),
         url(""),
         format!("redis://wp:wrong-secret@127.0.0.1:{}", secure.port),
         format!("rediss://wp:acl-secret@127.0.0.1:{}", secure.tls_port.unwrap()),
@@ -710,10 +724,14 @@ fn each_version_of_redis_object_cache_is_told_by_its_own_names() {
         let header = format!("Plugin Name: Redis Object Cache Drop-In\n{version}");
         with_redis_site(rig, 8, &header, settings, |redis, tool| {
             let _: () = redis.set(name, "old").unwrap();
-            for options in ["wp:options:alloptions", "wp_:options:alloptions", "swp_:options:alloptions"] {
+            for options in [
+                "wp:default:is_blog_installed",
+                "wp_:default:is_blog_installed",
+                "swp_:default:is_blog_installed",
+            ] {
                 let _: () = redis.set(options, "x").unwrap();
             }
-            let _: () = redis.set("pwp:options:alloptions", "x").unwrap();
+            let _: () = redis.set("pwp:default:is_blog_installed", "x").unwrap();
             let output = tool(&["create", "2", "x", "--porcelain"]).output().unwrap();
             assert!(output.status.success(), "{version} {settings}: {output:?}");
             let warned = String::from_utf8_lossy(&output.stderr).contains("another site uses them");
@@ -731,7 +749,7 @@ fn a_cache_that_holds_nothing_of_the_site_is_not_taken_for_its_own() {
     with_redis_site(rig, 9, header, "", |redis, tool| {
         // Nothing at all: nothing can be stale.
         stdout(&mut tool(&["create", "2", "x", "--porcelain"]));
-        for name in ["shop1:wp:options:alloptions", "shop1:wp:user_meta:2"] {
+        for name in ["shop1:wp:default:is_blog_installed", "shop1:wp:user_meta:2"] {
             let _: () = redis.set(name, "x").unwrap();
         }
         let message = failed(&mut tool(&["create", "2", "x"]));
@@ -747,7 +765,7 @@ fn a_cache_that_holds_nothing_of_the_site_is_not_taken_for_its_own() {
     });
     // WordPress's own configuration may set it for the drop-in.
     with_redis_site(rig, 9, header, "putenv( 'WP_REDIS_PREFIX=shop2:' );", |redis, tool| {
-        for name in ["shop2:wp:options:alloptions", "shop2:wp:user_meta:2"] {
+        for name in ["shop2:wp:default:is_blog_installed", "shop2:wp:user_meta:2"] {
             let _: () = redis.set(name, "x").unwrap();
         }
         stdout(&mut tool(&["create", "2", "x", "--porcelain"]));
