@@ -279,8 +279,9 @@ pub enum Error {
     },
     /// Another run is at the same entry.
     #[error(
-        "This application password of user {user} is being rotated already, by {run} since {since} (Unix time). Nothing \
-         was changed. Wait for it to end; if it is dead, this works again two minutes after it began."
+        "This application password of user {user} is being rotated already, by {run} since {} (UTC). Nothing was changed. \
+         Wait for it to end. If it is dead, which cannot be seen from here when it ran on another machine or in another \
+         container, this works again a minute after it began, or now with --takeover.", date(*since)
     )]
     BeingRotated {
         /// `5 (login)`.
@@ -300,21 +301,39 @@ pub enum Error {
         /// As given.
         uuid: String,
     },
-    /// `rotate --abort` when somebody may be using the new password.
+    /// `rotate --abort` when somebody may have the new password.
     #[error(
-        "The new password {uuid} was delivered, and whoever has it would be locked out. Nothing was changed. Retire the \
-         old one instead (rotate --finish), or use --abort --yes to revoke the new one: delete {user} {uuid}"
+        "Nobody can tell whether the new password was delivered ({uuids}); whoever has it would be locked out. Nothing was \
+         changed. The same rotate command again delivers another one and ends the rotation; --abort --yes undoes it."
     )]
-    AlreadyDelivered {
-        /// The user's id.
-        user: u64,
-        /// The new entry's.
+    MayBeDelivered {
+        /// The new entries', separated by commas.
+        uuids: String,
+    },
+    /// Several entries have the uuid that is to be rotated.
+    #[error(
+        "Several application passwords of user {user} have the uuid {uuid}, so that WordPress cannot tell them apart. Nothing \
+         was changed. Revoke the one that is not in use (delete removes the first), or create another one in its place."
+    )]
+    SharedUuid {
+        /// `5 (login)`.
+        user: String,
+        /// As stored.
         uuid: String,
+    },
+    /// Another run, which could not see this one, took the place of its entry.
+    #[error(
+        "Another run of rotate took this one for dead and rotated the application password of user {user} too. What was \
+         delivered here works for an hour. Run the same command again."
+    )]
+    TakenOver {
+        /// `5 (login)`.
+        user: String,
     },
     /// The uuid is that of an entry whose place another one took.
     #[error(
-        "This application password of user {user} was rotated already (at {at}, Unix time): {by} took its place. Nothing \
-         was changed. Give that uuid to rotate it again, or --name."
+        "This application password of user {user} was rotated already ({} UTC): {by} took its place. Nothing was changed. \
+         Give that uuid to rotate it again, or --name.", date(*at)
     )]
     AlreadyRotated {
         /// `5 (login)`.
@@ -343,8 +362,8 @@ pub enum Error {
     },
     /// The old and the new entry went while the password was being delivered.
     #[error(
-        "Somebody else revoked the application passwords of user {user} while the new one was being delivered. It does not \
-         work, and neither does the old one. Create another one if that was not meant."
+        "Somebody else revoked the new application password of user {user} while it was being delivered, and it does not work. \
+         The old one was not touched here; look with list. If that was not meant, run the same command again."
     )]
     RevokedDuringRotation {
         /// `5 (login)`.
@@ -375,6 +394,12 @@ pub enum Error {
     /// The system refused to write a result.
     #[error("The result could not be written: {0}")]
     Output(#[from] std::io::Error),
+}
+
+/// `2026-11-25 23:37:04`
+fn date(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds)
+        .map_or_else(|_| seconds.to_string(), |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 /// Text as it was given, which need not be UTF-8.
@@ -445,7 +470,9 @@ impl Error {
             | Self::AmbiguousName { .. }
             | Self::BeingRotated { .. }
             | Self::NothingToAbort { .. }
-            | Self::AlreadyDelivered { .. }
+            | Self::MayBeDelivered { .. }
+            | Self::SharedUuid { .. }
+            | Self::TakenOver { .. }
             | Self::AlreadyRotated { .. }
             | Self::NotAccepted { .. }
             | Self::NotRetired { .. }

@@ -521,10 +521,8 @@ impl<'s> ApplicationPasswords<'s> {
     }
 
     /// Takes back an entry that nobody knows.
-    pub fn erase(&mut self, user: &User, uuid: &[u8]) -> Result<(), Error> {
-        self.edit(user, |_, document| {
-            Ok(if remove(user, document, uuid)? { Edit::Save(()) } else { Edit::Keep(()) })
-        })?;
+    fn erase(&mut self, user: &User, uuid: &[u8]) -> Result<(), Error> {
+        self.edit(user, |list, document| rotation::withdraw(user, list, document, uuid))?;
         self.forget(&object_cache::of_user_meta(user.id.0));
         Ok(())
     }
@@ -958,7 +956,7 @@ fn append(document: &mut Document, entry: &NewEntry) -> Result<(), String> {
     for (key, value) in fields {
         document.set(node, Key::Str(key.as_bytes().into()), value).map_err(|error| error.to_string())?;
     }
-    entry.successor.as_ref().map_or(Ok(()), |successor| rotation::mark(document, node, successor))
+    rotation::mark(document, node, entry)
 }
 
 /// WordPress: entries older than 5.6 have no uuid; it appends one whenever it reads the list. A list that is

@@ -10,6 +10,8 @@
 //! whether its password was delivered. The old one still works. The next run makes a third entry, delivers that one,
 //! and retires both others; [`ApplicationPasswords::abort`] removes the marked one.
 
+use std::cell::Cell;
+
 use super::{
     ApplicationPasswords, Edit, NewEntry, Record, Run, StoredList, append, named, owned, uneditable,
 };
@@ -31,6 +33,8 @@ pub struct Successor {
     pub of_leftover: bool,
     /// Who makes it.
     pub run: Run,
+    /// Don't wait for a run elsewhere, of which nobody can see whether it lives.
+    pub take_over: bool,
 }
 
 /// How an entry is meant.
@@ -206,6 +210,25 @@ impl StoredList {
         due
     }
 
+    /// What [`ApplicationPasswords::abort`] would remove.
+    pub fn leftovers(&self, original: &[u8]) -> Vec<Retired> {
+        self.records()
+            .filter(|record| {
+                let first = record.has_uuid(original) && is_undelivered(record);
+                let first = first && record.text(own::ROTATED_FROM).is_none();
+                first || (is_successor_of(record, original) && self.count_of(original) > 0)
+            })
+            .map(|record| retired(&record))
+            .collect()
+    }
+
+    /// Whether there is an entry with this uuid, or one that such an entry replaced.
+    pub fn knows(&self, uuid: &[u8]) -> bool {
+        self.records().any(|record| {
+            record.has_uuid(uuid) || record.text(own::ROTATED_BY).is_some_and(|by| *by == *uuid)
+        })
+    }
+
     /// The name of the entry with this uuid; empty if there is none.
     pub fn name_of(&self, uuid: &[u8]) -> Vec<u8> {
         self.records()
@@ -248,12 +271,12 @@ impl StoredList {
     }
 
     /// Another run that is making a replacement for the same entry right now.
-    fn busy(&self, original: &[u8], me: &Run, now: i64) -> Option<Run> {
+    fn busy(&self, original: &[u8], me: &Run, now: i64, here_only: bool) -> Option<Run> {
         self.records()
             .filter(|record| is_successor_of(record, original) || record.has_uuid(original))
             .find_map(|record| {
                 let run = Run::read(&record.text(own::UNDELIVERED)?)?;
-                (run != *me && run.is_alive(now)).then_some(run)
+                (run != *me && run.is_alive(now) && (run.is_here() || !here_only)).then_some(run)
             })
     }
 }
@@ -276,6 +299,9 @@ impl ApplicationPasswords<'_> {
         now: i64,
     ) -> Result<Vec<Retired>, Error> {
         let mut retired: Vec<Retired> = Vec::new();
+        let mut restored = false;
+        // Once: what is noted after that is a use of whoever got the password.
+        let own_check = Cell::new(own_check);
         let mut apply = |list: &StoredList, document: &mut Document| {
             let mut change = Change { user, document, changed: false };
             if list.records().any(|record| is_successor_of(&record, entry.uuid.as_bytes())) {
@@ -283,14 +309,23 @@ impl ApplicationPasswords<'_> {
                 return Ok(Edit::Keep(()));
             }
             if list.count_of(entry.uuid.as_bytes()) == 0 {
-                // WordPress wrote back the list as it was before the entry was made, which then shows the old ones.
-                let original = entry.successor.as_ref().and_then(|successor| successor.of.as_deref());
-                let overwritten = original.map_or(list.count() > 0, |original| list.count_of(original) > 0);
-                if !overwritten {
+                if !is_older_than(list, entry) {
                     return Err(Error::RevokedMeanwhile);
                 }
                 append(change.document, entry).map_err(|reason| uneditable(user, reason))?;
-                change.changed = true;
+                (change.changed, restored) = (true, true);
+            }
+            let taken_over = list.records().any(|record| {
+                record.has_uuid(entry.uuid.as_bytes()) && integer(&record, own::RETIRE_AT).is_some()
+            });
+            if taken_over {
+                return Err(Error::TakenOver { user: named(user) });
+            }
+            for due in list.due(None, false, now).retired {
+                change.remove(&due.uuid)?;
+                if !retired.contains(&due) {
+                    retired.push(due);
+                }
             }
             for uuid in predecessors(list, entry) {
                 if !retired.iter().any(|known| known.uuid == uuid) {
@@ -298,15 +333,28 @@ impl ApplicationPasswords<'_> {
                         list.records().find(|record| record.has_uuid(&uuid)).map(|r| self::retired(&r)),
                     );
                 }
+                // Of a run elsewhere nobody can see whether it lives: what it may yet deliver works for a while.
+                let retire = match retire {
+                    Retire::Now if left_elsewhere(list, &uuid) => Retire::At(now.saturating_add(GRACE)),
+                    other => other,
+                };
                 change.retire(&uuid, retire, entry.uuid.as_bytes())?;
             }
-            change.install(entry, retire, own_check, now)?;
+            change.install(entry, retire, own_check.get(), now)?;
             Ok(if change.changed { Edit::Save(()) } else { Edit::Keep(()) })
         };
         self.edit(user, &mut apply)?;
+        own_check.set(None);
         let stale = object_cache::of_user_meta(user.id.0);
         // Whoever got the new password uses it at once, and WordPress then writes the list that it read before.
         self.settle(user, true, &stale, &mut |this, _| Ok(this.edit(user, &mut apply)?.saved))?;
+        if restored {
+            self.notes.push(format!(
+                "WordPress, or another program, wrote an older list of the application passwords of user {} over the new \
+                 entry while its password was being delivered. The entry was made again.",
+                named(user)
+            ));
+        }
         Ok(retired)
     }
 
@@ -346,45 +394,37 @@ impl ApplicationPasswords<'_> {
         Ok(all)
     }
 
-    /// Undoes an unfinished rotation: what was made for it goes, the old entry stays. Returns what went, and
-    /// whether its password may be in use.
-    ///
-    /// `delivered`: also when the new password was delivered and the old one is still kept.
+    /// Undoes an unfinished rotation: what was made for it goes, the old entry stays. Also undoes a first entry whose
+    /// password may not have been delivered. Returns what went.
     ///
     /// # Errors
-    /// [`Error::NothingToAbort`], [`Error::BeingRotated`], [`Error::AlreadyDelivered`]; an unreadable list, a failing
-    /// database: then nothing was changed.
+    /// [`Error::NothingToAbort`], [`Error::BeingRotated`]; an unreadable list, a failing database: then nothing was
+    /// changed.
     pub fn abort(
         &mut self,
         user: &User,
         original: &[u8],
-        delivered: bool,
         me: &Run,
+        take_over: bool,
     ) -> Result<Vec<Retired>, Error> {
-        let now = me.since;
         let mut gone: Vec<Retired> = Vec::new();
         let mut apply = |list: &StoredList, document: &mut Document| {
             let mut change = Change { user, document, changed: false };
-            if list.count_of(original) == 0 {
-                return Err(Error::NotFound);
-            }
-            if let Some(run) = list.busy(original, me, now) {
+            if let Some(run) = list.busy(original, me, me.since, take_over) {
                 return Err(Error::BeingRotated { user: named(user), run: run.named(), since: run.since });
             }
-            for record in list.records().filter(|record| is_successor_of(record, original)) {
-                let uuid = record.text(item::UUID).unwrap_or_default();
-                let in_use = !is_undelivered(&record) || record.last_used() > 0;
-                if in_use && !delivered {
-                    return Err(Error::AlreadyDelivered { user: user.id.0, uuid: text(&uuid) });
+            for leftover in list.leftovers(original) {
+                change.remove(&leftover.uuid)?;
+                if !gone.contains(&leftover) {
+                    gone.push(leftover);
                 }
-                if !gone.iter().any(|known| known.uuid == *uuid) {
-                    gone.push(retired(&record));
-                }
-                change.remove(&uuid)?;
             }
-            change.unset(original, &[own::RETIRE_AT, own::ROTATED_BY])?;
+            change.unset(original, &[own::RETIRE_AT, own::ROTATED_BY, own::ROTATING_TO])?;
             if gone.is_empty() && !change.changed {
-                return Err(Error::NothingToAbort { user: named(user), uuid: text(original) });
+                return Err(match list.count_of(original) {
+                    0 => Error::NotFound,
+                    _ => Error::NothingToAbort { user: named(user), uuid: text(original) },
+                });
             }
             Ok(if change.changed { Edit::Save(()) } else { Edit::Keep(()) })
         };
@@ -393,26 +433,90 @@ impl ApplicationPasswords<'_> {
         self.settle(user, edited.contended, &stale, &mut |this, _| Ok(this.edit(user, &mut apply)?.saved))?;
         Ok(gone)
     }
+
+    /// Takes a new entry back whose password nobody has, and what was noted of it.
+    ///
+    /// # Errors
+    /// An unreadable list, a failing database: then it is still there.
+    pub fn withdraw(&mut self, user: &User, uuid: &[u8]) -> Result<(), Error> {
+        let mut apply = |list: &StoredList, document: &mut Document| withdraw(user, list, document, uuid);
+        let edited = self.edit(user, &mut apply)?;
+        let stale = object_cache::of_user_meta(user.id.0);
+        self.settle(user, edited.contended, &stale, &mut |this, _| Ok(this.edit(user, &mut apply)?.saved))
+    }
+
+    /// Gives every entry a uuid, as WordPress does when it next reads the list.
+    ///
+    /// # Errors
+    /// An unreadable list, a failing database.
+    pub fn give_all_uuids(&mut self, user: &User) -> Result<(), Error> {
+        let edited = self.edit(user, |list, _| {
+            let without = list.records().any(|record| record.get(item::UUID).is_none());
+            Ok(if without { Edit::Save(()) } else { Edit::Keep(()) })
+        })?;
+        let stale = object_cache::of_user_meta(user.id.0);
+        if edited.saved { self.settle(user, edited.contended, &stale, &mut |_, _| Ok(false)) } else { Ok(()) }
+    }
+}
+
+/// Removes a new entry, and what was noted of it.
+pub(super) fn withdraw(
+    user: &User,
+    list: &StoredList,
+    document: &mut Document,
+    uuid: &[u8],
+) -> Result<Edit<()>, Error> {
+    let mut change = Change { user, document, changed: false };
+    for record in list.records().filter(|record| record.text(own::ROTATING_TO).is_some_and(|to| *to == *uuid))
+    {
+        change.unset(&record.text(item::UUID).unwrap_or_default(), &[own::ROTATING_TO])?;
+    }
+    change.remove(uuid)?;
+    Ok(if change.changed { Edit::Save(()) } else { Edit::Keep(()) })
+}
+
+/// How long the entry of a run elsewhere works on, in seconds, when another run takes its place.
+const GRACE: i64 = 3_600;
+
+/// Whether an entry was left behind by a run whose end cannot be seen from here.
+fn left_elsewhere(list: &StoredList, uuid: &[u8]) -> bool {
+    let record = list.records().find(|record| record.has_uuid(uuid));
+    let note = record.and_then(|record| Some(record.text(own::UNDELIVERED)?.into_owned()));
+    note.is_some_and(|note| Run::read(&note).is_none_or(|run| !run.is_here()))
+}
+
+/// Whether the list is from before this entry was made: WordPress wrote it back. Then the original is not marked as
+/// being replaced by it. Where the mark is there and the entry is not, somebody revoked it.
+fn is_older_than(list: &StoredList, entry: &NewEntry) -> bool {
+    let original = entry.successor.as_ref().and_then(|successor| successor.of.as_deref());
+    let original = original.and_then(|original| list.records().find(|record| record.has_uuid(original)));
+    original.is_some_and(|original| {
+        original.text(own::ROTATING_TO).is_none_or(|to| *to != *entry.uuid.as_bytes())
+    })
 }
 
 /// What stands before a new entry is made: the old one is there, and nobody else is at it.
 pub(super) fn may_succeed(list: &StoredList, user: &User, successor: &Successor) -> Result<(), Error> {
     let Some(original) = successor.of.as_deref() else { return Ok(()) };
     let record = list.records().find(|record| record.has_uuid(original)).ok_or(Error::NotFound)?;
+    if list.count_of(original) > 1 {
+        return Err(Error::SharedUuid { user: named(user), uuid: text(original) });
+    }
     if let Standing::Done { by, at, .. } = list.standing(&record) {
         return Err(Error::AlreadyRotated { user: named(user), by: text(&by), at });
     }
     if successor.of_leftover && !is_undelivered(&record) {
         return Err(Error::DuplicateName);
     }
-    match list.busy(original, &successor.run, successor.run.since) {
+    match list.busy(original, &successor.run, successor.run.since, successor.take_over) {
         Some(run) => Err(Error::BeingRotated { user: named(user), run: run.named(), since: run.since }),
         None => Ok(()),
     }
 }
 
 /// What a new entry has beyond what WordPress gives it.
-pub(super) fn mark(document: &mut Document, node: NodeId, successor: &Successor) -> Result<(), String> {
+pub(super) fn mark(document: &mut Document, node: NodeId, entry: &NewEntry) -> Result<(), String> {
+    let Some(successor) = &entry.successor else { return Ok(()) };
     set(document, node, own::UNDELIVERED, Scalar::Str(successor.run.note().as_bytes()))?;
     if let Some(name) = &successor.final_name {
         set(document, node, own::ROTATED_NAME, Scalar::Str(name))?;
@@ -421,6 +525,13 @@ pub(super) fn mark(document: &mut Document, node: NodeId, successor: &Successor)
     set(document, node, own::ROTATED_FROM, Scalar::Str(original))?;
     let original = Record::all(document).find(|(_, record)| record.has_uuid(original));
     let Some((_, from)) = original.map(|(_, record)| record.parts()) else { return Ok(()) };
+    set(document, from, own::ROTATING_TO, Scalar::Str(entry.uuid.as_bytes()))?;
+    let time = |key: &str| document.get(from, key.as_bytes()).and_then(|node| document.view(node).to_int());
+    if let (Some(expires), Some(created)) = (time(own::EXPIRES), time(item::CREATED)) {
+        let lifetime = expires.saturating_sub(created).max(0);
+        let expires = entry.created.saturating_add(lifetime);
+        set(document, node, own::EXPIRES, Scalar::Int(expires))?;
+    }
     for key in own::INHERITED {
         if let Some(value) = document.get(from, key.as_bytes()) {
             copy(document, value, node, Key::Str(key.as_bytes().into()))?;
@@ -527,7 +638,7 @@ impl Change<'_> {
             self.set(node, own::ROTATED_BY, Scalar::Str(by))?;
         }
         let Retire::At(at) = retire else { return self.remove(uuid) };
-        self.unset(uuid, &[own::UNDELIVERED])?;
+        self.unset(uuid, &[own::UNDELIVERED, own::ROTATING_TO])?;
         if let Some(node) = self.node(uuid) {
             self.set(node, own::RETIRE_AT, Scalar::Int(at))?;
             self.set(node, own::ROTATED_BY, Scalar::Str(by))?;
@@ -560,8 +671,13 @@ impl Change<'_> {
         if let (Some(name), Retire::Now) =
             (entry.successor.as_ref().and_then(|successor| successor.final_name.as_deref()), retire)
         {
-            self.set(node, item::NAME, Scalar::Str(name))?;
-            self.unset(entry.uuid.as_bytes(), &[own::ROTATED_NAME])?;
+            // An older generation may have it still, until its own date.
+            let taken = Record::all(self.document)
+                .any(|(_, record)| !record.has_uuid(entry.uuid.as_bytes()) && record.is_named(name));
+            if !taken && self.document.get(node, own::ROTATED_NAME.as_bytes()).is_some() {
+                self.set(node, item::NAME, Scalar::Str(name))?;
+                self.unset(entry.uuid.as_bytes(), &[own::ROTATED_NAME])?;
+            }
         }
         Ok(())
     }

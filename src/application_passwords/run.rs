@@ -4,8 +4,9 @@
 
 use rustix::process::{Pid, test_kill_process};
 
-/// How long the note of a run on another machine counts, in seconds: nobody can see from here whether it lives.
-const ELSEWHERE: i64 = 120;
+/// How long the note of a run on another machine, or in another container, counts, in seconds: nobody can see from
+/// here whether it lives.
+const ELSEWHERE: i64 = 60;
 
 /// A process on a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,18 +19,20 @@ pub struct Run {
     pub pid: i32,
     /// When the process started, in the kernel's ticks: process numbers are used again. 0 where it is not known.
     started: u64,
+    /// In which numbering of processes: containers have their own, and a machine a new one whenever it starts.
+    numbering: String,
 }
 
 impl Run {
     /// This process.
     pub fn current(now: i64) -> Self {
         let pid = rustix::process::getpid().as_raw_nonzero().get();
-        Self { since: now, host: host(), pid, started: started(pid) }
+        Self { since: now, host: host(), pid, started: started(pid), numbering: numbering() }
     }
 
-    /// `1795359600 web1 4711 8812345`
+    /// `1795359600 web1 4711 8812345 1f0c9a3e-4026531836`
     pub fn note(&self) -> String {
-        format!("{} {} {} {}", self.since, self.host, self.pid, self.started)
+        format!("{} {} {} {} {}", self.since, self.host, self.pid, self.started, self.numbering)
     }
 
     /// Reads a note. `None`: it is not one of ours.
@@ -40,13 +43,19 @@ impl Run {
             host: parts.next()?.to_owned(),
             pid: parts.next()?.parse().ok()?,
             started: parts.next()?.parse().ok()?,
+            numbering: parts.next()?.to_owned(),
         };
         parts.next().is_none().then_some(run)
     }
 
+    /// Whether its end can be seen from here.
+    pub fn is_here(&self) -> bool {
+        self.host == host() && self.numbering == numbering() && !self.numbering.is_empty()
+    }
+
     /// Whether it may still be at work.
     pub fn is_alive(&self, now: i64) -> bool {
-        if self.host != host() {
+        if !self.is_here() {
             return (0..ELSEWHERE).contains(&now.saturating_sub(self.since));
         }
         let Some(pid) = Pid::from_raw(self.pid) else { return false };
@@ -59,6 +68,14 @@ impl Run {
     pub fn named(&self) -> String {
         format!("process {} on {}", self.pid, self.host)
     }
+}
+
+/// The start of the machine, and the namespace of its process numbers.
+fn numbering() -> String {
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let digits: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    format!("{}-{digits}", boot.split('-').next().unwrap_or_default().trim())
 }
 
 fn host() -> String {
@@ -91,15 +108,22 @@ mod tests {
     }
 
     #[test]
-    fn a_run_elsewhere_is_given_two_minutes() {
-        let run = Run { host: "elsewhere".into(), ..Run::current(1_000) };
-        assert!(run.is_alive(1_000) && run.is_alive(1_119));
-        assert!(!run.is_alive(1_120) && !run.is_alive(0));
+    fn a_run_elsewhere_is_given_a_minute() {
+        let here = Run::current(1_000);
+        for run in [
+            Run { host: "elsewhere".into(), ..here.clone() },
+            Run { numbering: "1f0c9a3e-1".into(), ..here.clone() },
+        ] {
+            assert!(!run.is_here());
+            assert!(run.is_alive(1_000) && run.is_alive(1_059));
+            assert!(!run.is_alive(1_060) && !run.is_alive(0));
+        }
+        assert!(here.is_here());
     }
 
     #[test]
     fn what_is_no_note_is_nobodys() {
-        for note in [&b""[..], b"1", b"x host 1 2", b"1 host 1 2 3", b"\xff"] {
+        for note in [&b""[..], b"1", b"x host 1 2", b"1 host 1 2", b"1 host 1 2 x y", b"\xff"] {
             assert_eq!(Run::read(note), None);
         }
     }

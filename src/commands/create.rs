@@ -92,6 +92,11 @@ impl Hashing {
         Ok(scheme)
     }
 
+    /// Whether anything was said.
+    pub fn is_given(self) -> bool {
+        self.hash != HashChoice::Auto || self.bcrypt_cost.is_some()
+    }
+
     /// The cost of a bcrypt hash.
     pub fn cost(self) -> u32 {
         self.bcrypt_cost.unwrap_or(10)

@@ -75,6 +75,7 @@ impl Need {
 /// An unknown user, a name that WordPress refuses, whatever keeps a new password from being made, accepted or
 /// delivered: then everything is as it was.
 pub fn run(args: &Ensure, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    args.replacing.sink()?;
     let user = context.find_user(&args.user)?;
     let rules = rules(&context.evidence()?);
     let name = ApplicationPasswords::clean_name(args.app_name.as_bytes(), rules)?;
@@ -86,7 +87,7 @@ pub fn run(args: &Ensure, context: &mut Context<'_>) -> Result<Outcome, Error> {
     loop {
         let need = need(args, context, &user, &name)?;
         if args.dry_run {
-            return would(context, &user, &name, &need);
+            return would(args, context, &user, &name, &need);
         }
         match act(args, context, &user, &name, &app_id, &need) {
             // Another run made it, or is about to, between the look and the change: look again.
@@ -123,6 +124,14 @@ fn act(
 ) -> Result<Outcome, Error> {
     let (wanted_name, wanted_id, of): (&[u8], &[u8], Option<&[u8]>) = match need {
         Need::Nothing(found) => {
+            if !app_id.is_empty() && *found.app_id != *app_id {
+                context.out.warning(format!(
+                    "The application password '{}' of user {} has another app_id: {}.",
+                    String::from_utf8_lossy(&found.name),
+                    named(user),
+                    String::from_utf8_lossy(&found.app_id)
+                ));
+            }
             if args.replacing.json {
                 report(user, found).print(context)?;
             } else if !args.replacing.porcelain && !args.replacing.sink.has_form() {
@@ -174,7 +183,25 @@ fn tell(context: &mut Context<'_>, user: &User, wanted: &Wanted<'_>, made: &Made
     Ok(())
 }
 
-fn would(context: &mut Context<'_>, user: &User, name: &[u8], need: &Need) -> Result<Outcome, Error> {
+fn would(
+    args: &Ensure,
+    context: &mut Context<'_>,
+    user: &User,
+    name: &[u8],
+    need: &Need,
+) -> Result<Outcome, Error> {
+    if args.replacing.json {
+        let (uuid, replaces) = match need {
+            Need::Nothing(found) => (found.uuid.as_slice(), None),
+            Need::Create => (&b""[..], None),
+            Need::Redeliver(old) | Need::Rotate(old) => (&b""[..], Some(old.uuid.as_slice())),
+        };
+        let changed = !matches!(need, Need::Nothing(_));
+        let action = need.action();
+        Report { changed, action, user, name, uuid, replaces, retire_at: None, password: None }
+            .print(context)?;
+        return Ok(if changed { Outcome::Pending } else { Outcome::Done });
+    }
     let what = match need {
         Need::Nothing(_) => return Ok(Outcome::Done),
         Need::Create => "create",

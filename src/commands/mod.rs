@@ -261,8 +261,8 @@ impl Context<'_> {
     /// Takes a new entry back whose password did not reach `sink`, and says so.
     pub fn take_back(&mut self, user: &User, uuid: &str, sink: &Sink, reason: String) -> Error {
         let done = sink.done();
-        match self.passwords().delete(user, &[uuid.as_bytes()]) {
-            Ok(_) => Error::NotDelivered { done, reason },
+        match self.passwords().withdraw(user, uuid.as_bytes()) {
+            Ok(()) => Error::NotDelivered { done, reason },
             Err(cause) => Error::NotTakenBack {
                 done,
                 reason,

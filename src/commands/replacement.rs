@@ -1,6 +1,7 @@
 //! A new password that is delivered before it counts: what `rotate` and `ensure` have in common.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::interrupt;
 use crate::live::{self, Answer};
 use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
-use crate::sink::{Delivery, SinkError};
+use crate::sink::{Delivery, Sink, SinkError};
 use crate::store::User;
 use crate::wordpress::version::Evidence;
 use crate::wordpress::{generate, password_hash};
@@ -40,6 +41,10 @@ pub struct Replacing {
     /// Check the new password against the database only
     #[arg(long, conflicts_with = "live")]
     pub no_live: bool,
+
+    /// Don't wait for a run on another machine or in another container that may still be at work
+    #[arg(long)]
+    pub takeover: bool,
 
     /// Output just the new password
     #[arg(long)]
@@ -93,11 +98,38 @@ pub struct Made {
 }
 
 impl Replacing {
+    /// The sink that is meant.
+    ///
+    /// # Errors
+    /// Arguments that contradict each other.
+    pub fn sink(&self) -> Result<Sink, Error> {
+        let sink = self.sink.sink(self.porcelain)?;
+        if self.json && sink.is_stdout() && !sink.is_default() {
+            return Err(Error::Usage(
+                "--json reports on standard output, and the encrypted password would go there too: give it another way \
+                 (--out-file, --exec, --out-fd), or leave --json away."
+                    .into(),
+            ));
+        }
+        Ok(sink)
+    }
+
+    /// Whether anything is said about a new password.
+    pub fn is_given(&self) -> bool {
+        self.overlap.is_some()
+            || self.live.is_some()
+            || self.no_live
+            || self.porcelain
+            || self.json
+            || self.hashing.is_given()
+            || self.sink.is_given()
+    }
+
     /// The same with the placeholders of `--out-file` filled in.
     pub fn filled_in(&self, user: &User, name: &[u8], app_id: &[u8], old_uuid: &[u8]) -> Self {
         let mut filled = self.clone();
-        if let Some(path) = &self.sink.out_file {
-            let mut text = path.to_string_lossy().into_owned();
+        if let Some(path) = self.sink.out_file.as_ref().filter(|_| self.has_placeholder()) {
+            let mut text = path.as_os_str().as_bytes().to_vec();
             for (placeholder, value) in [
                 ("{user}", user.login.as_slice()),
                 ("{user_id}", user.id.to_string().as_bytes()),
@@ -105,20 +137,32 @@ impl Replacing {
                 ("{app_id}", app_id),
                 ("{uuid}", old_uuid),
             ] {
-                text = text.replace(placeholder, &file_name(value));
+                text = replaced(&text, placeholder.as_bytes(), file_name(value).as_bytes());
             }
-            filled.sink.out_file = Some(PathBuf::from(text));
+            filled.sink.out_file = Some(PathBuf::from(OsString::from_vec(text)));
         }
         filled
     }
 
     /// Whether `--out-file` names another file for each entry.
     pub fn has_placeholder(&self) -> bool {
-        self.sink.out_file.as_ref().is_none_or(|path| {
+        self.sink.out_file.as_ref().is_some_and(|path| {
             let text = path.to_string_lossy();
             ["{user}", "{user_id}", "{name}", "{app_id}", "{uuid}"].iter().any(|name| text.contains(name))
         })
     }
+}
+
+fn replaced(text: &[u8], placeholder: &[u8], by: &[u8]) -> Vec<u8> {
+    let mut result = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.windows(placeholder.len()).position(|window| window == placeholder) {
+        result.extend_from_slice(rest.get(..at).unwrap_or_default());
+        result.extend_from_slice(by);
+        rest = rest.get(at + placeholder.len()..).unwrap_or_default();
+    }
+    result.extend_from_slice(rest);
+    result
 }
 
 /// Names come from whoever asks for an authorization: no part of one leads to another folder.
@@ -145,7 +189,14 @@ pub fn replace(
     user: &User,
     wanted: &Wanted<'_>,
 ) -> Result<Made, Error> {
-    let mut sink = args.sink.sink(args.porcelain)?;
+    let mut sink = args.sink()?;
+    if std::str::from_utf8(wanted.name).is_err() {
+        return Err(Error::Usage(
+            "The name of this application password is not UTF-8, and WordPress would not store it again: give it another \
+             one first (update <user> <uuid> --name=…). Nothing was changed."
+                .into(),
+        ));
+    }
     context.prepare_addition()?;
     if context.stdout_closed && sink.is_stdout() {
         return Err(Error::StdoutClosed);
@@ -170,6 +221,7 @@ pub fn replace(
             final_name: None,
             of_leftover: wanted.of_leftover,
             run: Run::current(context.now),
+            take_over: args.takeover,
         }),
     };
     let (user_id, user_login) = (user.id.0, user.login.as_slice());
@@ -240,6 +292,7 @@ pub fn replace(
     let retired =
         passwords.take_over(user, &entry, retire, own_check, unix_now()).map_err(|cause| match cause {
             Error::RevokedMeanwhile => Error::RevokedDuringRotation { user: named(user) },
+            taken @ Error::TakenOver { .. } => taken,
             cause => Error::NotRetired { done: sink.done(), cause: cause.cause() },
         })?;
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
@@ -338,7 +391,10 @@ fn check(
         (None, _) => return Ok((None, None)),
     };
     let login = String::from_utf8(user.login.clone());
-    let from = unix_now() - 1;
+    if context.out.terminal().stderr_is_terminal {
+        context.out.note(format!("Asking {address} whether it accepts the new password…"));
+    }
+    let from = unix_now();
     let answer = match &login {
         Ok(login) => {
             let request = live::Request {
@@ -353,7 +409,7 @@ fn check(
         }
         Err(_) => Answer::NotTold(live::Reason::Login),
     };
-    let own_check = Some((from, unix_now() + 1));
+    let own_check = Some((from, unix_now()));
     match answer {
         Answer::Accepted(_) => Ok((Some(address.to_owned()), own_check)),
         // The site was not named, and it may be that only this machine cannot ask it, or that a plugin keeps everybody
@@ -408,8 +464,8 @@ fn can_be_asked(url: &str) -> bool {
 
 /// Takes the new entry back before anybody has its password.
 fn give_up(context: &mut Context<'_>, user: &User, entry: &NewEntry, reason: String) -> Error {
-    match context.passwords().delete(user, &[entry.uuid.as_bytes()]) {
-        Ok(_) => Error::NotAccepted { reason },
+    match context.passwords().withdraw(user, entry.uuid.as_bytes()) {
+        Ok(()) => Error::NotAccepted { reason },
         Err(cause) => Error::LeftBehind {
             cause: format!(
                 "the new password was not accepted ({reason}), and taking it back failed: {}",

@@ -12,8 +12,11 @@ use super::replacement::{self, Made, Replacing, Report, Wanted, date, last_use};
 use super::{Context, Outcome, duration};
 use crate::application_passwords::{Due, Retired, Rotatable, Run, Standing, StoredList, Which, named};
 use crate::error::Error;
+use crate::interrupt;
 use crate::store::{User, UserField, UserId};
 use crate::wordpress::schema::{APPLICATION_PASSWORDS, own};
+
+const WHOSE: &str = "Say whose application password: rotate <user> …";
 
 /// How long a rotation that is asked for again counts as done, in seconds: a run that was killed after its last
 /// write is repeated soon, and one that is due next month must not be taken for it.
@@ -58,7 +61,7 @@ pub struct Rotate {
     #[arg(long, conflicts_with_all = ["all_of", "older_than", "app_id", "overlap", "live", "no_live", "porcelain", "json"])]
     pub abort: bool,
 
-    /// Don't ask; --abort also where the new password was delivered, several also beyond one user
+    /// Don't ask: of --abort whether the new password was delivered, of several whether those of all users are meant
     #[arg(long, short)]
     pub yes: bool,
 
@@ -77,19 +80,39 @@ pub struct Rotate {
 /// Whatever keeps a new password from being made, accepted or delivered: then the old one is as it was. Of several,
 /// each is tried, and [`Outcome::SomeFailed`] says that some failed.
 pub fn run(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    if (args.finish || args.abort) && args.replacing.is_given() {
+        return Err(Error::Usage(
+            "--finish and --abort make no new password: where one goes, how it is hashed and checked has no place there."
+                .into(),
+        ));
+    }
     if args.finish {
         return finish(args, context);
     }
     if args.abort {
         return abort(args, context);
     }
+    if args.dry_run && args.replacing.json {
+        return Err(Error::Usage(
+            "--json reports what was done, and --dry-run does nothing: leave one away.".into(),
+        ));
+    }
+    args.replacing.sink()?;
     let several = args.all_of.is_some() || args.older_than.is_some() || args.app_id.is_some();
     if several {
         return rotate_several(args, context);
     }
     let (user, which) = one(args, context)?;
-    let list = context.passwords().read(user.id)?;
-    match list.rotatable(&user, which)? {
+    let mut list = context.passwords().read(user.id)?;
+    let mut standing = list.rotatable(&user, which)?;
+    if matches!(&standing, Standing::Ready(old) if old.uuid.is_empty()) && !args.dry_run {
+        // WordPress: entries older than 5.6 have none until it next reads the list.
+        context.prepare_addition()?;
+        context.passwords().give_all_uuids(&user)?;
+        list = context.passwords().read(user.id)?;
+        standing = list.rotatable(&user, which)?;
+    }
+    match standing {
         Standing::Ready(old) => {
             if args.dry_run {
                 context.out.line(line(&user, &old))?;
@@ -147,7 +170,7 @@ fn one<'a>(args: &'a Rotate, context: &mut Context<'_>) -> Result<(User, Which<'
             ));
         }
     };
-    let user = args.user.as_ref().ok_or_else(|| Error::Usage("Say whose: rotate <user> …".into()))?;
+    let user = args.user.as_ref().ok_or_else(|| Error::Usage(WHOSE.into()))?;
     Ok((context.find_user(user)?, which))
 }
 
@@ -211,7 +234,16 @@ fn tell(context: &mut Context<'_>, user: &User, old: &Rotatable, made: &Made) ->
 }
 
 fn rotate_several(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
-    let chosen = choose(args, context)?;
+    let (chosen, unreadable) = choose(args, context)?;
+    for (user, list) in &unreadable {
+        context.warn_of(list.concerns(user));
+    }
+    if chosen.is_empty() && !unreadable.is_empty() {
+        context.out.error(
+            "The lists above could not be read, so nobody knows whether one of them should be rotated. Nothing was changed.",
+        );
+        return Ok(Outcome::SomeFailed);
+    }
     if chosen.is_empty() {
         context.out.success("No application password is to be rotated.")?;
         return Ok(Outcome::Done);
@@ -235,11 +267,11 @@ fn rotate_several(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, E
         let filled = args.replacing.filled_in(user, &old.name, &old.app_id, &old.uuid);
         if let Some(file) = replacement::out_file(&filled)
             && (!args.replacing.has_placeholder() || !files.insert(file.clone()))
-            && args.replacing.sink.set_key.is_none()
         {
             return Err(Error::Usage(format!(
                 "Several passwords would be written to {}: put {{user}}, {{user_id}}, {{name}}, {{app_id}} or {{uuid}} \
-                 (the old one's) into --out-file, so that each has a file of its own. Nothing was changed.",
+                 (the old one's) into --out-file, so that each has a file of its own; {{uuid}} always differs. Nothing was \
+                 changed.",
                 file.to_string_lossy()
             )));
         }
@@ -257,22 +289,32 @@ fn rotate_several(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, E
             return Err(Error::Declined);
         }
     }
-    let mut failed = 0;
-    for (user, old) in &chosen {
+    let mut failed = unreadable.len();
+    for (number, (user, old)) in chosen.iter().enumerate() {
+        if interrupt::caught().is_some() {
+            failed += chosen.len() - number;
+            context.out.error(format!("Interrupted: {} were not rotated.", count(chosen.len() - number)));
+            break;
+        }
         if let Err(error) = rotate_one(context, &args.replacing, user, old) {
             failed += 1;
             context.out.error(format!("{} of user {}: {error}", quoted(&old.name), named(user)));
         }
     }
     if failed > 0 {
-        context.out.error(format!("{failed} of {} could not be rotated.", count(chosen.len())));
+        context
+            .out
+            .error(format!("{failed} of {} could not be rotated.", count(chosen.len() + unreadable.len())));
         return Ok(Outcome::SomeFailed);
     }
     Ok(Outcome::Done)
 }
 
+/// Entries to rotate, and lists that could not be read.
+type Chosen = (Vec<(User, Rotatable)>, Vec<(User, StoredList)>);
+
 /// What `--all-of`, `--older-than` and `--app-id` choose, in the order of user ids.
-fn choose(args: &Rotate, context: &mut Context<'_>) -> Result<Vec<(User, Rotatable)>, Error> {
+fn choose(args: &Rotate, context: &mut Context<'_>) -> Result<Chosen, Error> {
     let limit = args.older_than.map(|age| context.now.saturating_sub(age.as_secs() as i64));
     let accept = |old: &Rotatable| {
         limit.is_none_or(|limit| old.created < limit)
@@ -280,26 +322,35 @@ fn choose(args: &Rotate, context: &mut Context<'_>) -> Result<Vec<(User, Rotatab
     };
     if let Some(user) = args.all_of.as_ref().or(args.user.as_ref()) {
         let user = context.find_user(user)?;
-        let list = context.passwords().read(user.id)?;
+        let mut list = context.passwords().read(user.id)?;
         context.passwords().refuse_unreadable(&user, &list)?;
-        return Ok(list.all_rotatable().into_iter().filter(accept).map(|old| (user.clone(), old)).collect());
+        if list.all_rotatable().iter().any(|old| old.uuid.is_empty()) && !args.dry_run {
+            context.prepare_addition()?;
+            context.passwords().give_all_uuids(&user)?;
+            list = context.passwords().read(user.id)?;
+        }
+        let chosen = list.all_rotatable().into_iter().filter(accept).map(|old| (user.clone(), old));
+        return Ok((chosen.collect(), Vec::new()));
     }
     let mut users: BTreeSet<UserId> = BTreeSet::new();
     context.store.each_user_meta(APPLICATION_PASSWORDS, &mut |meta| {
-        if meta.login.is_some()
-            && StoredList::from_value(meta.umeta_id, meta.value).all_rotatable().iter().any(accept)
-        {
+        let list = StoredList::from_value(meta.umeta_id, meta.value);
+        if meta.login.is_some() && (list.is_unreadable() || list.all_rotatable().iter().any(accept)) {
             users.insert(meta.user);
         }
         ControlFlow::Continue(())
     })?;
-    let mut chosen = Vec::new();
+    let (mut chosen, mut unreadable) = (Vec::new(), Vec::new());
     for id in users {
         let Some(user) = context.store.find_user(UserField::Id(id))? else { continue };
         let list = context.passwords().read(id)?;
+        if list.is_unreadable() {
+            unreadable.push((user, list));
+            continue;
+        }
         chosen.extend(list.all_rotatable().into_iter().filter(accept).map(|old| (user.clone(), old)));
     }
-    Ok(chosen)
+    Ok((chosen, unreadable))
 }
 
 /// `--finish`
@@ -309,6 +360,9 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
         Some(user) => {
             let user = context.find_user(user)?;
             if let Some(uuid) = &args.uuid {
+                if !context.passwords().read(user.id)?.knows(uuid.as_bytes()) {
+                    return Err(Error::NotFound);
+                }
                 only = Some(uuid.as_bytes().to_vec());
             } else if args.name.is_some() {
                 let list = context.passwords().read(user.id)?;
@@ -320,6 +374,7 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
             }
             vec![user]
         }
+        None if args.name.is_some() => return Err(Error::Usage(WHOSE.into())),
         None => rotating_users(context)?,
     };
     if args.dry_run {
@@ -356,15 +411,7 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
         }
         for kept in &due.bereft {
             failed += 1;
-            context.out.warning(format!(
-                "{} {} of user {} is past its date, but what took its place is gone, so it was kept. Rotate it again, or \
-                 revoke it: delete {} {}",
-                text(&kept.uuid),
-                quoted(&kept.name),
-                named(user),
-                user.id,
-                text(&kept.uuid)
-            ));
+            warn_of_bereft(context, user, kept);
         }
         all.retired.extend(due.retired);
         all.next = match (all.next, due.next) {
@@ -387,10 +434,15 @@ fn would_finish(
     users: &[User],
     only: Option<&[u8]>,
 ) -> Result<Outcome, Error> {
-    let mut found = 0;
+    let (mut found, mut failed) = (0, 0);
     for user in users {
         let list = context.passwords().read(user.id)?;
-        let due: Vec<Retired> = list.due(only, args.now, context.now).retired;
+        let all = list.due(only, args.now, context.now);
+        for kept in &all.bereft {
+            failed += 1;
+            warn_of_bereft(context, user, kept);
+        }
+        let due: Vec<Retired> = all.retired;
         for retired in &due {
             context.out.line(format!(
                 "{}  {} of user {} ({})",
@@ -403,7 +455,13 @@ fn would_finish(
         found += due.len();
     }
     context.out.log(format!("Would revoke {}.", count(found)))?;
-    Ok(if found == 0 { Outcome::Done } else { Outcome::Pending })
+    Ok(if failed > 0 {
+        Outcome::SomeFailed
+    } else if found == 0 {
+        Outcome::Done
+    } else {
+        Outcome::Pending
+    })
 }
 
 /// Users with an entry that was rotated away.
@@ -425,23 +483,60 @@ fn rotating_users(context: &mut Context<'_>) -> Result<Vec<User>, Error> {
     Ok(users)
 }
 
+fn warn_of_bereft(context: &mut Context<'_>, user: &User, kept: &Retired) {
+    context.out.warning(format!(
+        "{} {} of user {} is past its date, but what took its place is gone, so it was kept. Rotate it again, or revoke \
+         it: delete {} {}",
+        text(&kept.uuid),
+        quoted(&kept.name),
+        named(user),
+        user.id,
+        text(&kept.uuid)
+    ));
+}
+
 /// `--abort`
 fn abort(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let (user, which) = one(args, context)?;
+    let list = context.passwords().read(user.id)?;
     let uuid = match which {
-        Which::Uuid(uuid) => uuid.to_vec(),
-        Which::Name(_) => {
-            let list = context.passwords().read(user.id)?;
-            match list.rotatable(&user, which)? {
-                Standing::Ready(old) => list.original_of(&old.uuid).unwrap_or(old.uuid),
-                Standing::Done { by, .. } => by,
-            }
-        }
+        Which::Uuid(uuid) => list.original_of(uuid).unwrap_or_else(|| uuid.to_vec()),
+        Which::Name(_) => match list.rotatable(&user, which)? {
+            Standing::Ready(old) => list.original_of(&old.uuid).unwrap_or(old.uuid),
+            Standing::Done { by, .. } => list.original_of(&by).unwrap_or(by),
+        },
     };
+    let leftovers = list.leftovers(&uuid);
+    let uuids = leftovers.iter().map(|gone| text(&gone.uuid)).collect::<Vec<_>>().join(", ");
+    if args.dry_run {
+        if leftovers.is_empty() {
+            return Err(Error::NothingToAbort { user: named(&user), uuid: text(&uuid) });
+        }
+        context.out.line(format!(
+            "Would revoke {uuids}, whose password may have been delivered, and keep {} of user {}.",
+            text(&uuid),
+            named(&user)
+        ))?;
+        return Ok(Outcome::Pending);
+    }
+    if !leftovers.is_empty() && !args.yes {
+        let question = format!(
+            "Whether the new password was delivered cannot be told ({uuids}); whoever has it will be locked out. Undo the \
+             rotation of {} of user {}?",
+            text(&uuid),
+            named(&user)
+        );
+        if !context.interactive {
+            return Err(Error::MayBeDelivered { uuids });
+        }
+        if !context.confirm(&question)? {
+            return Err(Error::Declined);
+        }
+    }
     context.prepare_write()?;
     let me = Run::current(context.now);
     let mut passwords = context.passwords();
-    let gone = passwords.abort(&user, &uuid, args.yes, &me)?;
+    let gone = passwords.abort(&user, &uuid, &me, args.replacing.takeover)?;
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
     let removed: Vec<String> = gone.iter().map(|gone| text(&gone.uuid)).collect();
@@ -454,9 +549,6 @@ fn abort(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
             if removed.is_empty() { String::new() } else { format!(": revoked {}", removed.join(", ")) }
         ),
     )?;
-    context
-        .out
-        .log("The old password stays. If the new one was delivered nevertheless, it does not work.")?;
     Ok(Outcome::Done)
 }
 

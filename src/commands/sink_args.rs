@@ -14,7 +14,7 @@ use crate::sink::{Encryption, Format, Sink, SinkError, Target, Wording};
 pub const HEADING: &str = "Where the password goes";
 
 /// Where a new password goes.
-#[derive(Debug, Args, Clone, Default)]
+#[derive(Debug, Args, Clone, Default, PartialEq, Eq)]
 pub struct SinkArgs {
     /// Form in which the password is written
     #[arg(long, value_name = "format")]
@@ -84,6 +84,11 @@ fn mode(text: &str) -> Result<u32, String> {
 }
 
 impl SinkArgs {
+    /// Whether anything is said.
+    pub fn is_given(&self) -> bool {
+        *self != Self::default()
+    }
+
     /// Whether standard output is to hold the password in some form and nothing else.
     pub fn has_form(&self) -> bool {
         let elsewhere = self.out_file.is_some() || self.out_fd.is_some() || self.exec.is_some();

@@ -128,6 +128,8 @@ pub mod own {
     pub const ROTATED_AT: &str = "rotated_at";
     /// The name that this entry gets when the other one is gone, where WordPress allows a name only once.
     pub const ROTATED_NAME: &str = "rotated_name";
+    /// The uuid of the entry that is being made to take this one's place. A list without it is older than that entry.
+    pub const ROTATING_TO: &str = "rotating_to";
     /// The uuid of the entry that took this one's place.
     pub const ROTATED_BY: &str = "rotated_by";
     /// Unix time, seconds: from then on this entry, whose place was taken, is to be revoked.
@@ -137,5 +139,5 @@ pub mod own {
     pub const EXPIRES: &str = "expires";
 
     /// What an entry that takes another one's place inherits.
-    pub const INHERITED: [&str; 6] = ["expires", "allow", "allow_net", "read_only", "note", "owner"];
+    pub const INHERITED: [&str; 5] = ["allow", "allow_net", "read_only", "note", "owner"];
 }

@@ -66,7 +66,7 @@ impl Place {
 
     /// Every field of the user's entries.
     fn entries(&self, user: &str) -> Vec<Value> {
-        let fields = "uuid,name,app_id,last_used,rotated_from,rotated_at,rotated_by,rotated_name,retire_at,undelivered,note,allow";
+        let fields = "uuid,name,app_id,last_used,rotated_from,rotated_at,rotated_by,rotated_name,retire_at,undelivered,note,allow,rotating_to";
         let output = self.run(&["list", user, "--format=json", &format!("--fields={fields}"), "--quiet"]);
         serde_json::from_slice::<Value>(&output.stdout).unwrap().as_array().unwrap().clone()
     }
@@ -253,6 +253,12 @@ fn where_names_are_unique_the_new_one_gets_the_name_at_the_end() {
     assert_eq!(names(&place), ["Feed"]);
     assert!(place.accepts(2, third.trim()));
     assert!(place.entries(USER)[0]["rotated_name"].is_null());
+    // Over generations: no name is there twice, and the last one gets it in the end.
+    place.done(&["rotate", USER, "--name=Feed", "--overlap=1h"]);
+    place.done(&["rotate", USER, "--name=Feed"]);
+    assert_eq!(names(&place), ["Feed", "Feed (rotated 2)"]);
+    place.done(&["rotate", "--finish", "--now"]);
+    assert_eq!(names(&place), ["Feed"]);
     // The old one was revoked by hand: the name is set right at the next finish.
     let old_uuid = place.uuid_of(USER, "Feed");
     place.done(&["rotate", USER, "--name=Feed", "--overlap=24h"]);
@@ -391,17 +397,236 @@ fn a_rotation_that_did_not_end_is_undone_or_ended() {
     );
     let killed = place.run(&["rotate", USER, &old_uuid, "--exec=kill -9 $PPID"]);
     assert_eq!(killed.status.code(), None, "{killed:?}");
-    assert_eq!(place.entries(USER).len(), 2);
-    place.done(&["rotate", USER, "--name=Feed", "--abort"]);
+    let before = place.entries(USER);
+    assert_eq!(before.len(), 2);
+    // Whether the password was delivered, nobody knows: that is said before.
+    let dry = place.run(&["rotate", USER, "--name=Feed", "--abort", "--dry-run"]);
+    assert_eq!(dry.status.code(), Some(2), "{dry:?}");
+    assert!(text(&dry.stdout).contains("whose password may have been delivered"), "{dry:?}");
+    assert!(place.fails(1, &["rotate", USER, "--name=Feed", "--abort"]).contains("Nobody can tell"));
+    assert_eq!(place.entries(USER), before);
+    place.done(&["rotate", USER, "--name=Feed", "--abort", "--yes"]);
     assert_eq!(place.entries(USER).len(), 1);
+    assert!(place.entries(USER)[0]["rotating_to"].is_null());
     assert!(place.accepts(2, old.trim()));
     // Delivered, and in its overlap: only when that is meant.
     let new = place.done(&["rotate", USER, &old_uuid, "--overlap=1h", "--porcelain"]);
-    assert!(place.fails(1, &["rotate", USER, &old_uuid, "--abort"]).contains("was delivered"));
+    assert!(
+        place
+            .fails(1, &["rotate", USER, &old_uuid, "--abort"])
+            .contains("whoever has it would be locked out")
+    );
     assert!(place.accepts(2, new.trim()));
     place.done(&["rotate", USER, &old_uuid, "--abort", "--yes"]);
     assert!(place.accepts(2, old.trim()) && !place.accepts(2, new.trim()));
     assert!(place.entries(USER)[0]["retire_at"].is_null());
+    // A first one that was not delivered.
+    place.run(&["ensure", USER, "First", "--exec=kill -9 $PPID"]);
+    assert_eq!(place.entries(USER).len(), 2);
+    place.done(&["rotate", USER, "--name=First", "--abort", "--yes"]);
+    assert_eq!(place.entries(USER).len(), 1);
+}
+
+#[test]
+fn what_somebody_revokes_during_a_rotation_stays_revoked_and_the_old_one_stays() {
+    let mut place = Place::on_sqlite();
+    let old = place.done(&["create", USER, "Feed", "--porcelain"]);
+    let file = place.file("secret");
+    let exec = format!(
+        "--exec=cat >{}; {} delete {USER} $WP_APP_PASSWORD_UUID >&2",
+        file.display(),
+        env!("CARGO_BIN_EXE_wp-app-password")
+    );
+    let stderr = place.fails(1, &["rotate", USER, "--name=Feed", &exec]);
+    assert!(stderr.contains("Somebody else revoked the new application password"), "{stderr}");
+    let held = read(&file);
+    assert!(held.len() == 24 && !place.accepts(2, &held));
+    assert!(place.accepts(2, old.trim()));
+    // The next run is as if nothing had been.
+    let new = place.done(&["rotate", USER, "--name=Feed", "--porcelain"]);
+    assert!(place.accepts(2, new.trim()) && !place.accepts(2, old.trim()));
+    assert_eq!(place.entries(USER).len(), 1);
+}
+
+#[test]
+fn a_new_entry_that_wordpress_overwrites_during_its_delivery_is_made_again() {
+    let mut place = Place::on_sqlite();
+    place.done(&["create", USER, "Feed"]);
+    let before = place.fixture.metas()[&2][0].clone();
+    let file = place.file("secret");
+    let run = place
+        .command(&["rotate", USER, "--name=Feed", &format!("--exec=cat >{}; sleep 2", file.display())])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while read(&file).len() < 24 {
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // A request that had read the list before the entry was made.
+    place.fixture.set_meta(2, &before);
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stderr).contains("The entry was made again."), "{output:?}");
+    let held = read(&file);
+    assert!(place.accepts(2, &held));
+    assert_eq!(place.entries(USER).len(), 1);
+}
+
+#[test]
+fn a_run_elsewhere_is_waited_for_and_what_it_may_deliver_works_for_a_while() {
+    let mut place = Place::on_sqlite();
+    place.done(&["create", USER, "Feed"]);
+    let uuid = place.uuid_of(USER, "Feed");
+    place.run(&["rotate", USER, &uuid, "--exec=kill -9 $PPID"]);
+    // As if it had run on another machine.
+    let value = text(&place.fixture.metas()[&2][0]);
+    let at = value.find("s:11:\"undelivered\";s:").unwrap() + 21;
+    let (length, rest) = value[at..].split_once(':').unwrap();
+    let length: usize = length.parse().unwrap();
+    let note = &rest[1..=length];
+    let mut parts: Vec<&str> = note.split(' ').collect();
+    parts[1] = "ci-1";
+    let foreign = parts.join(" ");
+    let value =
+        value.replace(&format!("s:{length}:\"{note}\""), &format!("s:{}:\"{foreign}\"", foreign.len()));
+    place.fixture.set_meta(2, value.as_bytes());
+    let stderr = place.fails(1, &["rotate", USER, &uuid]);
+    assert!(stderr.contains("on ci-1 since ") && stderr.contains("--takeover"), "{stderr}");
+    let new = place.done(&["rotate", USER, &uuid, "--takeover", "--porcelain"]);
+    assert!(place.accepts(2, new.trim()));
+    let entries = place.entries(USER);
+    assert_eq!(entries.len(), 2, "{entries:?}");
+    assert!(entries.iter().any(|entry| entry["retire_at"].is_i64()), "{entries:?}");
+    assert!(!entries.iter().any(|entry| entry["uuid"] == uuid.as_str()), "{entries:?}");
+}
+
+#[test]
+fn entries_that_share_a_uuid_are_not_rotated() {
+    let mut place = Place::on_sqlite();
+    let entry = |key: u32, name: &str, hash: &str| {
+        format!(
+            "i:{key};a:7:{{s:4:\"uuid\";s:36:\"11111111-1111-4111-8111-111111111111\";s:6:\"app_id\";s:0:\"\";s:4:\"name\";\
+             s:1:\"{name}\";s:8:\"password\";s:1:\"{hash}\";s:7:\"created\";i:1700000000;s:9:\"last_used\";N;s:7:\"last_ip\";N;}}"
+        )
+    };
+    let value = format!("a:2:{{{}{}}}", entry(0, "A", "x"), entry(1, "B", "y"));
+    place.fixture.set_meta(2, value.as_bytes());
+    let stderr = place.fails(1, &["rotate", USER, "--name=A"]);
+    assert!(
+        stderr.contains("Several application passwords of user 2") && stderr.contains("Nothing was changed"),
+        "{stderr}"
+    );
+    assert_eq!(text(&place.fixture.metas()[&2][0]), value);
+}
+
+#[test]
+fn an_entry_that_expires_is_replaced_by_one_with_as_much_time() {
+    let mut place = Place::on_sqlite();
+    let value = "a:1:{i:0;a:8:{s:4:\"uuid\";s:36:\"11111111-1111-4111-8111-111111111111\";s:6:\"app_id\";s:0:\"\";\
+                 s:4:\"name\";s:4:\"Feed\";s:8:\"password\";s:3:\"old\";s:7:\"created\";i:1700000000;s:9:\"last_used\";N;\
+                 s:7:\"last_ip\";N;s:7:\"expires\";i:1700086400;}}";
+    place.fixture.set_meta(2, value.as_bytes());
+    place.done(&["rotate", USER, "--name=Feed", "--porcelain"]);
+    let listed = place.run(&["list", USER, "--format=json", "--fields=created,expires"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        listed[0]["expires"].as_i64().unwrap() - listed[0]["created"].as_i64().unwrap(),
+        86_400,
+        "{listed}"
+    );
+}
+
+#[test]
+fn an_entry_without_a_uuid_is_given_one_and_rotated() {
+    let mut place = Place::on_sqlite();
+    let value = "a:1:{i:0;a:3:{s:4:\"name\";s:4:\"Feed\";s:8:\"password\";s:3:\"old\";s:7:\"created\";i:1700000000;}}";
+    place.fixture.set_meta(2, value.as_bytes());
+    let output = place.run(&["rotate", USER, "--name=Feed", "--porcelain"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(place.accepts(2, text(&output.stdout).trim()));
+    assert_eq!(place.entries(USER).len(), 1);
+}
+
+#[test]
+fn arguments_that_would_lose_a_password_or_have_no_effect_are_refused() {
+    let mut place = Place::on_sqlite();
+    for name in ["A", "B"] {
+        place.done(&["create", USER, name]);
+    }
+    let env = place.file("k.env");
+    std::fs::write(&env, "PW=x\n").unwrap();
+    let out = format!("--out-file={}", env.display());
+    let before = place.fixture.metas();
+    for arguments in [
+        &["rotate", "--all-of", USER, &out, "--set-key=PW"][..],
+        &["rotate", "--finish", "--now", "--name=A"],
+        &["rotate", "--finish", &out],
+        &["rotate", "--finish", USER, "99999999-9999-4999-8999-999999999999"],
+        &["rotate", USER, "--name=A", "--abort", "--hash=phpass"],
+        &["rotate", USER, "--name=A", "--json", "--seal-to=3q2+796tvu/erb7v3q2+796tvu/erb7v3q2+796tvu8="],
+        &["rotate", USER, "--name=A", "--json", "--dry-run"],
+        &["ensure", USER, "A", "--encrypt-to=nonsense"],
+        &["ensure", USER, "A", "--var=x"],
+    ] {
+        let stderr = place.fails(1, arguments);
+        assert!(stderr.starts_with("Error: ") || stderr.starts_with("error: "), "{arguments:?}: {stderr}");
+        assert_eq!(place.fixture.metas(), before, "{arguments:?}");
+    }
+    assert_eq!(read(&env), "PW=x");
+    // Lists that cannot be read are told, not passed over.
+    place.fixture.set_meta(3, b"a:2:{broken");
+    let output = place.run(&[
+        "rotate",
+        "--older-than=1d",
+        "--user=1",
+        "--app-id=99999999-9999-4999-8999-999999999999",
+        "--yes",
+    ]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(text(&output.stderr).contains("can't be read"), "{output:?}");
+}
+
+#[test]
+fn a_file_name_that_is_not_utf_8_is_taken_as_it_is() {
+    use std::os::unix::ffi::OsStrExt;
+    let mut place = Place::on_sqlite();
+    place.done(&["create", USER, "Feed"]);
+    let file = place.folder.path().join(std::ffi::OsStr::from_bytes(b"b\xff.pw"));
+    let mut argument = std::ffi::OsString::from("--out-file=");
+    argument.push(&file);
+    let output = place.command(&["rotate", USER, "--name=Feed"]).arg(&argument).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let held = read(&file);
+    assert!(place.accepts(2, &held));
+}
+
+#[test]
+fn an_interruption_ends_a_rotation_of_several() {
+    let place = Place::on_sqlite();
+    for name in ["A", "B", "C"] {
+        place.done(&["create", USER, name]);
+    }
+    let before = place.entries(USER);
+    let run = place
+        .command(&["rotate", "--all-of", USER, "--exec=cat >/dev/null; exec sleep 2"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(900));
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(text(&output.stderr).contains("Interrupted: "), "{output:?}");
+    let uuids = |entries: &[Value]| -> Vec<String> {
+        entries.iter().map(|entry| entry["uuid"].as_str().unwrap().to_owned()).collect()
+    };
+    let kept = uuids(&before).iter().filter(|uuid| uuids(&place.entries(USER)).contains(uuid)).count();
+    assert!(kept >= 2, "{kept} of three were left alone");
 }
 
 #[test]
