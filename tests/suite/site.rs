@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use base64::Engine;
-use wp_app_password::site::Environment;
 use wp_app_password::site::php::{self, Input, Outcome, Plain, Url};
+use wp_app_password::site::{Environment, State};
 
 use crate::oracle;
 
@@ -23,6 +23,8 @@ struct Case {
     url: Option<String>,
     /// Names that may stay unknown, with a reason in the file.
     unknown: Vec<String>,
+    /// Names that are only assumed, because the environment is not set.
+    assumed: Vec<String>,
 }
 
 fn read_case(path: &Path) -> Case {
@@ -47,6 +49,7 @@ fn read_case(path: &Path) -> Case {
             "unknown" => case
                 .unknown
                 .extend(text.split_whitespace().take_while(|word| *word != "#").map(str::to_owned)),
+            "assumed" => case.assumed.extend(text.split_whitespace().map(str::to_owned)),
             file if file.starts_with("file ") => case.files.last_mut().unwrap().1.extend_from_slice(line),
             _ => {}
         }
@@ -83,6 +86,8 @@ fn ask_php(root: &Path, config: &Path, env: &[(String, String)], url: Option<&Ur
             "log_errors=0",
             "-d",
             "short_open_tag=0",
+            "-d",
+            "max_execution_time=60",
         ])
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/php/wp_config.php"))
         .args([root, config, &result])
@@ -204,6 +209,19 @@ fn run(case: &Case) -> (Vec<String>, Vec<String>) {
         Err(error) => return (Vec::new(), vec![format!("everything: {error}")]),
     };
     let (mut wrong, mut unknown) = (Vec::new(), Vec::new());
+    for name in &case.assumed {
+        let found = match name.strip_prefix('$') {
+            Some(variable) => outcome.variable(variable),
+            None => outcome.constant(name),
+        };
+        let is_assumed = match found {
+            Some(setting) => setting.state == State::Assumed,
+            None => !outcome.absence_depends_on(name).is_empty(),
+        };
+        if !is_assumed {
+            wrong.push(format!("{name}: it is not assumed"));
+        }
+    }
     let mut judge = |name: String, verdict: Verdict, reason: Option<Plain>| match verdict {
         Verdict::Same => {}
         Verdict::Unknown => unknown.push(format!("{name}: {reason:?}")),
@@ -255,6 +273,14 @@ fn php_agrees_with_every_case() {
 struct Writer {
     rng: rand::rngs::StdRng,
     variables: Vec<String>,
+    /// Writes conditions on the request and on the environment, and what leaves blocks.
+    has_unknowns: bool,
+    /// Loops around the place that is written.
+    loops: usize,
+    /// Blocks around it whose exceptions are caught.
+    tries: usize,
+    /// Loops that were written.
+    rounds: usize,
 }
 
 impl Writer {
@@ -394,7 +420,108 @@ impl Writer {
         }
     }
 
+    /// A condition that nobody knows, or that depends on what is set in the environment.
+    fn question(&mut self) -> String {
+        let known = format!("{} == {}", self.variable(), self.literal());
+        let subject =
+            self.pick(&["$_SERVER['REMOTE_ADDR']", "getenv('APP')", "getenv('STAGE')", "$where", "$app"]);
+        let operator = self.pick(&["==", "===", "!="]);
+        let question = format!("{subject} {operator} {}", self.pick(&["'1'", "'x'", "false"]));
+        match self.below(7) {
+            0 => known,
+            1 => format!("!({question})"),
+            2 => format!("({question}) && ({known})"),
+            3 => format!("({known}) || ({question})"),
+            4 => format!("({} = {question})", self.variable()),
+            _ => question,
+        }
+    }
+
+    /// A statement that only programs with unknowns have.
+    fn uncertain(&mut self, depth: usize) -> String {
+        let d = depth.saturating_sub(1);
+        match self.below(16) {
+            0 | 1 => {
+                let question = self.question();
+                let other = if self.below(2) == 0 {
+                    format!("else {{ {} }}", self.statement(d))
+                } else {
+                    String::new()
+                };
+                format!("if ({question}) {{ {} }} {other}\n", self.statement(d))
+            }
+            2 if self.loops > 0 => {
+                let jump = self.pick(&["break", "continue", "break", "continue"]);
+                let levels = 1 + self.below(self.loops.min(2));
+                format!("if ({}) {jump} {levels};\n", self.question())
+            }
+            3 => format!("if ({}) return ['r', {}];\n", self.question(), self.scalar(1)),
+            4 if self.tries > 0 => format!("if ({}) throw new Exception('e');\n", self.question()),
+            5 | 6 => {
+                self.tries += 1;
+                let body = self.statement(d);
+                let more = self.uncertain(d);
+                self.tries -= 1;
+                let caught = self.statement(d);
+                let finally = if self.below(3) == 0 {
+                    let (loops, tries) = (std::mem::take(&mut self.loops), std::mem::take(&mut self.tries));
+                    let target = self.variable();
+                    (self.loops, self.tries) = (loops, tries);
+                    format!("finally {{ {target} = 'finally'; }}")
+                } else {
+                    String::new()
+                };
+                format!("try {{ {body} {more} }} catch (Exception $x) {{ {caught} }} {finally}\n")
+            }
+            7 => {
+                self.loops += 1;
+                let body = format!("{} {}", self.uncertain(d), self.statement(d));
+                self.loops -= 1;
+                format!("foreach (['p', 'q'] as $key) {{ {body} }}\n")
+            }
+            8 => {
+                self.loops += 1;
+                let body = self.uncertain(d);
+                self.loops -= 1;
+                self.rounds += 1;
+                let round = format!("$round{}", self.rounds);
+                format!("{round} = 0; while ({round}++ < 3 && {}) {{ {body} }}\n", self.question())
+            }
+            9 => {
+                self.loops += 1;
+                let subject = self.pick(&["getenv('APP')", "$_SERVER['REMOTE_ADDR']", "true", "$app"]);
+                let (first, second) = (self.uncertain(d), self.statement(d));
+                self.loops -= 1;
+                let fall = self.pick(&["break;", ""]);
+                format!(
+                    "switch ({subject}) {{ case '1': {first} {fall} case 'x': {second} break; default: $key = 'z'; }}\n"
+                )
+            }
+            10 => {
+                let name = self.below(1000);
+                format!("({}) && define('P_{name}', {});\n", self.question(), self.scalar(1))
+            }
+            11 => {
+                let name = self.below(1000);
+                format!(
+                    "if ({}) define('P_{name}', 'first'); defined('P_{name}') || define('P_{name}', 'second');\n",
+                    self.question()
+                )
+            }
+            12 => format!("{} = fallback({});\n", self.variable(), self.pick(&["'APP'", "'STAGE'"])),
+            13 => format!("{} = counter({});\n", self.variable(), self.question()),
+            14 => format!("$list[{} ? 'k' : 'm'] = {};\n", self.question(), self.scalar(0)),
+            _ => {
+                let (first, second) = (self.scalar(1), self.scalar(1));
+                format!("{} = ({}) ? {first} : {second};\n", self.variable(), self.question())
+            }
+        }
+    }
+
     fn statement(&mut self, depth: usize) -> String {
+        if self.has_unknowns && self.below(2) == 0 {
+            return self.uncertain(depth);
+        }
         if depth == 0 {
             let (target, operator) = (self.variable(), self.pick(&["=", "=", "=", "??=", ".="]));
             let value = if operator == ".=" { self.scalar(1) } else { self.expression(2) };
@@ -415,12 +542,15 @@ impl Writer {
                 self.statement(d),
                 self.statement(d)
             ),
-            1 => format!(
-                "foreach (['p', 'q' => 2, 3] as $key => $value) {{ {} if ({}) break; {} }}\n",
-                self.statement(d),
-                self.expression(1),
-                self.statement(d)
-            ),
+            1 => {
+                self.loops += 1;
+                let (before, after) = (self.statement(d), self.statement(d));
+                self.loops -= 1;
+                let condition = self.expression(1);
+                format!(
+                    "foreach (['p', 'q' => 2, 3] as $key => $value) {{ {before} if ({condition}) break; {after} }}\n"
+                )
+            }
             2 => format!(
                 "switch ({}) {{ case 'a': {} break; case 1: {} default: {} }}\n",
                 self.expression(1),
@@ -428,11 +558,15 @@ impl Writer {
                 self.statement(d),
                 self.statement(d)
             ),
-            3 => format!(
-                "for ($i = 0; $i < 3; $i++) {{ if ({}) continue; {} }}\n",
-                self.expression(1),
-                self.statement(d)
-            ),
+            3 => {
+                self.loops += 1;
+                let body = self.statement(d);
+                self.loops -= 1;
+                self.rounds += 1;
+                // Inner loops that are left early must not begin the outer one again.
+                let i = if self.has_unknowns { format!("$i{}", self.rounds) } else { "$i".to_owned() };
+                format!("for ({i} = 0; {i} < 3; {i}++) {{ if ({}) continue; {body} }}\n", self.expression(1))
+            }
             4 => format!("{}[{}] = {};\n", "$list", self.pick(&["", "'k'", "3"]), self.expression(1)),
             5 => format!(
                 "$matched = match (true) {{ {} == 'a' => 1, {} === null => 'two', default => {} }};\n",
@@ -488,6 +622,10 @@ fn php_agrees_with_random_programs() {
             let mut writer = Writer {
                 rng: rand::rngs::StdRng::seed_from_u64(seed),
                 variables: ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec(),
+                has_unknowns: false,
+                loops: 0,
+                tries: 0,
+                rounds: 0,
             };
             let body = writer.program();
             let body = body.replace("P_", &format!("P{seed}_"));
@@ -516,6 +654,113 @@ fn php_agrees_with_random_programs() {
         }
     }
     eprintln!("random programs: {known} agree with PHP, {unknown} unknown, {} differ", failures.len());
+    assert!(failures.is_empty(), "{}", failures[..failures.len().min(3)].join("\n"));
+}
+
+#[test]
+fn what_is_known_holds_for_every_request_and_what_is_sure_in_every_environment() {
+    use rand::SeedableRng;
+    if !php_is_here() {
+        return;
+    }
+    let count: u64 = std::env::vars()
+        .find(|(name, _)| name == "WP_APP_PASSWORD_PROGRAMS")
+        .map_or(200, |(_, value)| value.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().canonicalize().unwrap().join("root");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("wp-settings.php"), "<?php oracle_write($GLOBALS['oracle_arguments']);").unwrap();
+    // The first environments are those that our own evaluation has: nothing is set.
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let requests = ["1", "x", "other"].map(|address| vec![pair("REMOTE_ADDR", address)]);
+    let environments = [
+        vec![pair("REMOTE_ADDR", "1"), pair("APP", "1")],
+        vec![pair("REMOTE_ADDR", "x"), pair("APP", "x"), pair("STAGE", "1")],
+        vec![pair("REMOTE_ADDR", "other"), pair("STAGE", "x")],
+    ];
+    let (mut failures, mut known, mut assumed, mut unknown) = (Vec::new(), 0, 0, 0);
+    for batch in 0..count.div_ceil(20) {
+        let mut bodies = Vec::new();
+        let mut code = String::from(
+            "<?php\nfunction f($x, $y = 'd') { if ($x == $y) { return 'same'; } return is_array($x) ? $y : $x . $y; }\n\
+             function fallback($k) { $v = getenv($k); if ($v !== false) { return $v; } return 'none'; }\n\
+             function counter($up) { static $n = 0; if ($up) { $n++; } return $n; }\n",
+        );
+        for number in 0..20 {
+            let seed = batch * 20 + number;
+            let mut writer = Writer {
+                rng: rand::rngs::StdRng::seed_from_u64(1_000_000 + seed),
+                variables: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+                has_unknowns: true,
+                loops: 0,
+                tries: 0,
+                rounds: 0,
+            };
+            let body = writer.program().replace("P_", &format!("P{seed}_"));
+            // Each of these has a state of its own.
+            let results: Vec<String> = (0..6).map(|index| format!("$r{seed}_{index}")).collect();
+            code.push_str(&format!(
+                "function program{seed}() {{\n$where = $_SERVER['REMOTE_ADDR']; $app = getenv('APP');\n{body}return [$a, $b, $c, $d, $list, $key];\n}}\n\
+                 $all = ['t', 't', 't', 't', 't', 't']; try {{ $all = program{seed}() + $all; }} catch (Throwable $t) {{ }} unset($t);\n[{}] = $all;\n",
+                results.join(", ")
+            ));
+            bodies.push((seed, body));
+        }
+        code.push_str("require ABSPATH . 'wp-settings.php';\n");
+        let config = root.join("wp-config.php");
+        fs::write(&config, &code).unwrap();
+        let outcome = match evaluate(&root, &config, &Case::default()) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                assert!(error.contains("so it is not evaluated"), "{error}");
+                continue;
+            }
+        };
+        let body_of = |name: &str| {
+            let number = name.trim_start_matches(['r', 'P']).split('_').next().unwrap_or_default();
+            bodies.iter().find(|(seed, _)| seed.to_string() == number).map_or("", |(_, body)| body)
+        };
+        for (index, env) in requests.iter().chain(&environments).enumerate() {
+            let is_ours = index < requests.len();
+            let (constants, variables) = ask_php(&root, &config, env, None);
+            let ours = outcome.constant_names().map(str::to_owned).chain(constants.keys().cloned());
+            let ours: std::collections::BTreeSet<String> =
+                ours.filter(|name| name.starts_with('P')).collect();
+            let constants =
+                ours.iter().map(|name| (name.as_str(), outcome.constant(name), constants.get(name)));
+            let names: Vec<String> = bodies
+                .iter()
+                .flat_map(|(seed, _)| (0..6).map(move |index| format!("r{seed}_{index}")))
+                .collect();
+            let variables =
+                names.iter().map(|name| (name.as_str(), outcome.variable(name), variables.get(name)));
+            for (name, setting, theirs) in constants.chain(variables) {
+                let is_sure = match &setting {
+                    Some(setting) => setting.state != State::Assumed,
+                    None => {
+                        outcome.absence_depends_on(name).is_empty()
+                            && outcome.absence_depends_on(&format!("${name}")).is_empty()
+                    }
+                };
+                if !is_ours && !is_sure {
+                    continue;
+                }
+                match compare(setting.as_ref().map(|setting| &setting.value), theirs) {
+                    Verdict::Same if index == 0 && is_sure => known += 1,
+                    Verdict::Same if index == 0 => assumed += 1,
+                    Verdict::Unknown if index == 0 => unknown += 1,
+                    Verdict::Same | Verdict::Unknown => {}
+                    Verdict::Wrong(how) => {
+                        failures.push(format!("{name} with {env:?}: {how}\n{}", body_of(name)));
+                    }
+                }
+            }
+        }
+    }
+    eprintln!(
+        "uncertain programs: {known} known, {assumed} assumed, {unknown} unknown, {} differ",
+        failures.len()
+    );
     assert!(failures.is_empty(), "{}", failures[..failures.len().min(3)].join("\n"));
 }
 

@@ -14,6 +14,7 @@ use php_ast::{Arg, Span};
 
 use super::eval::{Eval, Evaluator, Flow, Here, Stop};
 use super::functions::{ENV_DEFAULT, ENV_OPTIONS, env_constant};
+use super::names::is_generator;
 use super::state::Local;
 use super::value::{Array, Data, Key, Value};
 
@@ -46,6 +47,12 @@ impl<'a> Evaluator<'a> {
     pub fn class_of(&mut self, expr: &'a Expr<'a, 'a>) -> Result<Option<String>, Stop> {
         let ExprKind::Name(name) = &expr.kind else {
             let value = self.expr(expr)?;
+            if self.unset(&value.env).is_some() {
+                // With another value there, another class would be meant.
+                let why = self.why(expr.span, "which class it is depends on the environment");
+                self.unknown_call(why);
+                return Ok(None);
+            }
             return Ok(match &value.data {
                 Data::Instance(id) => self.state.objects.get(id).map(|object| object.class.to_string()),
                 Data::Str(name) => Some(String::from_utf8_lossy(name).to_ascii_lowercase()),
@@ -183,6 +190,7 @@ impl<'a> Evaluator<'a> {
                     Some(default) => self.in_class(&owner, &class, default)?,
                     None => Value::null(),
                 };
+                let value = value.with(&self.state.passed_over.get(&format!("s:{key}")).cloned());
                 self.state.statics.insert(key.clone(), value);
             }
             return Ok(Some(key));
@@ -301,6 +309,10 @@ impl<'a> Evaluator<'a> {
             let why = self.why(span, format!("the arguments of {name}() are not followed"));
             return Ok(self.unknown_call(why));
         };
+        if is_generator(&body.stmts) {
+            return Ok(self.generator(span));
+        }
+        let lent = self.lend(&method.params, arguments, span)?;
         let here = Here { class: Some(owner.as_str().into()), called: Some(called), ..class_found.here };
         let mut scope = HashMap::new();
         if !method.modifiers.is_static {
@@ -322,13 +334,7 @@ impl<'a> Evaluator<'a> {
                     other => Ok(other),
                 }
             })?;
-        for (index, parameter) in method.params.iter().enumerate() {
-            if let (true, Some(value), Some(argument)) =
-                (parameter.by_ref, last.get(index), arguments.get(index).and_then(Arg::value))
-            {
-                self.assign(argument, value.clone())?;
-            }
-        }
+        self.take_back(lent, &method.params, &last, arguments, span)?;
         self.coerce(value, method.return_type.as_ref(), span)
     }
 

@@ -93,6 +93,27 @@ pub fn value(name: &str) -> Option<Value> {
     Some(Value::int(integer))
 }
 
+/// Whether every PHP 8 defines this constant, whatever its value is.
+pub fn is_everywhere(name: &str) -> bool {
+    matches!(
+        name,
+        "PHP_VERSION"
+            | "PHP_MAJOR_VERSION"
+            | "PHP_MINOR_VERSION"
+            | "PHP_RELEASE_VERSION"
+            | "PHP_VERSION_ID"
+            | "PHP_EXTRA_VERSION"
+            | "PHP_OS"
+            | "PHP_OS_FAMILY"
+            | "PHP_SAPI"
+            | "PHP_BINARY"
+            | "PHP_MAXPATHLEN"
+            | "PHP_ZTS"
+            | "PHP_DEBUG"
+            | "DEFAULT_INCLUDE_PATH"
+    )
+}
+
 /// Whether PHP or an extension may define this constant, so that its absence here says nothing.
 pub fn may_exist(name: &str) -> bool {
     const PREFIXES: &[&str] = &[

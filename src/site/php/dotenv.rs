@@ -9,7 +9,7 @@ use php_ast::Span;
 
 use super::eval::{Eval, Evaluator};
 use super::source::Unreadable;
-use super::value::{Array, Data, Key, Value};
+use super::value::{Data, Key, Value};
 
 /// Why a value is not known that `getenv()` may show.
 pub const BY_VERSION: &str =
@@ -104,7 +104,8 @@ pub fn load(evaluator: &mut Evaluator<'_>, loader: &Loader, may_lack: bool, span
             set(evaluator, loader, &mut own, &name, assigned, span);
         }
     }
-    Ok(Value::array(Array::default()))
+    // What it returns, the library's versions see differently.
+    Ok(evaluator.unknown(span, "it is what a .env loader returns"))
 }
 
 fn set(

@@ -19,15 +19,16 @@ use php_ast::{Arg, BuiltinType, Span};
 use php_rs_parser::bumpalo::Bump;
 
 use super::classes::Class;
+use super::names::{has_moving_keys, is_generator, is_harmless};
 use super::source::{self, Source, Unreadable};
-use super::state::{Constant, Function, Local, State, Variable, join_two};
+use super::state::{ANY, Constant, Function, Local, State, Variable, join_two, tie_value};
 use super::value::{self, Array, Data, Key, Number, Value, Variables, Why, merge};
-use super::{Input, constants};
+use super::{Input, builtins, constants};
 
 /// Steps that one evaluation may take. A stock file takes a few hundred.
 const MOST_STEPS: u64 = 200_000;
 /// Bytes that a string may have.
-const MOST_STRING: usize = 1 << 20;
+pub const MOST_STRING: usize = 1 << 20;
 /// Expressions within expressions, statements within statements.
 const MOST_DEPTH: u32 = 1_000;
 /// Functions within functions.
@@ -35,9 +36,11 @@ const MOST_CALLS: u32 = 32;
 /// Files within files.
 const MOST_INCLUDES: u32 = 16;
 /// Elements that an array may have.
-const MOST_ELEMENTS: usize = 20_000;
+pub const MOST_ELEMENTS: usize = 20_000;
 /// Arrays within arrays.
 const MOST_ARRAY_DEPTH: u32 = 100;
+/// Bytes that all values may have together, those that are gone included.
+const MOST_MEMORY: usize = 256 << 20;
 /// Bytes of all files and evaluated strings together.
 const MOST_SOURCE: usize = 4 << 20;
 
@@ -73,6 +76,8 @@ pub type Exec = Result<Flow, Stop>;
 pub struct Uses {
     /// Whether the file has a namespace: names then are not what is written.
     pub is_namespaced: bool,
+    /// `declare(strict_types=1)`.
+    pub is_strict: bool,
     classes: HashMap<String, String>,
     functions: HashMap<String, String>,
 }
@@ -101,7 +106,7 @@ pub struct Here<'a> {
 #[derive(Clone)]
 pub struct Closure<'a> {
     body: ClosureBody<'a>,
-    captured: HashMap<String, Value>,
+    captured: HashMap<String, Local>,
     here: Here<'a>,
 }
 
@@ -134,7 +139,61 @@ enum PlaceRoot {
 struct Pending<'a> {
     flow: Flow,
     state: State<'a>,
-    why: Rc<Why>,
+    how: How,
+}
+
+/// What a fork depends on.
+#[derive(Clone)]
+pub struct How {
+    pub why: Rc<Why>,
+    /// Set if only the absence of environment variables decides: one way is real, the other one is what would
+    /// happen if they were set.
+    assumed: Option<Assumed>,
+}
+
+#[derive(Clone)]
+struct Assumed {
+    env: Rc<Variables>,
+    /// Whether it is the way at hand (the left one of a fork, the one that waits) that is real.
+    is_real: bool,
+}
+
+impl How {
+    fn flipped(&self) -> Self {
+        let assumed = self.assumed.clone().map(|assumed| Assumed { is_real: !assumed.is_real, ..assumed });
+        Self { why: self.why.clone(), assumed }
+    }
+
+    /// Joins `state` with `other`, which is the way that this speaks of.
+    pub fn join_states<'a>(&self, state: State<'a>, other: State<'a>) -> State<'a> {
+        match &self.assumed {
+            None => state.join(other, &self.why),
+            Some(Assumed { env, is_real: true }) => other.joined_with_supposed(state, env, &self.why),
+            Some(Assumed { env, is_real: false }) => state.joined_with_supposed(other, env, &self.why),
+        }
+    }
+
+    pub fn is_real(&self) -> Option<bool> {
+        self.assumed.as_ref().map(|assumed| assumed.is_real)
+    }
+
+    /// The value that is one of two; `left` is the one at hand.
+    fn join(&self, left: Value, right: Value) -> Value {
+        match &self.assumed {
+            None => join_two(left, right, &self.why),
+            Some(Assumed { env, is_real }) => {
+                let (mut real, other) = if *is_real { (left, right) } else { (right, left) };
+                tie_value(&mut real, &other, &Some(env.clone()));
+                real
+            }
+        }
+    }
+}
+
+impl From<&Rc<Why>> for How {
+    fn from(why: &Rc<Why>) -> Self {
+        Self { why: why.clone(), assumed: None }
+    }
 }
 
 /// See [`Evaluator::mark`].
@@ -157,7 +216,7 @@ pub struct Evaluator<'a> {
     /// States at statements that left a block under a condition that is not known.
     pending: Vec<Pending<'a>>,
     /// States in which `wp-settings.php` was loaded under a condition that is not known.
-    pub finished: Vec<(State<'a>, Rc<Why>)>,
+    pub finished: Vec<(State<'a>, How)>,
     closures: Vec<Closure<'a>>,
     /// How many objects were made: the number of the last one.
     pub objects_made: usize,
@@ -168,8 +227,12 @@ pub struct Evaluator<'a> {
     includes: u32,
     tries: u32,
     source_bytes: usize,
+    /// Bytes that values have taken so far.
+    taken: usize,
     /// Environment variables that decided that this branch is taken.
     control: Option<Rc<Variables>>,
+    /// What runs when the program ends early: an exception's handler, a shutdown function.
+    pub late: Option<Rc<Why>>,
     /// Every environment variable that was read.
     pub variables_read: Variables,
     /// Names that `.env` files set: reading one shows that the environment is the site's.
@@ -194,7 +257,9 @@ impl<'a> Evaluator<'a> {
             includes: 0,
             tries: 0,
             source_bytes: 0,
+            taken: 0,
             control: None,
+            late: None,
             variables_read: Variables::new(),
             from_dotenv: BTreeSet::new(),
         }
@@ -215,7 +280,7 @@ impl<'a> Evaluator<'a> {
         Value::unknown(self.why(span, reason))
     }
 
-    fn limit(&self, span: Span, what: &str) -> Stop {
+    pub fn limit(&self, span: Span, what: &str) -> Stop {
         Stop::Limit(self.why(span, format!("it {what}")))
     }
 
@@ -223,7 +288,16 @@ impl<'a> Evaluator<'a> {
         Stop::Throw(self.why(span, reason))
     }
 
-    fn step(&mut self, span: Span, cost: usize) -> Result<(), Stop> {
+    /// Pays for reading or making so many bytes.
+    pub fn charge(&mut self, span: Span, bytes: usize) -> Result<(), Stop> {
+        self.taken = self.taken.saturating_add(bytes);
+        if self.taken > MOST_MEMORY {
+            return Err(self.limit(span, "takes too much memory"));
+        }
+        self.step(span, bytes / 256)
+    }
+
+    pub fn step(&mut self, span: Span, cost: usize) -> Result<(), Stop> {
         self.steps = self.steps.saturating_add(1 + cost as u64);
         if self.steps > MOST_STEPS {
             return Err(self.limit(span, "takes too many steps"));
@@ -237,7 +311,7 @@ impl<'a> Evaluator<'a> {
         if bytes.len() > MOST_STRING {
             return Err(self.limit(span, "builds a string longer than 1 MiB"));
         }
-        self.step(span, bytes.len() / 256)?;
+        self.charge(span, bytes.len())?;
         Ok(Value::bytes(bytes))
     }
 
@@ -265,172 +339,242 @@ impl<'a> Evaluator<'a> {
 
     // Both branches of a condition that is not known
 
+    /// The unset environment variables among `env`, if what they decide is only assumed.
+    pub fn unset(&self, env: &Option<Rc<Variables>>) -> Option<Rc<Variables>> {
+        let env = env.as_ref().filter(|env| env.values().any(|set| !set))?;
+        // The environment is the site's: what is not set here is not set there.
+        if self.variables_read.values().any(|set| *set) {
+            return None;
+        }
+        Some(Rc::new(env.iter().filter(|(_, set)| !**set).map(|(name, _)| (name.clone(), false)).collect()))
+    }
+
+    /// A fork whose left way is the real one, because the variables of `env` are not set.
+    fn assumed(&self, env: &Rc<Variables>, span: Span) -> How {
+        let names: Vec<&str> = env.keys().map(String::as_str).collect();
+        let why = self.why(span, format!("it depends on the environment ({})", names.join(", ")));
+        How { why, assumed: Some(Assumed { env: env.clone(), is_real: true }) }
+    }
+
     /// Takes both ways and joins what they did.
     fn fork<T>(
         &mut self,
-        why: &Rc<Why>,
+        how: &How,
         left: impl FnOnce(&mut Self) -> Result<T, Stop>,
         right: impl FnOnce(&mut Self) -> Result<T, Stop>,
-        join: impl FnOnce(&mut Self, T, State<'a>, T, Rc<Why>) -> T,
+        join: impl FnOnce(&mut Self, T, State<'a>, T, How) -> T,
     ) -> Result<T, Stop> {
         // What a copy of the state costs.
         let size = self.state.constants.len() + self.state.globals.len() + self.state.functions.len();
         self.steps = self.steps.saturating_add(20 + size as u64);
         let before = self.state.clone();
         let mark = self.mark();
+        let since = (self.pending.len(), self.finished.len());
         let left = left(self);
         if let Err(stop @ Stop::Limit(_)) = left {
             return Err(stop);
         }
         self.return_to(&mark);
         let after_left = std::mem::replace(&mut self.state, before);
+        let other_since = (self.pending.len(), self.finished.len());
+        if let Some(assumed) = &how.assumed {
+            self.state.suppose(&assumed.env, &how.why);
+        }
         let right = right(self);
         self.return_to(&mark);
+        // What left on the way that is not real is not real; under an unknown condition, nothing is for sure.
+        let (since, assumed) = match &how.assumed {
+            Some(assumed) => (other_since, Some(Assumed { env: assumed.env.clone(), is_real: false })),
+            None => (since, None),
+        };
+        for pending in self.pending.iter_mut().skip(since.0) {
+            pending.how.assumed.clone_from(&assumed);
+        }
+        for (_, how) in self.finished.iter_mut().skip(since.1) {
+            how.assumed.clone_from(&assumed);
+        }
         match (left, right) {
             (_, Err(stop @ Stop::Limit(_))) => Err(stop),
-            (Ok(left), Ok(right)) => Ok(join(self, left, after_left, right, why.clone())),
+            (Ok(left), Ok(right)) => Ok(join(self, left, after_left, right, how.clone())),
             (Ok(left), Err(stop)) => {
                 let stopped = std::mem::replace(&mut self.state, after_left);
-                self.one_way_stopped(stop, stopped, why);
+                self.one_way_stopped(stop, stopped, &how.flipped());
                 Ok(left)
             }
             (Err(stop), Ok(right)) => {
-                self.one_way_stopped(stop, after_left, why);
+                if how.is_real() == Some(true) && !self.may_go_on(&stop) {
+                    self.state = after_left;
+                    return Err(stop);
+                }
+                self.one_way_stopped(stop, after_left, how);
                 Ok(right)
             }
-            (Err(Stop::Settings), Err(Stop::Settings)) => {
-                self.finished.push((after_left, why.clone()));
-                Err(Stop::Settings)
+            (Err(left), Err(right)) if how.is_real() == Some(true) || matches!(left, Stop::Settings) => {
+                let stopped = std::mem::replace(&mut self.state, after_left);
+                self.one_way_stopped(right, stopped, &how.flipped());
+                Err(left)
             }
-            (Err(Stop::Settings), Err(_)) => {
-                self.state = after_left;
-                Err(Stop::Settings)
+            (Err(left), Err(right)) => {
+                self.one_way_stopped(left, after_left, how);
+                Err(right)
             }
-            (Err(_), Err(right)) => Err(right),
         }
+    }
+
+    /// Whether what is behind such an end may still count.
+    fn may_go_on(&self, stop: &Stop) -> bool {
+        matches!(stop, Stop::Settings) || matches!(stop, Stop::Throw(_)) && self.tries > 0
     }
 
     /// A way that ends in `exit` or an error shows no site to anybody: the site is what the other way
     /// makes it. One that loads `wp-settings.php` counts.
-    fn one_way_stopped(&mut self, stop: Stop, state: State<'a>, why: &Rc<Why>) {
+    fn one_way_stopped(&mut self, stop: Stop, state: State<'a>, how: &How) {
         match stop {
-            Stop::Settings => self.finished.push((state, why.clone())),
+            Stop::Settings => self.finished.push((state, how.clone())),
             Stop::Throw(_) if self.tries > 0 => {
-                self.pending.push(Pending { flow: Flow::MaybeThrow, state, why: why.clone() });
+                self.pending.push(Pending { flow: Flow::MaybeThrow, state, how: how.clone() });
             }
             _ => {}
         }
     }
 
-    fn join_state(&mut self, other: State<'a>, why: &Rc<Why>) {
+    /// Something here may throw an exception.
+    pub fn may_throw(&mut self, why: &Rc<Why>) {
+        if self.tries > 0 {
+            let state = self.state.clone();
+            self.steps = self.steps.saturating_add(20 + state.globals.len() as u64);
+            self.pending.push(Pending { flow: Flow::MaybeThrow, state, how: why.into() });
+        }
+    }
+
+    /// Joins the present state with `other`, which is the way that `how` speaks of.
+    fn join_state(&mut self, other: State<'a>, how: &How) {
         let state = std::mem::take(&mut self.state);
-        self.state = state.join(other, why);
+        self.state = how.join_states(state, other);
     }
 
     pub fn fork_value(
         &mut self,
-        why: &Rc<Why>,
+        how: impl Into<How>,
         left: impl FnOnce(&mut Self) -> Eval,
         right: impl FnOnce(&mut Self) -> Eval,
     ) -> Eval {
-        self.fork(why, left, right, |this, left, after_left, right, why| {
-            this.join_state(after_left, &why);
-            join_two(left, right, &why)
+        self.fork(&how.into(), left, right, |this, left, after_left, right, how| {
+            this.join_state(after_left, &how);
+            how.join(left, right)
         })
     }
 
     fn fork_flow(
         &mut self,
-        why: &Rc<Why>,
+        how: impl Into<How>,
         left: impl FnOnce(&mut Self) -> Exec,
         right: impl FnOnce(&mut Self) -> Exec,
     ) -> Exec {
-        self.fork(why, left, right, |this, left, after_left, right, why| {
-            let is_same = match (&left, &right) {
-                (Flow::Normal, Flow::Normal) => true,
-                (Flow::Break(left), Flow::Break(right)) | (Flow::Continue(left), Flow::Continue(right)) => {
-                    left == right
-                }
-                _ => false,
-            };
-            if is_same {
-                this.join_state(after_left, &why);
-                return right;
-            }
-            match (left, right) {
-                (Flow::Return(left), Flow::Return(right)) => {
-                    this.join_state(after_left, &why);
-                    Flow::Return(join_two(left, right, &why))
-                }
-                (Flow::Normal, other) => {
-                    let state = std::mem::replace(&mut this.state, after_left);
-                    this.pending.push(Pending { flow: other, state, why });
-                    Flow::Normal
-                }
-                // The one that leaves further waits; the other goes on.
-                (left @ (Flow::Break(_) | Flow::Continue(_)), right @ Flow::Return(_)) => {
-                    let state = std::mem::replace(&mut this.state, after_left);
-                    this.pending.push(Pending { flow: right, state, why });
-                    left
-                }
-                (left, right) => {
-                    this.pending.push(Pending { flow: left, state: after_left, why });
-                    right
-                }
-            }
+        self.fork(&how.into(), left, right, |this, left, after_left, right, how| {
+            this.combine(right, left, after_left, how)
         })
+    }
+
+    /// Goes on with one of two ways, the present one and `other`, or both: the one that leaves further waits.
+    fn combine(&mut self, current: Flow, other: Flow, state: State<'a>, how: How) -> Flow {
+        let is_same = match (&current, &other) {
+            (Flow::Normal, Flow::Normal) => true,
+            (Flow::Break(left), Flow::Break(right)) | (Flow::Continue(left), Flow::Continue(right)) => {
+                left == right
+            }
+            _ => false,
+        };
+        match (current, other) {
+            (current, _) if is_same => {
+                self.join_state(state, &how);
+                current
+            }
+            (Flow::Return(right), Flow::Return(left)) => {
+                self.join_state(state, &how);
+                Flow::Return(how.join(left, right))
+            }
+            (current, Flow::Normal) => self.wait(current, Flow::Normal, state, &how),
+            (current @ Flow::Return(_), other @ (Flow::Break(_) | Flow::Continue(_))) => {
+                self.wait(current, other, state, &how)
+            }
+            (current, other) => {
+                self.pending.push(Pending { flow: other, state, how });
+                current
+            }
+        }
+    }
+
+    /// Lets the present way wait, and goes on with another one.
+    fn wait(&mut self, current: Flow, other: Flow, state: State<'a>, how: &How) -> Flow {
+        let waiting = std::mem::replace(&mut self.state, state);
+        self.pending.push(Pending { flow: current, state: waiting, how: how.flipped() });
+        other
     }
 
     /// Joins the pending states that arrive here.
     fn arrive(&mut self, since: usize, flow: Exec, arrives: impl Fn(&Flow) -> bool) -> Exec {
         let mut flow = flow;
-        let mut index = since;
-        while index < self.pending.len() {
-            if !arrives(&self.pending[index].flow) {
-                index += 1;
-                continue;
-            }
-            let Pending { flow: pending, state, why } = self.pending.remove(index);
+        loop {
+            // The last that began to wait comes first: ways lie within each other.
+            let found = (since..self.pending.len()).rev().find(|index| arrives(&self.pending[*index].flow));
+            let Some(index) = found else { return flow };
+            let Pending { flow: pending, state, how } = self.pending.remove(index);
+            let arrived = if matches!(pending, Flow::Return(_)) { pending } else { Flow::Normal };
             flow = match flow {
+                Err(Stop::Limit(why)) => return Err(Stop::Limit(why)),
+                Err(stop) if how.is_real() == Some(false) && !self.may_go_on(&stop) => Err(stop),
                 // Nothing else got here.
-                Err(Stop::Limit(why)) => Err(Stop::Limit(why)),
                 Err(stop) => {
                     let stopped = std::mem::replace(&mut self.state, state);
-                    self.one_way_stopped(stop, stopped, &why);
-                    Ok(pending)
+                    self.one_way_stopped(stop, stopped, &how.flipped());
+                    Ok(arrived)
                 }
-                Ok(current) => match (current, pending) {
-                    (Flow::Return(left), Flow::Return(right)) => {
-                        self.join_state(state, &why);
-                        Ok(Flow::Return(join_two(left, right, &why)))
+                Ok(current) => Ok(match (current, arrived) {
+                    (Flow::Return(right), Flow::Return(left)) => {
+                        self.join_state(state, &how);
+                        Flow::Return(how.join(left, right))
                     }
-                    (Flow::Return(value), pending) => {
-                        // That one leaves further than this place: it waits, and the pending one goes on.
-                        let returning = std::mem::replace(&mut self.state, state);
-                        self.pending.push(Pending { flow: Flow::Return(value), state: returning, why });
-                        Ok(pending)
+                    (Flow::Normal, Flow::Return(left)) => {
+                        self.join_state(state, &how);
+                        Flow::Return(how.join(left, Value::null()))
                     }
-                    (_, Flow::Return(right)) => {
-                        self.join_state(state, &why);
-                        Ok(Flow::Return(join_two(right, Value::null(), &why)))
+                    (current, arrived) if matches!(current, Flow::Normal) || arrives(&current) => {
+                        self.join_state(state, &how);
+                        arrived
                     }
-                    (current @ (Flow::Normal | Flow::Break(1) | Flow::Continue(1)), _) => {
-                        self.join_state(state, &why);
-                        Ok(current)
-                    }
-                    (current, pending) => {
-                        let leaving = std::mem::replace(&mut self.state, state);
-                        self.pending.push(Pending { flow: current, state: leaving, why });
-                        Ok(pending)
-                    }
-                },
+                    // That one leaves further than this place.
+                    (current, arrived) => self.wait(current, arrived, state, &how),
+                }),
             };
         }
-        flow
+    }
+
+    /// Evaluates the operand that is taken, and sees what the other one would do if `env` were set.
+    fn with_other(
+        &mut self,
+        env: &Option<Rc<Variables>>,
+        span: Span,
+        taken: impl FnOnce(&mut Self) -> Eval,
+        other: Option<&'a Expr<'a, 'a>>,
+    ) -> Eval {
+        let is_harmless = other.is_none_or(|other| is_harmless(other));
+        let value = match self.unset(env).filter(|_| !is_harmless) {
+            None => taken(self)?,
+            Some(unset) => {
+                let how = self.assumed(&unset, span);
+                let unknown = Value::unknown(how.why.clone());
+                self.fork_value(how, taken, |this| match other {
+                    Some(other) => this.expr(other),
+                    None => Ok(unknown),
+                })?
+            }
+        };
+        Ok(value.with(env))
     }
 
     /// Runs `body` under a known condition that `env` decided.
-    fn under<T>(&mut self, env: &Option<Rc<Variables>>, body: impl FnOnce(&mut Self) -> T) -> T {
+    pub fn under<T>(&mut self, env: &Option<Rc<Variables>>, body: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.control.clone();
         self.control = merge(&before, env);
         let result = body(self);
@@ -582,7 +726,15 @@ impl<'a> Evaluator<'a> {
             let why = self.why(span, "it includes what is not a file");
             return Ok(self.unknown_include(why));
         }
+        if !bytes.starts_with(b"/")
+            && let Some(why) = &self.state.moved
+        {
+            let why = why.clone();
+            return Ok(self.unknown_include(why));
+        }
         let file = self.included_file(&bytes);
+        // With another value there, another file would be loaded.
+        self.doubt_with(&path.env);
         if is_autoloader(&file) && (!must_exist || file.exists()) {
             self.state.composer = true;
             return Ok(self.unknown(span, "it is what Composer's autoloader returns"));
@@ -604,12 +756,29 @@ impl<'a> Evaluator<'a> {
         };
         self.state.included.insert(identity.clone());
         let shown: Rc<str> = identity.display().to_string().into();
-        self.run_source(&content, Rc::from(identity.as_path()), shown, span)
+        let env = path.env.clone();
+        let run = |this: &mut Self| this.run_source(&content, Rc::from(identity.as_path()), shown, span);
+        let value = self.under(&env, run)?.with(&env);
+        self.doubt_with(&env);
+        Ok(value)
     }
 
     /// Evaluates the code of an included file or of `eval` in the present scope.
     pub fn run_source(&mut self, code: &[u8], path: Rc<Path>, shown: Rc<str>, span: Span) -> Eval {
+        self.run_code(code, path, shown, span, Value::int(1))
+    }
+
+    /// `otherwise`: what it gives without a `return`.
+    fn run_code(
+        &mut self,
+        code: &[u8],
+        path: Rc<Path>,
+        shown: Rc<str>,
+        span: Span,
+        otherwise: Value,
+    ) -> Eval {
         self.source_bytes = self.source_bytes.saturating_add(code.len());
+        self.step(span, code.len() / 64)?;
         if self.includes >= MOST_INCLUDES || self.source_bytes > MOST_SOURCE {
             return Err(self.limit(span, "includes too many files"));
         }
@@ -634,21 +803,17 @@ impl<'a> Evaluator<'a> {
         self.here = before;
         Ok(match flow? {
             Flow::Return(value) => value,
-            _ => Value::int(1),
+            _ => otherwise,
         })
     }
 
     /// Something ran that is not known: it may have defined any constant and changed any variable.
     pub fn unknown_include(&mut self, why: Rc<Why>) -> Value {
         self.state.forget_variables(&why);
+        self.state.putenv.clear();
+        self.state.moved.get_or_insert_with(|| why.clone());
         self.state.doubt.get_or_insert_with(|| why.clone());
-        if self.tries > 0 {
-            self.pending.push(Pending {
-                flow: Flow::MaybeThrow,
-                state: self.state.clone(),
-                why: why.clone(),
-            });
-        }
+        self.may_throw(&why);
         Value::unknown(why)
     }
 
@@ -730,27 +895,34 @@ impl<'a> Evaluator<'a> {
                 return self.looped(looped.condition.first(), &looped.update, looped.body, false, span);
             }
             StmtKind::Foreach(looped) => {
-                let subject = self.expr(&looped.expr)?;
-                let flow = self.foreach(&subject, looped.key.as_ref(), &looped.value, looped.body, span);
+                let mut subject = self.expr(&looped.expr)?;
                 if looped.by_ref {
-                    // The elements may have been changed through the reference, which is not followed.
-                    let value = self.unknown(span, "it was changed through a reference");
-                    let place = self.place(&looped.expr)?;
-                    self.assign_place(place, value, looped.expr.span)?;
+                    // The elements may be changed through the reference, which is not followed.
+                    if is_written_to(&looped.expr) {
+                        self.refer(&looped.expr)?;
+                    }
+                    self.refer(&looped.value)?;
+                    subject = self.unknown(span, "it is changed through a reference");
                 }
+                let flow = self.foreach(&subject, looped.key.as_ref(), &looped.value, looped.body, span);
                 return flow;
             }
             StmtKind::Break(levels) => return Ok(Flow::Break(self.levels(*levels, span)?)),
             StmtKind::Continue(levels) => return Ok(Flow::Continue(self.levels(*levels, span)?)),
             StmtKind::Switch(switch) => return self.switch(switch),
             StmtKind::Declare(declare) => {
+                for (name, value) in declare.directives.iter() {
+                    if name.eq_ignore_ascii_case("strict_types") {
+                        self.here.uses.borrow_mut().is_strict = matches!(value.kind, ExprKind::Int(1));
+                    }
+                }
                 if let Some(body) = declare.body {
                     return self.statement(body);
                 }
             }
             StmtKind::Unset(exprs) => {
                 for expr in exprs.iter() {
-                    self.unset(expr)?;
+                    self.clear(expr)?;
                 }
             }
             StmtKind::Throw(expr) => {
@@ -812,6 +984,7 @@ impl<'a> Evaluator<'a> {
                             Some(default) => self.expr(default)?,
                             None => Value::null(),
                         };
+                        let value = value.with(&self.state.passed_over.get(&format!("s:{key}")).cloned());
                         self.state.statics.insert(key.clone(), value);
                     }
                     match self.state.locals.last_mut() {
@@ -853,41 +1026,45 @@ impl<'a> Evaluator<'a> {
             };
         };
         let value = self.expr(condition)?;
-        match value.to_bool() {
-            Ok(true) => {
-                self.pass_over(&value.env, rest.iter().map(|(_, body)| *body).chain(otherwise));
-                self.under(&value.env, |this| this.statement(body))
+        let unset = self.unset(&value.env);
+        match (value.to_bool(), unset) {
+            (Ok(true), None) => self.under(&value.env, |this| this.statement(body)),
+            (Ok(false), None) => self.under(&value.env, |this| this.if_chain(rest, otherwise)),
+            (Ok(true), Some(unset)) => {
+                let how = self.assumed(&unset, condition.span);
+                self.fork_flow(
+                    how,
+                    |this| this.under(&value.env, |this| this.statement(body)),
+                    |this| this.if_chain(rest, otherwise),
+                )
             }
-            Ok(false) => {
-                self.pass_over(&value.env, std::iter::once(*body));
-                self.under(&value.env, |this| this.if_chain(rest, otherwise))
+            (Ok(false), Some(unset)) => {
+                let how = self.assumed(&unset, condition.span);
+                self.fork_flow(
+                    how,
+                    |this| this.under(&value.env, |this| this.if_chain(rest, otherwise)),
+                    |this| this.statement(body),
+                )
             }
-            Err(why) => {
+            (Err(why), _) => {
                 self.fork_flow(&why, |this| this.statement(body), |this| this.if_chain(rest, otherwise))
             }
         }
     }
 
-    /// Notes what a branch would have set that only the absence of an environment variable passes over.
-    fn pass_over(&mut self, env: &Option<Rc<Variables>>, bodies: impl Iterator<Item = &'a Stmt<'a, 'a>>) {
-        let Some(env) = env.as_ref().filter(|env| env.values().any(|set| !set)) else { return };
-        let mut names = Vec::new();
-        bodies.for_each(|body| super::names::assigned(body, &self.here.source, &mut names));
-        for name in names {
-            if let Some(variable) = name.strip_prefix('$').and_then(|name| self.state.globals.get_mut(name)) {
-                variable.value.env = merge(&variable.value.env, &Some(env.clone()));
-            }
-            let both = merge(&self.state.passed_over.get(&name).cloned(), &Some(env.clone()));
-            if let Some(both) = both {
-                self.state.passed_over.insert(name, both);
-            }
+    /// What is there already depends on `env` from here on, and so does every name that is not set yet.
+    pub fn doubt_with(&mut self, env: &Option<Rc<Variables>>) {
+        if let Some(unset) = self.unset(env) {
+            self.state.doubt_with(&Some(unset));
         }
     }
 
     /// Whether a loop goes on; without a condition it does.
-    fn truth(&mut self, condition: Option<&'a Expr<'a, 'a>>) -> Result<Result<bool, Rc<Why>>, Stop> {
-        let Some(condition) = condition else { return Ok(Ok(true)) };
-        Ok(self.expr(condition)?.to_bool())
+    fn truth(&mut self, condition: Option<&'a Expr<'a, 'a>>) -> Eval {
+        match condition {
+            Some(condition) => self.expr(condition),
+            None => Ok(Value::bool(true)),
+        }
     }
 
     fn looped(
@@ -899,32 +1076,66 @@ impl<'a> Evaluator<'a> {
         span: Span,
     ) -> Exec {
         let since = self.pending.len();
+        let result = self.rounds(condition, updates, body, body_first, None, span);
+        self.end_loop(since, result)
+    }
+
+    /// The rounds of a loop. `decided`: the condition's value, where it is evaluated already.
+    fn rounds(
+        &mut self,
+        condition: Option<&'a Expr<'a, 'a>>,
+        updates: &'a [Expr<'a, 'a>],
+        body: &'a Stmt<'a, 'a>,
+        body_first: bool,
+        decided: Option<bool>,
+        span: Span,
+    ) -> Exec {
         let mut skip_condition = body_first;
-        let result = loop {
+        // One fork covers all rounds of this loop.
+        let is_assumed = decided.is_some();
+        let mut decided = decided;
+        loop {
             self.step(span, 0)?;
             if !std::mem::take(&mut skip_condition) {
-                match self.truth(condition)? {
+                let truth = match decided.take() {
+                    Some(truth) => Ok(truth),
+                    None => {
+                        let value = self.truth(condition)?;
+                        let truth = value.to_bool();
+                        if let (Ok(truth), false, Some(unset)) = (&truth, is_assumed, self.unset(&value.env))
+                        {
+                            let how = self.assumed(&unset, span);
+                            let truth = *truth;
+                            let why = how.why.clone();
+                            return self.fork_flow(
+                                how,
+                                |this| this.rounds(condition, updates, body, false, Some(truth), span),
+                                |this| this.unknown_times(&why, body, updates, condition),
+                            );
+                        }
+                        truth
+                    }
+                };
+                match truth {
                     Ok(true) => {}
-                    Ok(false) => break Ok(Flow::Normal),
-                    Err(why) => break self.unknown_times(&why, body, updates, condition),
+                    Ok(false) => return Ok(Flow::Normal),
+                    Err(why) => return self.unknown_times(&why, body, updates, condition),
                 }
             }
             match self.iteration(body) {
                 Ok(Flow::Normal) => {}
-                other => break other,
+                other => return other,
             }
             for update in updates {
                 self.expr(update)?;
             }
-        };
-        self.end_loop(since, result)
+        }
     }
 
     fn iteration(&mut self, body: &'a Stmt<'a, 'a>) -> Exec {
         let since = self.pending.len();
         let flow = self.statement(body);
-        let flow = self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1)));
-        match flow {
+        match self.arrive(since, flow, |flow| matches!(flow, Flow::Continue(1))) {
             Ok(Flow::Continue(1)) => Ok(Flow::Normal),
             other => other,
         }
@@ -943,8 +1154,8 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// A loop that runs no one knows how often: whatever it changes becomes unknown. Three rounds, each
-    /// on the join of all before, reach what depends on what it changes.
+    /// A loop that runs no one knows how often: whatever it changes becomes unknown. Rounds, each on the join of
+    /// all before, until one changes nothing any more.
     fn unknown_times(
         &mut self,
         why: &Rc<Why>,
@@ -952,7 +1163,8 @@ impl<'a> Evaluator<'a> {
         updates: &'a [Expr<'a, 'a>],
         condition: Option<&'a Expr<'a, 'a>>,
     ) -> Exec {
-        for _ in 0..3 {
+        for _ in 0..12 {
+            let before = self.state.known();
             let flow = self.fork_flow(
                 why,
                 |this| {
@@ -973,10 +1185,12 @@ impl<'a> Evaluator<'a> {
                 |_| Ok(Flow::Normal),
             )?;
             match flow {
+                Flow::Normal if self.state.known() == before => return Ok(Flow::Normal),
                 Flow::Normal => {}
                 other => return Ok(other),
             }
         }
+        self.unknown_call(why.clone());
         Ok(Flow::Normal)
     }
 
@@ -988,6 +1202,17 @@ impl<'a> Evaluator<'a> {
         body: &'a Stmt<'a, 'a>,
         span: Span,
     ) -> Exec {
+        if let (Some(unset), true) = (self.unset(&subject.env), subject.why().is_none()) {
+            let how = self.assumed(&unset, span);
+            let known = Value { env: None, ..subject.clone() };
+            let other = Value::unknown(how.why.clone());
+            let env = subject.env.clone();
+            return self.fork_flow(
+                how,
+                |this| this.under(&env, |this| this.foreach(&known, key, target, body, span)),
+                |this| this.foreach(&other, key, target, body, span),
+            );
+        }
         let since = self.pending.len();
         let (Data::Array(array) | Data::Object(array)) = &subject.data else {
             let why = match &subject.data {
@@ -1031,13 +1256,20 @@ impl<'a> Evaluator<'a> {
     fn switch(&mut self, switch: &'a SwitchStmt<'a, 'a>) -> Exec {
         let subject = self.expr(&switch.expr)?;
         let since = self.pending.len();
-        if subject.env.is_some() {
-            let bodies: Vec<&'a Stmt<'a, 'a>> =
-                switch.body.cases.iter().flat_map(|case| case.body.iter()).collect();
-            self.pass_over(&subject.env, bodies.into_iter());
-        }
         let env = subject.env.clone();
-        let flow = self.under(&env, |this| this.switch_from(switch, 0, &subject));
+        let flow = match self.unset(&env).filter(|_| subject.why().is_none()) {
+            None => self.under(&env, |this| this.switch_from(switch, 0, &subject)),
+            Some(unset) => {
+                let how = self.assumed(&unset, switch.expr.span);
+                let known = Value { env: None, ..subject.clone() };
+                let other = Value::unknown(how.why.clone());
+                self.fork_flow(
+                    how,
+                    |this| this.under(&env, |this| this.switch_from(switch, 0, &known)),
+                    |this| this.switch_from(switch, 0, &other),
+                )
+            }
+        };
         let flow = match flow {
             // PHP: in a switch, `continue` is `break`.
             Ok(Flow::Continue(1)) => Ok(Flow::Break(1)),
@@ -1052,7 +1284,21 @@ impl<'a> Evaluator<'a> {
         for index in from..cases.len() {
             let Some(test) = &cases[index].value else { continue };
             let value = self.expr(test)?;
-            match value::equal(subject, &value) {
+            let answer = value::equal(subject, &value);
+            if let (Ok(answer), Some(unset)) = (&answer, self.unset(&value.env)) {
+                let how = self.assumed(&unset, test.span);
+                let (answer, env) = (*answer, value.env.clone());
+                let way = |takes: bool, env: Option<Rc<Variables>>| {
+                    move |this: &mut Self| {
+                        this.under(&env, |this| match takes {
+                            true => this.switch_bodies(switch, index),
+                            false => this.switch_from(switch, index + 1, subject),
+                        })
+                    }
+                };
+                return self.fork_flow(how, way(answer, env), way(!answer, None));
+            }
+            match answer {
                 Ok(false) => {}
                 Ok(true) => return self.switch_bodies(switch, index),
                 Err(why) => {
@@ -1090,20 +1336,13 @@ impl<'a> Evaluator<'a> {
         if matches!(flow, Err(Stop::Throw(_))) {
             self.state.locals.truncate(functions);
         }
-        let catching = tried.catches.iter().find(|clause| {
-            clause.types.iter().any(|name| {
-                let name = name.join_parts().to_ascii_lowercase();
-                matches!(name.rsplit('\\').next(), Some("throwable" | "exception" | "error"))
-            })
-        });
-        let clause = catching.or_else(|| tried.catches.first());
         let mut caught = Vec::new();
         let mut index = since;
         while index < self.pending.len() {
             if matches!(self.pending[index].flow, Flow::MaybeThrow) {
-                let mut state = self.pending.remove(index).state;
+                let Pending { mut state, how, .. } = self.pending.remove(index);
                 state.locals.truncate(functions);
-                caught.push(state);
+                caught.push((state, how));
             } else {
                 index += 1;
             }
@@ -1115,37 +1354,68 @@ impl<'a> Evaluator<'a> {
                 None => return Err(self.limit(span, "throws an exception that may be caught")),
             }
         }
-        if let Some(clause) = clause {
-            for state in caught {
-                let why = self.why(span, "it depends on an exception that may have been thrown");
-                let after = std::mem::replace(&mut self.state, state);
+        let is_sure = tried.catches.iter().any(|clause| {
+            clause.types.iter().any(|name| {
+                let name = name.join_parts().to_ascii_lowercase();
+                matches!(name.rsplit('\\').next(), Some("throwable" | "exception"))
+            })
+        });
+        for (state, how) in caught.into_iter().rev() {
+            for clause in tried.catches.iter() {
+                let after = std::mem::replace(&mut self.state, state.clone());
                 let other = self.catch(clause, span);
+                self.return_to(&mark);
                 let caught_state = std::mem::replace(&mut self.state, after);
                 flow = match (flow, other) {
-                    (Ok(current), Ok(_)) => {
-                        self.join_state(caught_state, &why);
-                        Ok(current)
-                    }
+                    (Err(stop @ Stop::Limit(_)), _) | (_, Err(stop @ Stop::Limit(_))) => Err(stop),
+                    (Ok(current), Ok(other)) => Ok(self.combine(current, other, caught_state, how.clone())),
                     (Ok(current), Err(stop)) => {
-                        self.one_way_stopped(stop, caught_state, &why);
-                        Ok(current)
+                        if how.is_real() == Some(true) && !self.may_go_on(&stop) {
+                            self.state = caught_state;
+                            Err(stop)
+                        } else {
+                            self.one_way_stopped(stop, caught_state, &how);
+                            Ok(current)
+                        }
                     }
+                    (Err(stop), Ok(_)) if how.is_real() == Some(false) && !self.may_go_on(&stop) => Err(stop),
                     (Err(stop), Ok(other)) => {
                         let stopped = std::mem::replace(&mut self.state, caught_state);
-                        self.one_way_stopped(stop, stopped, &why);
+                        self.one_way_stopped(stop, stopped, &how.flipped());
                         Ok(other)
                     }
-                    (Err(stop), Err(_)) => Err(stop),
+                    (Err(stop), Err(other)) => {
+                        self.one_way_stopped(other, caught_state, &how);
+                        Err(stop)
+                    }
                 };
             }
-        }
-        if let Some(finally) = tried.finally {
-            match self.block(finally)? {
-                Flow::Normal => {}
-                other => return Ok(other),
+            if !is_sure && self.tries > 0 {
+                self.pending.push(Pending { flow: Flow::MaybeThrow, state, how });
             }
         }
-        flow
+        let Some(finally) = tried.finally else { return flow };
+        // What waits leaves through it, too.
+        for waiting in self.pending.split_off(since) {
+            let now = std::mem::replace(&mut self.state, waiting.state);
+            let end = self.block(finally);
+            self.return_to(&mark);
+            let state = std::mem::replace(&mut self.state, now);
+            match end {
+                Ok(Flow::Normal) => self.pending.push(Pending { state, ..waiting }),
+                Ok(other) => self.pending.push(Pending { state, flow: other, how: waiting.how }),
+                Err(stop @ Stop::Limit(_)) => return Err(stop),
+                Err(stop) => self.one_way_stopped(stop, state, &waiting.how),
+            }
+        }
+        // PHP: `exit` runs none of it.
+        if matches!(flow, Err(Stop::Exit | Stop::Limit(_) | Stop::Settings)) {
+            return flow;
+        }
+        match self.block(finally)? {
+            Flow::Normal => flow,
+            other => Ok(other),
+        }
     }
 
     fn catch(&mut self, clause: &'a php_ast::CatchClause<'a, 'a>, span: Span) -> Exec {
@@ -1161,6 +1431,7 @@ impl<'a> Evaluator<'a> {
     /// `define()`: the first one counts.
     pub fn define(&mut self, name: &str, value: Value, span: Span) -> bool {
         let value = value.with(&self.control).with(&self.state.passed_over.get(name).cloned());
+        let value = value.with(&self.state.doubted);
         let (file, line) = (self.here.source.shown.clone(), self.here.source.line(span));
         if constants::value(name).is_some() {
             return false;
@@ -1189,18 +1460,32 @@ impl<'a> Evaluator<'a> {
     /// `defined()`.
     pub fn defined(&self, name: &str) -> Value {
         let name = name.trim_start_matches('\\');
-        let passed_over = self.state.passed_over.get(name).cloned();
+        let passed_over = merge(&self.state.passed_over.get(name).cloned(), &self.state.doubted);
         match self.state.constants.get(name) {
             Some(Constant { maybe: Some(why), .. }) => Value::unknown(why.clone()),
             Some(constant) => Value::bool(true).with(&constant.value.env),
             None if constants::value(name).is_some() => Value::bool(true),
             // WordPress: a web request has none of these, whatever this program's caller has.
             None if matches!(name, "WP_CLI" | "STDIN" | "STDOUT" | "STDERR") => Value::bool(false),
+            None if constants::is_everywhere(name) => Value::bool(true),
+            None if constants::may_exist(name) => {
+                self.unknown(self.here.source.program.span, format!("whether there is {name} depends on PHP"))
+            }
             None => match &self.state.doubt {
                 Some(doubt) => Value::unknown(doubt.clone()),
-                None => Value::bool(false).with(&passed_over),
+                None => self.absent(Value::bool(false), &passed_over),
             },
         }
+    }
+
+    /// A value that says that something is not set, which the variables of `env` decided.
+    pub fn absent(&self, value: Value, env: &Option<Rc<Variables>>) -> Value {
+        let is_supposed =
+            env.iter().flat_map(|env| env.keys()).any(|name| self.state.supposed.contains(name));
+        if is_supposed {
+            return self.unknown(self.here.source.program.span, "it depends on the environment");
+        }
+        value.with(env)
     }
 
     /// The value of a constant.
@@ -1249,34 +1534,43 @@ impl<'a> Evaluator<'a> {
     }
 
     fn global(&self, name: &str) -> Value {
-        match self.state.globals.get(name) {
+        match self.state.globals.get(name).or_else(|| self.state.globals.get(ANY)) {
             Some(variable) => variable.value.clone(),
-            None => {
-                let passed_over = self.state.passed_over.get(&format!("${name}")).cloned();
-                match &self.state.doubt {
-                    Some(doubt) => Value::unknown(doubt.clone()),
-                    None => Value::null().with(&passed_over),
-                }
-            }
+            None => match &self.state.doubt {
+                Some(doubt) => Value::unknown(doubt.clone()),
+                None => self.absent(Value::null(), &self.state.doubted),
+            },
         }
     }
 
     pub fn variable(&self, name: &str) -> Value {
         match self.state.locals.last() {
             None => self.global(name),
-            Some(scope) => match scope.get(name) {
+            Some(scope) => match scope.get(name).or_else(|| scope.get(ANY)) {
                 None => Value::null(),
                 Some(Local::Own(value)) => value.clone(),
+                Some(Local::Reference(why)) => Value::unknown(why.clone()),
                 Some(Local::Global(global)) => self.global(global),
                 Some(Local::Static(key)) => self.state.statics.get(key).cloned().unwrap_or_else(Value::null),
             },
         }
     }
 
-    fn set_global(&mut self, name: &str, value: Value, span: Span) {
-        let value = value.with(&self.control).with(&self.state.passed_over.get(&format!("${name}")).cloned());
+    pub fn set_global(&mut self, name: &str, value: Value, span: Span) {
+        let value = match self.state.references.get(name) {
+            Some(why) => Value::unknown(why.clone()),
+            None => value.with(&self.control),
+        };
         let (file, line) = (self.here.source.shown.clone(), self.here.source.line(span));
         self.state.globals.insert(name.to_owned(), Variable { value, file, line });
+    }
+
+    fn set_static(&mut self, key: String, value: Value) {
+        let value = match self.state.references.get(&format!("s:{key}")) {
+            Some(why) => Value::unknown(why.clone()),
+            None => value,
+        };
+        self.state.statics.insert(key, value);
     }
 
     pub fn set_variable(&mut self, name: &str, value: Value, span: Span) {
@@ -1288,12 +1582,61 @@ impl<'a> Evaluator<'a> {
                 self.set_global(&global, value, span);
             }
             Some(Local::Static(key)) => {
-                self.state.statics.insert(key.clone(), value);
+                let key = key.clone();
+                self.set_static(key, value);
             }
+            Some(Local::Reference(_)) => {}
             _ => {
                 scope.insert(name.to_owned(), Local::Own(value));
             }
         }
+    }
+
+    /// The variable that `expr` leads to takes part in a reference from here on: others may change it.
+    pub fn refer(&mut self, expr: &'a Expr<'a, 'a>) -> Result<(), Stop> {
+        let place = self.place(expr)?;
+        let why = self.why(expr.span, "it is a reference");
+        let unknown = Value::unknown(why.clone());
+        match place.root {
+            PlaceRoot::Variable(name) => self.refer_name(&name, &why, expr.span),
+            PlaceRoot::Global(name) => self.refer_global(&name, &why, expr.span),
+            PlaceRoot::Superglobal(name) => {
+                self.state.superglobals.insert(name, Array { open: Some(why), ..Array::default() });
+            }
+            PlaceRoot::Property(id, _) => {
+                self.state.references.insert(format!("o:{id}"), why.clone());
+                if let Some(object) = self.state.objects.get_mut(&id) {
+                    object.properties = Array { open: Some(why), ..Array::default() };
+                }
+            }
+            PlaceRoot::Static(key) => {
+                self.state.references.insert(format!("s:{key}"), why);
+                self.set_static(key, unknown);
+            }
+            PlaceRoot::Elsewhere => {}
+        }
+        Ok(())
+    }
+
+    fn refer_name(&mut self, name: &str, why: &Rc<Why>, span: Span) {
+        match self.state.locals.last().map(|scope| scope.get(name).cloned()) {
+            None => self.refer_global(name, why, span),
+            Some(Some(Local::Global(global))) => self.refer_global(&global, why, span),
+            Some(other) => {
+                if let Some(Local::Static(key)) = other {
+                    self.state.references.insert(format!("s:{key}"), why.clone());
+                    self.set_static(key, Value::unknown(why.clone()));
+                }
+                if let Some(scope) = self.state.locals.last_mut() {
+                    scope.insert(name.to_owned(), Local::Reference(why.clone()));
+                }
+            }
+        }
+    }
+
+    fn refer_global(&mut self, name: &str, why: &Rc<Why>, span: Span) {
+        self.state.references.insert(name.to_owned(), why.clone());
+        self.set_global(name, Value::unknown(why.clone()), span);
     }
 
     /// Where an expression that can be assigned to leads.
@@ -1308,6 +1651,7 @@ impl<'a> Evaluator<'a> {
             }
             ExprKind::VariableVariable(inner) => {
                 let name = self.expr(inner)?;
+                self.doubt_with(&name.env);
                 match name.to_bytes().and_then(|bytes| String::from_utf8(bytes.to_vec()).ok()) {
                     Some(name) => Place { root: PlaceRoot::Variable(name), path: Vec::new() },
                     None => {
@@ -1322,7 +1666,11 @@ impl<'a> Evaluator<'a> {
                     && name.as_str() == "GLOBALS"
                 {
                     let key = match access.index {
-                        Some(index) => self.expr(index)?.to_bytes(),
+                        Some(index) => {
+                            let key = self.expr(index)?;
+                            self.doubt_with(&key.env);
+                            key.to_bytes()
+                        }
                         None => None,
                     };
                     return Ok(match key.and_then(|key| String::from_utf8(key.to_vec()).ok()) {
@@ -1439,8 +1787,14 @@ impl<'a> Evaluator<'a> {
                 let object = self.state.objects.get(&id);
                 let class = object.map(|object| object.class.clone());
                 let is_set = object.is_some_and(|object| object.properties.get(&key).is_some());
-                let before = object.and_then(|object| object.properties.get(&key)).cloned();
-                let after = self.set_in(before.unwrap_or_else(Value::null), &path, value, span)?;
+                let before = object.map(|object| match object.properties.get(&key) {
+                    Some(before) => before.clone(),
+                    None => object.properties.open.clone().map_or_else(Value::null, Value::unknown),
+                });
+                let after = match self.state.references.get(&format!("o:{id}")) {
+                    Some(why) => Value::unknown(why.clone()),
+                    None => self.set_in(before.unwrap_or_else(Value::null), &path, value, span)?,
+                };
                 let after = match class {
                     Some(class) => self.accepted(&class, &key.to_bytes(), after, is_set, span)?,
                     None => after,
@@ -1456,7 +1810,7 @@ impl<'a> Evaluator<'a> {
                     Some((class, name)) => self.accepted(class, name.as_bytes(), after, false, span)?,
                     None => after,
                 };
-                self.state.statics.insert(key, after);
+                self.set_static(key, after);
             }
             PlaceRoot::Variable(name) => {
                 let before = if path.is_empty() { Value::null() } else { self.variable(&name) };
@@ -1485,17 +1839,32 @@ impl<'a> Evaluator<'a> {
             return Err(self.limit(span, "builds an array that is too large"));
         }
         self.step(span, array.entries.len() / 64)?;
+        if Rc::strong_count(&array) > 1 {
+            self.charge(span, array.entries.len() * 48)?;
+        }
         let inner = Rc::make_mut(&mut array);
         match key {
             None => {
                 if let Some(why) = inner.open.clone() {
                     return Ok(Value::unknown(why));
                 }
+                if inner.counts_from_below() {
+                    return Ok(
+                        self.unknown(span, "which key comes after a negative one depends on PHP's version")
+                    );
+                }
                 let value = self.set_in(Value::null(), rest, value, span)?;
                 inner.push(value);
             }
             Some(key) => match key.to_key() {
-                Some(key) => {
+                Some(name) => {
+                    // Which element it is depends on that, too.
+                    if key.env.is_some() {
+                        for (_, value) in &mut inner.entries {
+                            *value = std::mem::replace(value, Value::null()).with(&key.env);
+                        }
+                    }
+                    let key = name;
                     let before = match inner.get(&key) {
                         Some(before) => before.clone(),
                         None => inner.open.clone().map_or_else(Value::null, Value::unknown),
@@ -1529,7 +1898,15 @@ impl<'a> Evaluator<'a> {
                 if matches!(inner.kind, ExprKind::Omit) {
                     continue;
                 }
-                let part = self.index(&value, &key, inner.span);
+                if matches!(element.kind, ArrayElementKind::ByRef(_)) {
+                    self.refer(inner)?;
+                    continue;
+                }
+                let part = match &value.data {
+                    // PHP: what is no array has no elements, not even a string.
+                    Data::Str(_) => Value::null().with(&value.env),
+                    _ => self.index(&value, &key, inner.span),
+                };
                 self.assign(inner, part)?;
             }
             return Ok(());
@@ -1538,20 +1915,23 @@ impl<'a> Evaluator<'a> {
         self.assign_place(place, value, target.span)
     }
 
-    fn unset(&mut self, expr: &'a Expr<'a, 'a>) -> Result<(), Stop> {
+    fn clear(&mut self, expr: &'a Expr<'a, 'a>) -> Result<(), Stop> {
         let place = self.place(expr)?;
         let Some((last, path)) = place.path.split_last() else {
             match place.root {
                 PlaceRoot::Variable(name) => match self.state.locals.last_mut() {
                     Some(scope) => {
-                        scope.remove(&name);
+                        scope.insert(name, Local::Own(Value::null().with(&self.control)));
                     }
                     None => {
-                        self.state.globals.remove(&name);
+                        self.state.references.remove(&name);
                         self.set_global(&name, Value::null(), expr.span);
                     }
                 },
-                PlaceRoot::Global(name) => self.set_global(&name, Value::null(), expr.span),
+                PlaceRoot::Global(name) => {
+                    self.state.references.remove(&name);
+                    self.set_global(&name, Value::null(), expr.span);
+                }
                 PlaceRoot::Property(id, key) => {
                     if let Some(object) = self.state.objects.get_mut(&id) {
                         object.properties.remove(&key);
@@ -1679,11 +2059,15 @@ impl<'a> Evaluator<'a> {
                 let condition = self.expr(ternary.condition)?;
                 let env = condition.env.clone();
                 match condition.to_bool() {
-                    Ok(true) => match ternary.then_expr {
-                        Some(then) => self.under(&env, |this| this.expr(then))?.with(&env),
-                        None => condition,
-                    },
-                    Ok(false) => self.under(&env, |this| this.expr(ternary.else_expr))?.with(&env),
+                    Ok(truth) => {
+                        let taken = |this: &mut Self| match (truth, ternary.then_expr) {
+                            (true, None) => Ok(condition),
+                            (true, Some(then)) => this.under(&env, |this| this.expr(then)),
+                            (false, _) => this.under(&env, |this| this.expr(ternary.else_expr)),
+                        };
+                        let other = if truth { Some(ternary.else_expr) } else { ternary.then_expr };
+                        self.with_other(&env, span, taken, other)?
+                    }
                     Err(why) => {
                         return self.fork_value(
                             &why,
@@ -1700,7 +2084,19 @@ impl<'a> Evaluator<'a> {
                 let left = self.expr(coalesce.left)?;
                 let env = left.env.clone();
                 match left.data {
-                    Data::Null => self.under(&env, |this| this.expr(coalesce.right))?.with(&env),
+                    // With a value there, nothing else would happen.
+                    Data::Null if is_harmless(coalesce.right) || self.unset(&env).is_none() => {
+                        self.under(&env, |this| this.expr(coalesce.right))?.with(&env)
+                    }
+                    Data::Null => match self.unset(&env) {
+                        None => self.expr(coalesce.right)?,
+                        Some(unset) => {
+                            let how = self.assumed(&unset, span);
+                            let other = Value::unknown(how.why.clone());
+                            let right = |this: &mut Self| this.under(&env, |this| this.expr(coalesce.right));
+                            self.fork_value(how, right, |_| Ok(other))?.with(&env)
+                        }
+                    },
                     Data::Unknown(ref why) => {
                         let why = why.clone();
                         return self.fork_value(&why, |_| Ok(left), |this| this.expr(coalesce.right));
@@ -1711,6 +2107,7 @@ impl<'a> Evaluator<'a> {
             ExprKind::FunctionCall(call) => return self.call_expr(call, span),
             ExprKind::Array(elements) => {
                 let mut array = Array::default();
+                let mut holds_references = false;
                 for element in elements.iter() {
                     let key = match &element.key {
                         Some(key) => Some(self.expr(key)?),
@@ -1730,8 +2127,17 @@ impl<'a> Evaluator<'a> {
                             }
                             _ => return Ok(self.unknown(span, "it spreads what is not known")),
                         },
-                        ArrayElementKind::ByRef(_) => return Ok(self.unknown(span, "it holds references")),
+                        ArrayElementKind::ByRef(_) => {
+                            self.refer(element.value())?;
+                            holds_references = true;
+                        }
                         _ => match key {
+                            None if array.counts_from_below() => {
+                                return Ok(self.unknown(
+                                    span,
+                                    "which key comes after a negative one depends on PHP's version",
+                                ));
+                            }
                             None => array.push(value),
                             Some(key) => match key.to_key() {
                                 Some(key) => array.set(key, value),
@@ -1747,6 +2153,9 @@ impl<'a> Evaluator<'a> {
                     if array.entries.len() > MOST_ELEMENTS || array.depth > MOST_ARRAY_DEPTH {
                         return Err(self.limit(span, "builds an array that is too large"));
                     }
+                }
+                if holds_references {
+                    return Ok(self.unknown(span, "it holds references"));
                 }
                 Value::array(array)
             }
@@ -1768,6 +2177,12 @@ impl<'a> Evaluator<'a> {
                         let key = self.expr(index)?;
                         return Ok(self.superglobal_element(name, &key, span));
                     }
+                }
+                if let ExprKind::Variable(_) = &access.array.kind {
+                    // PHP: a plain variable is read when its index is known.
+                    let key = self.expr(index)?;
+                    let container = self.expr(access.array)?;
+                    return Ok(self.index(&container, &key, span));
                 }
                 let container = self.expr(access.array)?;
                 let key = self.expr(index)?;
@@ -1818,12 +2233,11 @@ impl<'a> Evaluator<'a> {
                 let path = self.here.source.path.clone();
                 let shown: Rc<str> =
                     format!("{}:{} eval", self.here.source.shown, self.here.source.line(span)).into();
-                let result = self.under(&code.env, |this| this.run_source(&program, path, shown, span))?;
-                // Without a `return`, `eval` gives null where `include` gives 1.
-                match result.data {
-                    Data::Int(1) => Value::null(),
-                    _ => result,
-                }
+                self.doubt_with(&code.env);
+                let run = |this: &mut Self| this.run_code(&program, path, shown, span, Value::null());
+                let result = self.under(&code.env, run)?;
+                self.doubt_with(&code.env);
+                result.with(&code.env)
             }
             ExprKind::Exit(inner) => {
                 if let Some(inner) = inner {
@@ -1838,26 +2252,37 @@ impl<'a> Evaluator<'a> {
             ExprKind::MagicConst(kind) => self.magic(*kind, span),
             ExprKind::Match(matched) => {
                 let subject = self.expr(matched.subject)?;
-                return self.match_from(matched, 0, 0, &subject, span);
+                let unset = self.unset(&subject.env).filter(|_| {
+                    subject.why().is_none() && !matched.arms.iter().all(|arm| is_harmless(&arm.body))
+                });
+                let Some(unset) = unset else { return self.match_from(matched, 0, 0, &subject, span) };
+                let how = self.assumed(&unset, span);
+                let other = Value::unknown(how.why.clone());
+                let known = Value { env: None, ..subject.clone() };
+                let env = subject.env.clone();
+                let value = self.fork_value(
+                    how,
+                    |this| this.under(&env, |this| this.match_from(matched, 0, 0, &known, span)),
+                    |this| this.match_from(matched, 0, 0, &other, span),
+                )?;
+                return Ok(value.with(&env));
             }
             ExprKind::Closure(closure) => {
                 let mut captured = HashMap::new();
                 if let (false, this @ Value { data: Data::Instance(_), .. }) =
                     (closure.is_static, self.variable("this"))
                 {
-                    captured.insert("this".to_owned(), this);
+                    captured.insert("this".to_owned(), Local::Own(this));
                 }
                 for used in closure.use_vars.iter() {
                     let Some(name) = used.name.as_str() else { continue };
-                    let value = if used.by_ref {
-                        self.unknown(span, "a closure has a reference to it")
-                    } else {
-                        self.variable(name)
-                    };
                     if used.by_ref {
-                        self.set_variable(name, value.clone(), span);
+                        let why = self.why(span, "a closure has a reference to it");
+                        self.refer_name(name, &why, span);
+                        captured.insert(name.to_owned(), Local::Reference(why));
+                    } else {
+                        captured.insert(name.to_owned(), Local::Own(self.variable(name)));
                     }
-                    captured.insert(name.to_owned(), value);
                 }
                 self.closures.push(Closure {
                     body: ClosureBody::Full(closure),
@@ -1869,11 +2294,14 @@ impl<'a> Evaluator<'a> {
             ExprKind::ArrowFunction(function) => {
                 let captured = match self.state.locals.last() {
                     None => {
-                        self.state.globals.iter().map(|(name, v)| (name.clone(), v.value.clone())).collect()
+                        let globals = self.state.globals.iter();
+                        globals.map(|(name, v)| (name.clone(), Local::Own(v.value.clone()))).collect()
                     }
-                    Some(scope) => scope.keys().map(|name| (name.clone(), self.variable(name))).collect(),
+                    Some(scope) => {
+                        scope.keys().map(|name| (name.clone(), Local::Own(self.variable(name)))).collect()
+                    }
                 };
-                let captured: HashMap<String, Value> = captured;
+                let captured: HashMap<String, Local> = captured;
                 self.step(span, captured.len())?;
                 self.closures.push(Closure {
                     body: ClosureBody::Arrow(function),
@@ -2064,15 +2492,30 @@ impl<'a> Evaluator<'a> {
         subject: &Value,
         span: Span,
     ) -> Eval {
-        let env = subject.env.clone();
+        let mut env = subject.env.clone();
         let mut skip = from_condition;
         for (index, arm) in matched.arms.iter().enumerate().skip(from_arm) {
             for (at, condition) in
                 arm.conditions.iter().flat_map(|conditions| conditions.iter()).enumerate().skip(skip)
             {
                 let value = self.expr(condition)?;
-                let env = merge(&env, &value.env);
-                match value::identical(subject, &value) {
+                let answer = value::identical(subject, &value);
+                if let (Ok(answer), Some(unset)) = (&answer, self.unset(&value.env)) {
+                    let how = self.assumed(&unset, span);
+                    let (answer, env) = (*answer, merge(&env, &value.env));
+                    let way = |takes: bool, env: Option<Rc<Variables>>| {
+                        move |this: &mut Self| {
+                            this.under(&env, |this| match takes {
+                                true => this.expr(&arm.body),
+                                false => this.match_from(matched, index, at + 1, subject, span),
+                            })
+                        }
+                    };
+                    let value = self.fork_value(how, way(answer, env.clone()), way(!answer, None))?;
+                    return Ok(value.with(&env));
+                }
+                env = merge(&env, &value.env);
+                match answer {
                     Ok(false) => {}
                     Ok(true) => return Ok(self.under(&env, |this| this.expr(&arm.body))?.with(&env)),
                     Err(why) => {
@@ -2105,15 +2548,21 @@ impl<'a> Evaluator<'a> {
                 self.state.statics.values_mut().for_each(|value| *value = Value::unknown(why.clone()));
                 self.unknown_call(why);
             }
-            let unknown = self.unknown(span, "it is a reference");
-            let place = self.place(assign.value)?;
-            self.assign_place(place, unknown.clone(), span)?;
-            self.assign(assign.target, unknown.clone())?;
-            return Ok(unknown);
+            if !is_call {
+                self.refer(assign.value)?;
+            }
+            self.refer(assign.target)?;
+            return Ok(self.unknown(span, "it is a reference"));
         }
         let operator = match assign.op {
             AssignOp::Assign => {
                 let value = self.expr(assign.value)?;
+                if is_written_to(assign.value) && takes_references(assign.target) {
+                    self.refer(assign.value)?;
+                }
+                if !is_harmless(assign.value) && has_moving_keys(assign.target) {
+                    return self.unclear_order(assign.target, span);
+                }
                 self.assign(assign.target, value.clone())?;
                 return Ok(value);
             }
@@ -2142,8 +2591,11 @@ impl<'a> Evaluator<'a> {
                 };
             }
             AssignOp::Concat => {
-                let before = self.expr(assign.target)?;
                 let value = self.expr(assign.value)?;
+                if has_moving_keys(assign.target) {
+                    return self.unclear_order(assign.target, span);
+                }
+                let before = self.expr(assign.target)?;
                 let joined = self.concat(&[before, value], span)?;
                 self.assign(assign.target, joined.clone())?;
                 return Ok(joined);
@@ -2165,11 +2617,22 @@ impl<'a> Evaluator<'a> {
                 return Ok(unknown);
             }
         };
-        let before = self.expr(assign.target)?;
         let value = self.expr(assign.value)?;
+        if has_moving_keys(assign.target) {
+            return self.unclear_order(assign.target, span);
+        }
+        let before = self.expr(assign.target)?;
         let result = self.arithmetic(operator, &before, &value, span)?;
         self.assign(assign.target, result.clone())?;
         Ok(result)
+    }
+
+    /// An assignment whose parts change each other.
+    fn unclear_order(&mut self, target: &'a Expr<'a, 'a>, span: Span) -> Eval {
+        let place = self.place(target)?;
+        let unknown = self.unknown(span, "the order in which its parts are evaluated is not followed");
+        self.assign_place(Place { path: Vec::new(), ..place }, unknown.clone(), span)?;
+        Ok(unknown)
     }
 
     /// Joins values as strings.
@@ -2179,6 +2642,9 @@ impl<'a> Evaluator<'a> {
         for piece in pieces {
             env = merge(&env, &piece.env);
             match piece.to_bytes() {
+                Some(piece) if bytes.len() + piece.len() > MOST_STRING => {
+                    return Err(self.limit(span, "builds a string longer than 1 MiB"));
+                }
                 Some(piece) => bytes.extend_from_slice(&piece),
                 None => {
                     return Ok(match piece.why() {
@@ -2192,10 +2658,25 @@ impl<'a> Evaluator<'a> {
         Ok(self.string(span, bytes)?.with(&env))
     }
 
+    /// PHP: a plain variable is read when its operator works, which is after the right operand is evaluated.
+    fn read_again(&mut self, left: &'a Expr<'a, 'a>, before: &Value) -> Result<Option<Value>, Stop> {
+        let is_silenced = matches!(left.kind, ExprKind::ErrorSuppress(_));
+        let mut inner = left;
+        while let ExprKind::Parenthesized(expr) | ExprKind::ErrorSuppress(expr) = &inner.kind {
+            inner = expr;
+        }
+        let ExprKind::Variable(_) = &inner.kind else { return Ok(None) };
+        let after = self.expr(inner)?;
+        if value::same(before, &after) {
+            return Ok(None);
+        }
+        Ok(Some(if is_silenced { self.unknown(left.span, "it is changed while it is read") } else { after }))
+    }
+
     fn binary(&mut self, binary: &'a php_ast::BinaryExpr<'a, 'a>, span: Span) -> Eval {
         match binary.op {
-            BinaryOp::BooleanAnd | BinaryOp::LogicalAnd => return self.logical(binary, false),
-            BinaryOp::BooleanOr | BinaryOp::LogicalOr => return self.logical(binary, true),
+            BinaryOp::BooleanAnd | BinaryOp::LogicalAnd => return self.logical(binary, false, span),
+            BinaryOp::BooleanOr | BinaryOp::LogicalOr => return self.logical(binary, true, span),
             BinaryOp::Concat => {
                 // A long chain leans to the left; walked in a loop it costs no stack.
                 let mut operands = vec![binary.right];
@@ -2211,6 +2692,9 @@ impl<'a> Evaluator<'a> {
                 let mut pieces = Vec::with_capacity(operands.len());
                 for operand in operands.into_iter().rev() {
                     pieces.push(self.expr(operand)?);
+                }
+                if let Some(late) = self.read_again(left, &pieces[0])? {
+                    pieces[0] = late;
                 }
                 return self.concat(&pieces, span);
             }
@@ -2233,9 +2717,12 @@ impl<'a> Evaluator<'a> {
             }
             _ => {}
         }
-        let left = self.expr(binary.left)?;
+        let mut left = self.expr(binary.left)?;
         let right = self.expr(binary.right)?;
-        let env = merge(&left.env, &right.env);
+        if let Some(late) = self.read_again(binary.left, &left)? {
+            left = late;
+        }
+        let env = merge(&left.variables_inside(), &right.variables_inside());
         let is_plain = |value: &Value| matches!(value.data, Data::Null | Data::Bool(_));
         let is_identity = matches!(binary.op, BinaryOp::Identical | BinaryOp::NotIdentical);
         if !is_identity
@@ -2273,7 +2760,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// `&&` and `||`; `decides` is the left value that makes the right one unnecessary.
-    fn logical(&mut self, binary: &'a php_ast::BinaryExpr<'a, 'a>, decides: bool) -> Eval {
+    fn logical(&mut self, binary: &'a php_ast::BinaryExpr<'a, 'a>, decides: bool, span: Span) -> Eval {
         let left = self.expr(binary.left)?;
         let env = left.env.clone();
         let right_truth = |this: &mut Self| -> Eval {
@@ -2283,9 +2770,23 @@ impl<'a> Evaluator<'a> {
                 Err(why) => Value::unknown(why).with(&right.env),
             })
         };
+        let unset = self.unset(&env).filter(|_| !is_harmless(binary.right));
         match left.to_bool() {
-            Ok(truth) if truth == decides => Ok(Value::bool(decides).with(&env)),
-            Ok(_) => Ok(self.under(&env, right_truth)?.with(&env)),
+            Ok(truth) if truth == decides => match unset {
+                None => Ok(Value::bool(decides).with(&env)),
+                Some(unset) => {
+                    let how = self.assumed(&unset, span);
+                    Ok(self.fork_value(how, |_| Ok(Value::bool(decides)), right_truth)?.with(&env))
+                }
+            },
+            Ok(_) => match unset {
+                None => Ok(self.under(&env, right_truth)?.with(&env)),
+                Some(unset) => {
+                    let how = self.assumed(&unset, span);
+                    let taken = |this: &mut Self| this.under(&env, right_truth);
+                    Ok(self.fork_value(how, taken, |_| Ok(Value::bool(decides)))?.with(&env))
+                }
+            },
             Err(why) => self.fork_value(&why, |_| Ok(Value::bool(decides)), right_truth),
         }
     }
@@ -2450,7 +2951,7 @@ impl<'a> Evaluator<'a> {
                     let at = if *at < 0 { at.saturating_add(length) } else { *at };
                     match usize::try_from(at).ok().and_then(|at| bytes.get(at)) {
                         Some(byte) => Value::bytes(&[*byte][..]),
-                        None => Value::null(),
+                        None => self.unknown(span, "it reads a string beyond its end"),
                     }
                 }
                 (_, Some(why)) => Value::unknown(why),
@@ -2526,8 +3027,7 @@ impl<'a> Evaluator<'a> {
             }
             _ => {
                 let callee = self.expr(call.name)?;
-                let arguments = self.arguments(&call.args)?;
-                return self.call_value(&callee, arguments, span);
+                return self.call_with(&callee, &call.args, span);
             }
         };
         let has_names = call.args.iter().any(|argument| argument.name.is_some());
@@ -2535,28 +3035,153 @@ impl<'a> Evaluator<'a> {
             // Named arguments need the parameter names of every function.
             self.arguments(&call.args)?;
             let short = name.rsplit('\\').next().unwrap_or(&name).to_owned();
-            if super::functions::is_known(&short) {
-                return Ok(self.unknown(span, format!("{short}() is called with named arguments")));
-            }
             let why = self.why(span, format!("{short}() is called with named arguments"));
+            if builtins::is_pure(&short) {
+                return Ok(Value::unknown(why));
+            }
             return Ok(self.unknown_call(why));
         }
         if let Some(function) = self.user_function(&name) {
-            let Some(arguments) = self.arranged(&function.declaration.params, &call.args)? else {
-                let why = self.why(span, format!("the arguments of {name}() are not followed"));
-                return Ok(self.unknown_call(why));
-            };
-            let result = self.call_user(&function, arguments, span)?;
-            for (index, parameter) in function.declaration.params.iter().enumerate() {
-                if let (true, Some(value), Some(argument)) =
-                    (parameter.by_ref, result.1.get(index), call.args.get(index).and_then(Arg::value))
-                {
-                    self.assign(argument, value.clone())?;
-                }
-            }
-            return Ok(result.0);
+            return self.call_function(&name, &function, &call.args, span);
         }
         self.builtin(&name, call, span)
+    }
+
+    /// Calls a function that the program declared, and passes on what it does to its arguments.
+    fn call_function(
+        &mut self,
+        name: &str,
+        function: &Function<'a>,
+        arguments: &'a [Arg<'a, 'a>],
+        span: Span,
+    ) -> Eval {
+        let parameters = &function.declaration.params;
+        let passed_over = self.state.passed_over.get(&format!("f:{name}")).cloned();
+        let Some(values) = self.arranged(parameters, arguments)? else {
+            let why = self.why(span, format!("the arguments of {name}() are not followed"));
+            return Ok(self.unknown_call(why));
+        };
+        let lent = self.lend(parameters, arguments, span)?;
+        let function = function.clone();
+        let (value, last) = self.under(&passed_over, |this| this.call_user(&function, values, span))?;
+        self.take_back(lent, parameters, &last, arguments, span)?;
+        Ok(value.with(&passed_over))
+    }
+
+    /// Hides the variables that are passed by reference while a function may change them in two ways.
+    pub fn lend(
+        &mut self,
+        parameters: &'a [Param<'a, 'a>],
+        arguments: &'a [Arg<'a, 'a>],
+        span: Span,
+    ) -> Result<Vec<(String, Value, Rc<Why>)>, Stop> {
+        let mut lent: Vec<(String, Value, Rc<Why>)> = Vec::new();
+        for (index, argument) in arguments.iter().enumerate() {
+            let Some(expr) = argument.value().filter(|expr| is_written_to(expr)) else { continue };
+            if !by_reference(parameters, arguments, index) {
+                continue;
+            }
+            let Some(name) = root_variable(expr).filter(|name| superglobal(name).is_none()) else { continue };
+            let global = match self.state.locals.last() {
+                None => Some(name.to_owned()),
+                Some(scope) => match scope.get(name) {
+                    Some(Local::Global(global)) => Some(global.clone()),
+                    _ => None,
+                },
+            };
+            if let Some(global) = global.filter(|global| lent.iter().all(|(name, ..)| name != global)) {
+                let before = self.global(&global);
+                let why = self.why(span, format!("${global} is passed by reference"));
+                self.set_global(&global, Value::unknown(why.clone()), span);
+                lent.push((global, before, why));
+            }
+        }
+        Ok(lent)
+    }
+
+    /// Gives back what [`Evaluator::lend`] took, with what the function made of it.
+    pub fn take_back(
+        &mut self,
+        lent: Vec<(String, Value, Rc<Why>)>,
+        parameters: &'a [Param<'a, 'a>],
+        last: &[(Value, bool)],
+        arguments: &'a [Arg<'a, 'a>],
+        span: Span,
+    ) -> Result<(), Stop> {
+        let mut changed = Vec::new();
+        for (name, before, why) in lent {
+            let is_untouched =
+                matches!(&self.global(&name).data, Data::Unknown(now) if Rc::ptr_eq(now, &why));
+            if is_untouched {
+                self.set_global(&name, before, span);
+            } else {
+                changed.push((name, why));
+            }
+        }
+        let is_plain = arguments
+            .iter()
+            .all(|argument| argument.name.is_none() && !matches!(argument.kind, ArgKind::Spread(_)));
+        for (index, argument) in arguments.iter().enumerate() {
+            let Some(expr) = argument.value().filter(|expr| is_written_to(expr)) else { continue };
+            if !by_reference(parameters, arguments, index) {
+                continue;
+            }
+            let found = parameters.get(index).filter(|parameter| is_plain && !parameter.variadic);
+            match (found, last.get(index)) {
+                (Some(_), Some((value, false))) => self.assign(expr, value.clone())?,
+                // It kept the reference, or which value it is cannot be told.
+                _ => self.refer(expr)?,
+            }
+        }
+        for (name, why) in changed {
+            self.set_global(&name, Value::unknown(why), span);
+        }
+        Ok(())
+    }
+
+    /// Calls a value with written arguments.
+    fn call_with(&mut self, callee: &Value, arguments: &'a [Arg<'a, 'a>], span: Span) -> Eval {
+        if let Data::Str(name) = &callee.data
+            && self.unset(&callee.env).is_none()
+        {
+            let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+            let name = name.trim_start_matches('\\').to_owned();
+            if let Some(function) = self.user_function(&name) {
+                return self.call_function(&name, &function, arguments, span);
+            }
+        }
+        let parameters: Option<&'a [Param<'a, 'a>]> = match &callee.data {
+            Data::Closure(number) => self.closures.get(*number).map(|closure| match &closure.body {
+                ClosureBody::Full(full) => &*full.params,
+                ClosureBody::Arrow(arrow) => &*arrow.params,
+            }),
+            _ => None,
+        };
+        if arguments.iter().any(|argument| argument.name.is_some()) {
+            let values = match parameters {
+                Some(parameters) => self.arranged(parameters, arguments)?,
+                None => None,
+            };
+            let Some(values) = values.filter(|values| values.iter().all(Option::is_some)) else {
+                self.arguments(arguments)?;
+                let why = self.why(span, "the names of its arguments are not followed");
+                return Ok(self.unknown_call(why));
+            };
+            return self.call_value(callee, values.into_iter().flatten().collect(), span);
+        }
+        let values = self.arguments(arguments)?;
+        let value = self.call_value(callee, values, span)?;
+        for (index, argument) in arguments.iter().enumerate() {
+            let may_change = match parameters {
+                Some(parameters) => by_reference(parameters, arguments, index),
+                None => !matches!(&callee.data, Data::Str(name)
+                    if builtins::is_pure(&String::from_utf8_lossy(name).to_ascii_lowercase())),
+            };
+            if let (true, Some(expr)) = (may_change, argument.value().filter(|expr| is_written_to(expr))) {
+                self.refer(expr)?;
+            }
+        }
+        Ok(value)
     }
 
     pub fn user_function(&self, name: &str) -> Option<Function<'a>> {
@@ -2566,6 +3191,15 @@ impl<'a> Evaluator<'a> {
 
     /// Calls what a value stands for: a closure or the name of a function.
     pub fn call_value(&mut self, callee: &Value, arguments: Vec<Value>, span: Span) -> Eval {
+        let Some(_) = self.unset(&callee.env) else { return self.call_known(callee, arguments, span) };
+        // With another value there, another function would run.
+        self.doubt_with(&callee.env);
+        let value = self.under(&callee.env, |this| this.call_known(callee, arguments, span))?;
+        self.doubt_with(&callee.env);
+        Ok(value.with(&callee.env))
+    }
+
+    fn call_known(&mut self, callee: &Value, arguments: Vec<Value>, span: Span) -> Eval {
         match &callee.data {
             Data::Closure(number) => match self.closures.get(*number).cloned() {
                 Some(closure) => self.call_closure(&closure, arguments, span),
@@ -2576,7 +3210,13 @@ impl<'a> Evaluator<'a> {
                 let name = name.trim_start_matches('\\').to_owned();
                 if let Some(function) = self.user_function(&name) {
                     let arguments = arguments.into_iter().map(Some).collect();
-                    return Ok(self.call_user(&function, arguments, span)?.0);
+                    let passed_over = self.state.passed_over.get(&format!("f:{name}")).cloned();
+                    let call = |this: &mut Self| this.call_user(&function, arguments, span);
+                    return Ok(self.under(&passed_over, call)?.0.with(&passed_over));
+                }
+                if name.contains("::") || !self.is_called_by_value(&name) {
+                    let why = self.why(span, format!("{name}() is called by its name"));
+                    return Ok(self.unknown_call(why));
                 }
                 self.pure(&name, &arguments, span)
             }
@@ -2589,10 +3229,42 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// What a generator does, it does when something goes through it.
+    pub fn generator(&mut self, span: Span) -> Value {
+        let why = self.why(span, "generators are not followed");
+        self.unknown_call(why)
+    }
+
+    /// Whether a callback takes its arguments by value, and is followed.
+    pub fn takes_values(&self, callback: &Value) -> bool {
+        let parameters: &[Param<'_, '_>] = match &callback.data {
+            Data::Closure(number) => match self.closures.get(*number).map(|closure| &closure.body) {
+                Some(ClosureBody::Full(full)) => &full.params,
+                Some(ClosureBody::Arrow(arrow)) => &arrow.params,
+                None => return false,
+            },
+            Data::Str(name) => {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                match self.user_function(&name) {
+                    Some(function) => &function.declaration.params,
+                    None => return false,
+                }
+            }
+            _ => return false,
+        };
+        !parameters.iter().any(|parameter| parameter.by_ref)
+    }
+
     fn call_closure(&mut self, closure: &Closure<'a>, arguments: Vec<Value>, span: Span) -> Eval {
+        match &closure.body {
+            ClosureBody::Full(full) if is_generator(&full.body.stmts) => return Ok(self.generator(span)),
+            ClosureBody::Arrow(arrow) if matches!(arrow.body.kind, ExprKind::Yield(_)) => {
+                return Ok(self.generator(span));
+            }
+            _ => {}
+        }
         let arguments: Vec<Option<Value>> = arguments.into_iter().map(Some).collect();
-        let mut scope: HashMap<String, Local> =
-            closure.captured.iter().map(|(name, value)| (name.clone(), Local::Own(value.clone()))).collect();
+        let mut scope = closure.captured.clone();
         match &closure.body {
             ClosureBody::Full(full) => self
                 .call_body(&closure.here, "{closure}", &full.params, &mut scope, arguments, span, |this| {
@@ -2613,8 +3285,11 @@ impl<'a> Evaluator<'a> {
         function: &Function<'a>,
         arguments: Vec<Option<Value>>,
         span: Span,
-    ) -> Result<(Value, Vec<Value>), Stop> {
+    ) -> Result<(Value, Vec<(Value, bool)>), Stop> {
         let declaration = function.declaration;
+        if is_generator(&declaration.body.stmts) {
+            return Ok((self.generator(span), Vec::new()));
+        }
         let name = declaration.name.as_str().unwrap_or("");
         let (value, last) = self.call_body(
             &function.here,
@@ -2638,10 +3313,11 @@ impl<'a> Evaluator<'a> {
         arguments: Vec<Option<Value>>,
         span: Span,
         body: impl FnOnce(&mut Self) -> Exec,
-    ) -> Result<(Value, Vec<Value>), Stop> {
+    ) -> Result<(Value, Vec<(Value, bool)>), Stop> {
         if self.calls >= MOST_CALLS {
             return Err(self.limit(span, "calls functions too deeply"));
         }
+        let is_strict = self.here.uses.borrow().is_strict;
         let outer = std::mem::replace(&mut self.here, Here { function: name.into(), ..here.clone() });
         let mut given = arguments.into_iter();
         for parameter in parameters {
@@ -2649,7 +3325,13 @@ impl<'a> Evaluator<'a> {
             let value = if parameter.variadic {
                 Value::array(Array::from_list(given.by_ref().flatten()))
             } else if let Some(value) = given.next().flatten() {
-                self.coerce(value, parameter.type_hint.as_ref(), span)?
+                match self.accept(value, parameter.type_hint.as_ref(), is_strict, span) {
+                    Ok(value) => value,
+                    Err(stop) => {
+                        self.here = outer;
+                        return Err(stop);
+                    }
+                }
             } else if let Some(default) = &parameter.default {
                 self.expr(default)?
             } else {
@@ -2666,7 +3348,12 @@ impl<'a> Evaluator<'a> {
         self.calls -= 1;
         let last = parameters
             .iter()
-            .map(|parameter| parameter.name.as_str().map_or_else(Value::null, |name| self.variable(name)))
+            .map(|parameter| {
+                let name = parameter.name.as_str().unwrap_or("");
+                let scope = self.state.locals.last();
+                let is_kept = scope.is_some_and(|scope| !matches!(scope.get(name), Some(Local::Own(_))));
+                (self.variable(name), is_kept)
+            })
             .collect();
         self.state.locals.pop();
         self.here = outer;
@@ -2676,8 +3363,19 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// What a declared type makes of a value, without `strict_types`.
+    /// What a declared type makes of a value, by the file that is evaluated.
     pub fn coerce(&mut self, value: Value, hint: Option<&'a TypeHint<'a, 'a>>, span: Span) -> Eval {
+        let is_strict = self.here.uses.borrow().is_strict;
+        self.accept(value, hint, is_strict, span)
+    }
+
+    fn accept(
+        &mut self,
+        value: Value,
+        hint: Option<&'a TypeHint<'a, 'a>>,
+        is_strict: bool,
+        span: Span,
+    ) -> Eval {
         let Some(hint) = hint else { return Ok(value) };
         let (builtin, nullable) = match &hint.kind {
             TypeHintKind::Keyword(builtin, _) => (*builtin, false),
@@ -2702,6 +3400,20 @@ impl<'a> Evaluator<'a> {
             return Ok(value);
         }
         let env = value.env.clone();
+        let widens = matches!((builtin, &value.data), (BuiltinType::Float, Data::Int(_)));
+        if is_strict && !widens && !matches!(builtin, BuiltinType::Void | BuiltinType::Never) {
+            let is_scalar = matches!(
+                value.data,
+                Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Str(_)
+            );
+            let wants_scalar = matches!(
+                builtin,
+                BuiltinType::String | BuiltinType::Int | BuiltinType::Float | BuiltinType::Bool
+            );
+            if is_scalar && wants_scalar {
+                return Err(self.throw(span, "a value has the wrong type"));
+            }
+        }
         let converted = match (builtin, &value.data) {
             (BuiltinType::Void | BuiltinType::Never, _) => Some(Value::null()),
             (_, Data::Null) => None,
@@ -2735,6 +3447,46 @@ impl<'a> Evaluator<'a> {
     /// A function or method ran that is not known here.
     pub fn unknown_call(&mut self, why: Rc<Why>) -> Value {
         self.unknown_include(why)
+    }
+}
+
+/// Whether the argument at `index` is taken by reference; where its parameter cannot be told, if any is.
+fn by_reference(parameters: &[Param<'_, '_>], arguments: &[Arg<'_, '_>], index: usize) -> bool {
+    let is_plain = arguments
+        .iter()
+        .all(|argument| argument.name.is_none() && !matches!(argument.kind, ArgKind::Spread(_)));
+    if !is_plain {
+        return parameters.iter().any(|parameter| parameter.by_ref);
+    }
+    let last = parameters.last().filter(|parameter| parameter.variadic);
+    parameters.get(index).or(last).is_some_and(|parameter| parameter.by_ref)
+}
+
+/// Whether an expression names something that can be assigned to.
+pub fn is_written_to(expr: &Expr<'_, '_>) -> bool {
+    matches!(
+        expr.kind,
+        ExprKind::Variable(_)
+            | ExprKind::VariableVariable(_)
+            | ExprKind::ArrayAccess(_)
+            | ExprKind::PropertyAccess(_)
+            | ExprKind::StaticPropertyAccess(_)
+    )
+}
+
+/// Whether a list of targets takes references to what is assigned to it.
+fn takes_references(target: &Expr<'_, '_>) -> bool {
+    let ExprKind::Array(elements) = &target.kind else { return false };
+    elements.iter().any(|element| {
+        matches!(element.kind, ArrayElementKind::ByRef(_)) || takes_references(element.value())
+    })
+}
+
+fn root_variable<'a>(expr: &'a Expr<'a, 'a>) -> Option<&'a str> {
+    match &expr.kind {
+        ExprKind::Variable(name) => Some(name.as_str()),
+        ExprKind::ArrayAccess(access) => root_variable(access.array),
+        _ => None,
     }
 }
 

@@ -3,13 +3,14 @@
 //! A function that is not here gives an unknown result. One that is no function of PHP's may do anything,
 //! so what follows its call is in doubt. Nothing here writes, runs or connects to anything.
 
-use php_ast::ast::{Expr, ExprKind, FunctionCallExpr};
+use php_ast::ast::{ArgKind, Expr, FunctionCallExpr};
 use php_ast::{Arg, Span};
 
-use super::dotenv;
-use super::eval::{Eval, Evaluator, Stop};
+use super::eval::{Eval, Evaluator, MOST_ELEMENTS, MOST_STRING, Stop, is_written_to};
+use super::names::is_harmless;
 use super::source::Unreadable;
 use super::value::{self, Array, Data, Key, Number, Value, merge};
+use super::{builtins, dotenv};
 
 /// Where `Env\Env::$options` is kept, once it is set.
 pub const ENV_OPTIONS: &str = "env\\env::$options";
@@ -36,520 +37,6 @@ pub fn env_constant(name: &str) -> Option<i64> {
 
 /// Names that a listed folder may have.
 const MOST_NAMES: usize = 2_000;
-
-/// Functions whose results are worked out.
-const KNOWN: &[&str] = &[
-    "define",
-    "defined",
-    "constant",
-    "getenv",
-    "putenv",
-    "function_exists",
-    "class_exists",
-    "extension_loaded",
-    "dirname",
-    "basename",
-    "realpath",
-    "file_exists",
-    "is_file",
-    "is_dir",
-    "is_readable",
-    "file_get_contents",
-    "file",
-    "trim",
-    "ltrim",
-    "rtrim",
-    "chop",
-    "strtolower",
-    "strtoupper",
-    "ucfirst",
-    "lcfirst",
-    "ucwords",
-    "strlen",
-    "substr",
-    "strpos",
-    "stripos",
-    "strrpos",
-    "strstr",
-    "stristr",
-    "strrchr",
-    "str_contains",
-    "str_starts_with",
-    "str_ends_with",
-    "str_replace",
-    "str_ireplace",
-    "str_repeat",
-    "str_pad",
-    "strrev",
-    "strcmp",
-    "strcasecmp",
-    "strncmp",
-    "strncasecmp",
-    "substr_count",
-    "ucwords",
-    "explode",
-    "implode",
-    "join",
-    "in_array",
-    "array_key_exists",
-    "key_exists",
-    "array_merge",
-    "array_keys",
-    "array_values",
-    "array_search",
-    "array_filter",
-    "array_map",
-    "array_shift",
-    "array_pop",
-    "array_push",
-    "array_unshift",
-    "array_slice",
-    "array_combine",
-    "array_flip",
-    "array_reverse",
-    "array_unique",
-    "array_diff",
-    "array_intersect_key",
-    "array_key_first",
-    "array_key_last",
-    "count",
-    "sizeof",
-    "intval",
-    "floatval",
-    "strval",
-    "boolval",
-    "is_string",
-    "is_array",
-    "is_int",
-    "is_integer",
-    "is_bool",
-    "is_null",
-    "is_numeric",
-    "is_float",
-    "is_object",
-    "is_callable",
-    "sprintf",
-    "vsprintf",
-    "printf",
-    "number_format",
-    "parse_url",
-    "parse_str",
-    "urldecode",
-    "rawurldecode",
-    "urlencode",
-    "rawurlencode",
-    "base64_decode",
-    "base64_encode",
-    "bin2hex",
-    "hex2bin",
-    "md5",
-    "sha1",
-    "json_decode",
-    "parse_ini_file",
-    "parse_ini_string",
-    "filter_var",
-    "preg_match",
-    "preg_replace",
-    "preg_split",
-    "preg_quote",
-    "php_sapi_name",
-    "gethostname",
-    "php_uname",
-    "ctype_digit",
-    "ctype_alpha",
-    "ctype_alnum",
-    "ctype_upper",
-    "ctype_lower",
-    "compact",
-    "extract",
-    "end",
-    "reset",
-    "current",
-    "key",
-    "list",
-    "call_user_func",
-    "call_user_func_array",
-    "func_get_args",
-    "is_link",
-    "getcwd",
-    "version_compare",
-    "max",
-    "min",
-    "abs",
-    "floor",
-    "ceil",
-    "round",
-    "ord",
-    "chr",
-    "nl2br",
-    "strtr",
-    "addslashes",
-    "stripslashes",
-    "htmlspecialchars",
-    "array_column",
-    "range",
-    "settype",
-    "gettype",
-    "var_export",
-    "serialize",
-    "unserialize",
-    "array_walk",
-    "usort",
-    "sort",
-    "ksort",
-    "asort",
-    "arsort",
-    "rsort",
-    "is_scalar",
-    "substr_replace",
-    "strtok",
-    "ucwords",
-    "lcg_value",
-    "filter_input",
-    "is_writable",
-    "is_executable",
-    "glob",
-    "scandir",
-    "time",
-    "date",
-    "microtime",
-    "uniqid",
-    "rand",
-    "mt_rand",
-    "random_int",
-    "hash",
-    "crc32",
-    "phpversion",
-    "ini_get",
-    "sys_get_temp_dir",
-    "getmypid",
-    "get_current_user",
-    "array_replace",
-    "array_fill_keys",
-];
-
-/// Functions that leave constants and variables alone and whose results no setting is made of.
-const HARMLESS: &[&str] = &[
-    "ini_set",
-    "error_reporting",
-    "set_error_handler",
-    "set_exception_handler",
-    "register_shutdown_function",
-    "header",
-    "header_remove",
-    "headers_sent",
-    "setcookie",
-    "http_response_code",
-    "date_default_timezone_set",
-    "date_default_timezone_get",
-    "set_time_limit",
-    "ignore_user_abort",
-    "ob_start",
-    "ob_end_clean",
-    "ob_get_clean",
-    "ob_end_flush",
-    "flush",
-    "umask",
-    "error_log",
-    "trigger_error",
-    "user_error",
-    "assert",
-    "mb_internal_encoding",
-    "setlocale",
-    "mkdir",
-    "chmod",
-    "touch",
-    "unlink",
-    "file_put_contents",
-    "fopen",
-    "fwrite",
-    "fclose",
-    "chdir",
-    "spl_autoload_register",
-    "session_start",
-    "session_name",
-    "usleep",
-    "sleep",
-    "gc_enable",
-    "opcache_get_status",
-    "opcache_reset",
-    "opcache_invalidate",
-    "clearstatcache",
-    "debug_backtrace",
-    "print_r",
-    "var_dump",
-    "dl",
-    "newrelic_set_appname",
-    "newrelic_disable_autorum",
-    "newrelic_ignore_transaction",
-    "libxml_disable_entity_loader",
-    "mb_language",
-    "mb_http_output",
-    "stream_context_set_default",
-    "zend_version",
-    "memory_get_usage",
-    "ini_restore",
-    "mysqli_report",
-    "mysqli_init",
-    "mysqli_connect",
-    "is_resource",
-    "connection_status",
-    "fsockopen",
-    "exec",
-    "shell_exec",
-    "system",
-    "passthru",
-    "curl_init",
-    "curl_exec",
-    "curl_setopt",
-    "gethostbyname",
-    "dns_get_record",
-    "checkdnsrr",
-    "openssl_decrypt",
-    "openssl_encrypt",
-    "apcu_fetch",
-    "apache_getenv",
-    "apache_request_headers",
-    "getallheaders",
-    "get_cfg_var",
-    "posix_getuid",
-    "posix_geteuid",
-    "posix_getpwuid",
-    "phpinfo",
-    "array_walk",
-    "mb_substr",
-    "mb_strtolower",
-    "mb_strtoupper",
-    "mb_strlen",
-    "mb_strpos",
-    "iconv",
-    "utf8_decode",
-    "utf8_encode",
-    "sodium_crypto_secretbox_open",
-    "random_bytes",
-    "openssl_random_pseudo_bytes",
-    "hash_hmac",
-    "strftime",
-    "mktime",
-    "strtotime",
-    "gmdate",
-    "filemtime",
-    "filesize",
-    "fileowner",
-    "is_uploaded_file",
-    "stream_get_contents",
-    "fgets",
-    "fread",
-    "feof",
-    "readfile",
-    "array_rand",
-    "shuffle",
-    "array_reduce",
-    "array_chunk",
-    "array_pad",
-    "array_sum",
-    "array_product",
-    "array_splice",
-    "array_fill",
-    "array_diff_key",
-    "array_intersect",
-    "array_merge_recursive",
-    "array_replace_recursive",
-    "array_is_list",
-    "array_change_key_case",
-    "array_count_values",
-    "natsort",
-    "uasort",
-    "uksort",
-    "next",
-    "prev",
-    "each",
-    "is_iterable",
-    "is_countable",
-    "is_a",
-    "is_subclass_of",
-    "method_exists",
-    "property_exists",
-    "get_class",
-    "get_object_vars",
-    "get_defined_constants",
-    "get_defined_vars",
-    "spl_object_hash",
-    "interface_exists",
-    "trait_exists",
-    "func_num_args",
-    "func_get_arg",
-    "preg_match_all",
-    "preg_replace_callback",
-    "preg_grep",
-    "preg_last_error",
-    "similar_text",
-    "levenshtein",
-    "soundex",
-    "metaphone",
-    "wordwrap",
-    "nl_langinfo",
-    "sscanf",
-    "str_word_count",
-    "str_split",
-    "strip_tags",
-    "stripcslashes",
-    "addcslashes",
-    "html_entity_decode",
-    "htmlentities",
-    "htmlspecialchars_decode",
-    "http_build_query",
-    "json_encode",
-    "json_last_error",
-    "md5_file",
-    "sha1_file",
-    "hash_file",
-    "crypt",
-    "password_hash",
-    "pathinfo",
-    "disk_free_space",
-    "readlink",
-    "tempnam",
-    "ip2long",
-    "long2ip",
-    "inet_pton",
-    "checkdate",
-    "date_create",
-    "hrtime",
-    "pow",
-    "sqrt",
-    "log",
-    "exp",
-    "fmod",
-    "intdiv",
-    "is_nan",
-    "is_finite",
-    "base_convert",
-    "bindec",
-    "decbin",
-    "dechex",
-    "hexdec",
-    "octdec",
-    "mt_srand",
-    "srand",
-    "array_walk_recursive",
-    "array_find",
-    "get_include_path",
-    "set_include_path",
-    "get_included_files",
-    "php_ini_loaded_file",
-    "gc_collect_cycles",
-    "gc_disable",
-    "setrawcookie",
-    "ob_get_contents",
-    "ob_get_level",
-    "ob_implicit_flush",
-    "output_add_rewrite_var",
-    "restore_error_handler",
-    "error_get_last",
-    "error_clear_last",
-    "spl_autoload_functions",
-    "substr_compare",
-    "ucwords",
-    "ltrim",
-    "vprintf",
-    "fprintf",
-    "money_format",
-    "localeconv",
-    "array_flip",
-    "nl2br",
-    "chunk_split",
-    "convert_uuencode",
-    "quoted_printable_decode",
-    "strpbrk",
-    "strspn",
-    "strcspn",
-    "strnatcmp",
-    "strnatcasecmp",
-    "strcoll",
-    "ctype_space",
-    "ctype_punct",
-    "ctype_xdigit",
-    "ctype_cntrl",
-    "ctype_graph",
-    "ctype_print",
-    "cli_set_process_title",
-    "sapi_windows_vt100_support",
-    "get_resource_type",
-    "getmyuid",
-    "getlastmod",
-    "getrusage",
-    "fastcgi_finish_request",
-    "litespeed_finish_request",
-    "apache_setenv",
-    "is_countable",
-];
-
-/// Prefixes of functions that come with extensions, which the web server's PHP may have.
-const EXTENSIONS: &[&str] = &[
-    "newrelic_",
-    "opcache_",
-    "apcu_",
-    "apc_",
-    "imagick",
-    "mb_",
-    "curl_",
-    "openssl_",
-    "sodium_",
-    "posix_",
-    "pcntl_",
-    "redis",
-    "memcache",
-    "xdebug_",
-    "apache_",
-    "fastcgi_",
-    "litespeed_",
-    "mysqli_",
-    "mysql_",
-    "sqlite_",
-    "gd_",
-    "image",
-    "iconv_",
-    "intl",
-    "normalizer_",
-    "wp_cache_",
-    "tideways_",
-    "blackfire",
-    "ddtrace",
-    "dd_trace",
-    "uopz_",
-    "runkit",
-    "simplexml_",
-    "xml",
-    "dom_",
-    "libxml_",
-    "ftp_",
-    "ssh2_",
-    "zip_",
-    "gz",
-    "bz",
-    "snmp",
-    "pg_",
-    "socket_",
-    "stream_",
-    "session_",
-    "random_",
-    "ctype_",
-    "json_",
-    "hash_",
-    "preg_",
-    "filter_",
-    "date_",
-    "spl_",
-    "array_",
-    "str_",
-    "is_",
-];
-
-/// Whether a function's result is worked out here.
-pub fn is_known(name: &str) -> bool {
-    KNOWN.contains(&name)
-}
 
 /// Variables of the operator's shell that a web server has otherwise or not at all.
 const PERSONAL: &[&str] = &[
@@ -630,11 +117,17 @@ impl<'a> Evaluator<'a> {
     /// An environment variable as `getenv()` (`through_putenv`) or `$_ENV` and `$_SERVER` show it.
     pub fn environment(&mut self, name: &[u8], through_putenv: bool, span: Span) -> Value {
         let text = String::from_utf8_lossy(name).into_owned();
-        if self.from_dotenv.contains(name) {
+        if self.from_dotenv.contains(name) && self.state.supposed.is_empty() {
             self.variables_read.insert(text.clone(), true);
+        }
+        if self.state.supposed.contains(&text) {
+            return self.unknown(span, format!("it depends on the environment ({text})"));
         }
         if through_putenv && let Some(changed) = self.state.putenv.get(name).cloned() {
             return changed.unwrap_or_else(|| Value::bool(false));
+        }
+        if let (true, Some(why)) = (through_putenv, &self.state.putenv_open) {
+            return Value::unknown(why.clone());
         }
         if PERSONAL.contains(&text.as_str()) {
             return self.unknown(span, format!("{text} is another one in the web server's environment"));
@@ -643,13 +136,21 @@ impl<'a> Evaluator<'a> {
             return Value::unknown(doubt);
         }
         let found = self.input.env.get(&text).map(<[u8]>::to_vec);
-        self.variables_read.insert(text.clone(), found.is_some());
+        // What a way reads that is not taken says nothing about the environment.
+        if self.state.supposed.is_empty() {
+            self.variables_read.insert(text.clone(), found.is_some());
+        }
         let absent = if through_putenv { Value::bool(false) } else { Value::null() };
         let env = Some(std::rc::Rc::new(std::iter::once((text, found.is_some())).collect()));
-        found.map_or(absent, Value::bytes).with(&env)
+        found.map_or(absent, Value::bytes).with(&env).with(&self.state.doubted)
     }
 
     pub fn superglobal_element(&mut self, name: &'static str, key: &Value, span: Span) -> Value {
+        let env = key.env.clone();
+        self.superglobal_key(name, key, span).with(&env)
+    }
+
+    fn superglobal_key(&mut self, name: &'static str, key: &Value, span: Span) -> Value {
         let Some(key) = key.to_key() else {
             return match key.why() {
                 Some(why) => Value::unknown(why),
@@ -658,7 +159,7 @@ impl<'a> Evaluator<'a> {
         };
         if let Some(array) = self.state.superglobals.get(name) {
             if let Some(value) = array.get(&key) {
-                if self.from_dotenv.contains(&*key.to_bytes()) {
+                if self.from_dotenv.contains(&*key.to_bytes()) && self.state.supposed.is_empty() {
                     let text = String::from_utf8_lossy(&key.to_bytes()).into_owned();
                     self.variables_read.insert(text, true);
                 }
@@ -722,6 +223,9 @@ impl<'a> Evaluator<'a> {
     /// The names in a folder in order, as `scandir()`. `None`: it cannot be read here.
     fn scandir(&self, path: &[u8]) -> Option<Value> {
         use std::os::unix::ffi::OsStrExt;
+        if !self.is_placed(path) {
+            return None;
+        }
         let path = self.absolute(path);
         if !self.input.may_read(&path) {
             return None;
@@ -738,6 +242,11 @@ impl<'a> Evaluator<'a> {
         names.sort();
         (names.len() < MOST_NAMES)
             .then(|| Value::array(Array::from_list(names.into_iter().map(Value::bytes))))
+    }
+
+    /// Whether it is known where a path begins.
+    fn is_placed(&self, path: &[u8]) -> bool {
+        path.starts_with(b"/") || self.state.moved.is_none()
     }
 
     // Functions by name
@@ -761,6 +270,10 @@ impl<'a> Evaluator<'a> {
                     self.state.doubt.get_or_insert_with(|| why.clone());
                     return Ok(Value::unknown(why));
                 };
+                // With another value there, another constant would be defined.
+                if let Some(unset) = self.unset(&name.env) {
+                    self.state.doubted = merge(&self.state.doubted, &Some(unset));
+                }
                 let defined =
                     self.define(&String::from_utf8_lossy(&name_bytes), value.clone().with(&name.env), span);
                 return Ok(Value::bool(defined));
@@ -784,6 +297,7 @@ impl<'a> Evaluator<'a> {
                     Some(bytes) if !bytes.contains(&b'[') => query_array(&bytes),
                     _ => self.unknown(span, "parse_str() gets what is not followed"),
                 };
+                let result = result.with(&text.env);
                 if let Some(target) = argument(1) {
                     self.assign(target, result)?;
                 }
@@ -807,43 +321,59 @@ impl<'a> Evaluator<'a> {
                     _ => self.unknown(span, format!("{short}() is not followed here")),
                 });
             }
-            "sort"
-            | "rsort"
-            | "usort"
-            | "ksort"
-            | "asort"
-            | "arsort"
-            | "array_walk"
-            | "settype"
-            | "key"
-            | "next"
-            | "prev"
-            | "each"
-            | "uasort"
-            | "uksort"
-            | "natsort"
-            | "shuffle"
-            | "array_splice"
-            | "preg_match_all"
-            | "sscanf"
-            | "similar_text"
-            | "array_walk_recursive"
-            | "exec"
-            | "openssl_random_pseudo_bytes"
-            | "curl_exec" => {
-                self.arguments(&call.args)?;
-                let result = self.unknown(span, format!("{short}() is not followed"));
-                for argument in call.args.iter().filter_map(Arg::value) {
-                    if is_assignable(argument) {
-                        self.assign(argument, result.clone())?;
+            "array_walk" => {
+                let arguments = self.arguments(&call.args)?;
+                let target = argument(0).filter(|target| is_written_to(target));
+                return self.walk_array(&arguments, target, span);
+            }
+            "assert" => {
+                // Whether it evaluates anything is a setting of the web server's PHP.
+                let why = self.why(span, "whether assert() is in force depends on the web server");
+                let unknown = Value::unknown(why.clone());
+                return match argument(0) {
+                    Some(tested) if !is_harmless(tested) => self.fork_value(
+                        &why,
+                        |this| {
+                            this.expr(tested)?;
+                            Ok(unknown.clone())
+                        },
+                        |_| Ok(unknown.clone()),
+                    ),
+                    _ => Ok(unknown),
+                };
+            }
+            "trigger_error" | "user_error" => {
+                let arguments = self.arguments(&call.args)?;
+                return match arguments.get(1).map(|level| &level.data) {
+                    Some(Data::Int(256)) => Err(Stop::Exit),
+                    Some(Data::Unknown(why)) => {
+                        let why = why.clone();
+                        self.fork_value(&why, |_| Err(Stop::Exit), |_| Ok(Value::bool(true)))
                     }
+                    _ => Ok(Value::bool(true)),
+                };
+            }
+            "chdir" | "set_include_path" | "ini_set" | "ini_alter" | "chroot" => {
+                let arguments = self.arguments(&call.args)?;
+                let setting = arguments.first().and_then(Value::to_bytes);
+                let moves = match (short.starts_with("ini"), setting) {
+                    (true, Some(name)) => name.eq_ignore_ascii_case(b"include_path"),
+                    _ => true,
+                };
+                let why = self.why(span, format!("{short}() decides where relative paths begin"));
+                if moves {
+                    self.state.moved.get_or_insert_with(|| why.clone());
                 }
-                return Ok(result);
+                return Ok(Value::unknown(why));
             }
             "spl_autoload_register" => {
-                self.arguments(&call.args)?;
+                let arguments = self.arguments(&call.args)?;
                 // From here on, a class that no file here declares may be there all the same.
                 self.state.composer = true;
+                if arguments.first().is_some_and(|callback| self.could_call(callback)) {
+                    let why = self.why(span, "a function runs when a class is looked for");
+                    self.unknown_call(why);
+                }
                 return Ok(Value::bool(true));
             }
             "compact" => {
@@ -864,6 +394,7 @@ impl<'a> Evaluator<'a> {
             }
             "extract" => {
                 let subject = self.optional(argument(0))?;
+                self.doubt_with(&subject.env);
                 match &subject.data {
                     Data::Array(array) if array.open.is_none() && call.args.len() == 1 => {
                         for (key, value) in &array.entries {
@@ -884,16 +415,85 @@ impl<'a> Evaluator<'a> {
             _ => {}
         }
         let arguments = self.arguments(&call.args)?;
-        if !KNOWN.contains(&short.as_str()) && !HARMLESS.contains(&short.as_str()) {
+        let found = builtins::find(&short);
+        let is_spread = call.args.iter().any(|argument| matches!(argument.kind, ArgKind::Spread(_)));
+        let result = self.pure(&short, &arguments, span)?;
+        for (index, argument) in call.args.iter().enumerate() {
+            let Some(expr) = argument.value().filter(|expr| is_written_to(expr)) else { continue };
             // What is passed may be taken by reference.
-            let reason = self.unknown(span, format!("{short}() is not followed"));
-            for argument in call.args.iter().filter_map(Arg::value) {
-                if is_assignable(argument) {
-                    self.assign(argument, reason.clone())?;
-                }
+            let is_taken = match found {
+                Some(found) if is_spread => (0..16).any(|index| found.takes_reference(index)),
+                Some(found) => found.takes_reference(index),
+                None => true,
+            };
+            if is_taken {
+                let unknown = self.unknown(span, format!("{short}() is not followed"));
+                self.assign(expr, unknown)?;
             }
         }
-        self.pure(&short, &arguments, span)
+        Ok(result)
+    }
+
+    /// Whether a function can be called by its name alone, with nothing but values.
+    pub fn is_called_by_value(&self, name: &str) -> bool {
+        const OF_THEIR_CALLER: &[&str] = &[
+            "define",
+            "compact",
+            "func_get_args",
+            "func_get_arg",
+            "func_num_args",
+            "get_defined_vars",
+            "assert",
+        ];
+        builtins::find(name).is_some_and(|found| !(0..16).any(|index| found.takes_reference(index)))
+            && (builtins::is_pure(name) || name == "putenv")
+            && !OF_THEIR_CALLER.contains(&name)
+    }
+
+    /// Whether a function that gets this as a callback may do something by calling it.
+    pub fn could_call(&self, value: &Value) -> bool {
+        match &value.data {
+            Data::Null
+            | Data::Bool(_)
+            | Data::Int(_)
+            | Data::Float(_)
+            | Data::Object(_)
+            | Data::Dotenv(_) => false,
+            Data::Str(name) => {
+                let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+                !builtins::is_pure(name.trim_start_matches('\\'))
+            }
+            Data::Array(array) => {
+                array.open.is_some() || array.entries.iter().any(|(_, value)| self.could_call(value))
+            }
+            Data::Closure(_) | Data::Instance(_) | Data::Unknown(_) => true,
+        }
+    }
+
+    /// `array_walk()` with a function that takes its arguments by value.
+    fn walk_array(&mut self, arguments: &[Value], target: Option<&'a Expr<'a, 'a>>, span: Span) -> Eval {
+        if target.is_none() {
+            return Err(self.throw(span, "array_walk() gets what is no variable"));
+        }
+        if let (Some(Value { data: Data::Array(array), env }), Some(callback)) =
+            (arguments.first(), arguments.get(1))
+            && array.open.is_none()
+            && self.unset(env).is_none()
+            && self.takes_values(callback)
+        {
+            let rest = arguments.get(2..).unwrap_or(&[]);
+            for (key, value) in array.entries.clone() {
+                let given = [value, key.to_value()].into_iter().chain(rest.iter().cloned()).collect();
+                self.call_value(callback, given, span)?;
+            }
+            return Ok(Value::bool(true));
+        }
+        let why = self.why(span, "array_walk() is not followed here");
+        let unknown = self.unknown_call(why);
+        if let Some(target) = target {
+            self.assign(target, unknown.clone())?;
+        }
+        Ok(unknown)
     }
 
     fn optional(&mut self, expr: Option<&'a Expr<'a, 'a>>) -> Eval {
@@ -940,28 +540,126 @@ impl<'a> Evaluator<'a> {
 
     /// A function that changes none of its arguments.
     pub fn pure(&mut self, name: &str, arguments: &[Value], span: Span) -> Eval {
-        let env = arguments.iter().fold(None, |env, value| merge(&env, &value.env));
-        match self.pure_result(name, arguments, span)? {
-            Some(value) => Ok(value.with(&env)),
-            None => {
-                if let Some(why) = arguments.iter().find_map(Value::unknown_inside) {
-                    return Ok(Value::unknown(why).with(&env));
-                }
-                if KNOWN.contains(&name) || HARMLESS.contains(&name) {
-                    return Ok(self.unknown(span, format!("what {name}() gives cannot be known here")));
-                }
-                let why = self.why(span, format!("{name}() is not a function of PHP or of these files"));
-                if self.state.composer || self.state.doubt.is_some() {
-                    return Ok(self.unknown_call(why));
-                }
-                if EXTENSIONS.iter().any(|prefix| name.starts_with(prefix)) {
-                    // An extension's, which changes neither constants nor variables.
-                    return Ok(Value::unknown(why));
-                }
-                // Nothing was loaded that could have declared it.
-                Err(Stop::Throw(why))
-            }
+        let env = arguments.iter().fold(None, |env, value| merge(&env, &value.variables_inside()));
+        let size = arguments.iter().map(Value::size).sum();
+        self.charge(span, size)?;
+        if !self.is_strictly_typed(name, arguments) {
+            let why = self.why(span, format!("{name}() gets values of other types under strict_types"));
+            self.may_throw(&why);
+            return Ok(Value::unknown(why).with(&env));
         }
+        if let Some(value) = self.pure_result(name, arguments, span)? {
+            self.charge(span, value.size())?;
+            if let Data::Array(array) = &value.data {
+                if array.entries.len() > MOST_ELEMENTS {
+                    return Err(self.limit(span, "builds an array that is too large"));
+                }
+                // What it costs to find keys.
+                self.step(span, array.entries.len() * array.entries.len() / 8192)?;
+            }
+            return Ok(value.with(&env));
+        }
+        let found = builtins::find(name);
+        let calls = |index: usize, value: &Value| {
+            found.is_some_and(|found| found.calls(index)) && self.could_call(value)
+        };
+        // These run when everything that counts has happened.
+        let is_late = matches!(
+            name,
+            "register_shutdown_function" | "set_exception_handler" | "header_register_callback"
+        );
+        if !is_late && arguments.iter().enumerate().any(|(index, value)| calls(index, value)) {
+            let why = self.why(span, format!("which functions {name}() calls is not followed"));
+            return Ok(self.unknown_call(why));
+        }
+        if is_late && arguments.iter().any(|callback| self.could_call(callback)) {
+            let why = self.why(span, format!("what {name}() was given runs when the program ends early"));
+            self.late.get_or_insert(why);
+        }
+        if found.is_some() {
+            let reason = arguments.iter().find_map(Value::unknown_inside);
+            let why =
+                reason.unwrap_or_else(|| self.why(span, format!("what {name}() gives cannot be known here")));
+            self.may_throw(&why);
+            return Ok(Value::unknown(why).with(&env));
+        }
+        let why = self.why(span, format!("{name}() is not a function of PHP or of these files"));
+        if self.state.composer || self.state.doubt.is_some() {
+            return Ok(self.unknown_call(why));
+        }
+        if builtins::may_be_of_an_extension(name) {
+            // An extension's, which changes neither constants nor variables.
+            self.may_throw(&why);
+            return Ok(Value::unknown(why));
+        }
+        // Nothing was loaded that could have declared it.
+        Err(Stop::Throw(why))
+    }
+
+    /// Whether PHP's own functions take these arguments as they are, where the file asks for strict types.
+    fn is_strictly_typed(&self, name: &str, arguments: &[Value]) -> bool {
+        if !self.here.uses.borrow().is_strict {
+            return true;
+        }
+        let takes_any = name.starts_with("is_")
+            || name.starts_with("array_")
+            || name.starts_with("call_user_func")
+            || name.ends_with("val")
+            || matches!(
+                name,
+                "in_array"
+                    | "var_export"
+                    | "print_r"
+                    | "var_dump"
+                    | "json_encode"
+                    | "serialize"
+                    | "max"
+                    | "min"
+                    | "filter_var"
+                    | "defined"
+                    | "round"
+                    | "range"
+                    | "chr"
+                    | "count"
+                    | "gettype"
+                    | "vsprintf"
+            );
+        let later = matches!(
+            name,
+            "sprintf"
+                | "explode"
+                | "substr"
+                | "dirname"
+                | "json_decode"
+                | "parse_url"
+                | "str_pad"
+                | "str_repeat"
+                | "implode"
+                | "join"
+                | "file"
+                | "parse_ini_file"
+                | "parse_ini_string"
+                | "strpos"
+                | "stripos"
+                | "strrpos"
+                | "strstr"
+                | "preg_replace"
+                | "preg_split"
+                | "preg_match"
+                | "ini_set"
+                | "getenv"
+                | "file_get_contents"
+                | "base64_decode"
+                | "realpath"
+                | "class_exists"
+                | "htmlspecialchars"
+        );
+        takes_any
+            || !arguments.iter().enumerate().any(|(index, value)| {
+                let is_scalar =
+                    matches!(value.data, Data::Null | Data::Bool(_) | Data::Int(_) | Data::Float(_));
+                is_scalar && !(later && index > 0)
+            })
     }
 
     /// `None`: not known, not followed, or not a case that is understood.
@@ -998,6 +696,7 @@ impl<'a> Evaluator<'a> {
                 | "array_replace"
                 | "array_map"
                 | "array_filter"
+                | "putenv"
         );
         let unknown = if tolerant { None } else { arguments.iter().find_map(Value::unknown_inside) };
         if unknown.is_some() {
@@ -1014,8 +713,8 @@ impl<'a> Evaluator<'a> {
                 Some(_) => bytes(0).map(|name| self.environment(&name, true, span)),
                 None => None,
             },
-            "putenv" => {
-                match bytes(0) {
+            "putenv" if !arguments.is_empty() => {
+                match bytes(0).filter(|_| arguments[0].why().is_none()) {
                     Some(setting) => {
                         let at = setting.iter().position(|byte| *byte == b'=');
                         let (name, value) = match at {
@@ -1027,23 +726,36 @@ impl<'a> Evaluator<'a> {
                     }
                     None => {
                         let why = self.why(span, "which variable putenv() sets cannot be known");
-                        self.state.doubt.get_or_insert(why);
+                        self.state.putenv.clear();
+                        self.state.putenv_open.get_or_insert(why);
                     }
                 }
                 Some(Value::bool(true))
             }
+            "is_callable" if matches!(argument(0).map(|value| &value.data), Some(Data::Closure(_))) => {
+                Some(Value::bool(true))
+            }
+            "is_callable" if text(0).is_none_or(|name| name.contains("::")) => None,
             "function_exists" | "is_callable" => match text(0).map(|name| name.to_ascii_lowercase()) {
-                Some(name) if self.user_function(&name).is_some() => Some(Value::bool(true)),
-                Some(name) if KNOWN.contains(&name.as_str()) => Some(Value::bool(true)),
-                Some(name)
-                    if !self.state.composer
-                        && self.state.doubt.is_none()
-                        && !HARMLESS.contains(&name.as_str())
-                        && !EXTENSIONS.iter().any(|prefix| name.starts_with(prefix)) =>
-                {
-                    Some(Value::bool(false))
+                Some(name) => {
+                    let name = name.trim_start_matches('\\');
+                    let passed_over = self.state.passed_over.get(&format!("f:{name}")).cloned();
+                    let passed_over = merge(&passed_over, &self.state.doubted);
+                    match builtins::find(name) {
+                        _ if self.user_function(name).is_some() => {
+                            Some(self.absent(Value::bool(true), &passed_over))
+                        }
+                        Some(found) => found.is_everywhere().then(|| Value::bool(true)),
+                        None if self.state.composer
+                            || self.state.doubt.is_some()
+                            || builtins::may_be_of_an_extension(name) =>
+                        {
+                            None
+                        }
+                        None => Some(self.absent(Value::bool(false), &passed_over)),
+                    }
                 }
-                _ => None,
+                None => None,
             },
             "class_exists" => match text(0).map(|name| name.trim_start_matches('\\').to_ascii_lowercase()) {
                 Some(name) if self.class(&name).is_some_and(|class| class.declaration.is_some()) => {
@@ -1060,7 +772,7 @@ impl<'a> Evaluator<'a> {
                 Some(path) => self.scandir(&path),
                 None => None,
             },
-            "getcwd" => {
+            "getcwd" if self.state.moved.is_none() => {
                 use std::os::unix::ffi::OsStrExt;
                 Some(Value::bytes(self.input.working_dir.as_os_str().as_bytes()))
             }
@@ -1088,7 +800,10 @@ impl<'a> Evaluator<'a> {
             }),
             "realpath" => {
                 use std::os::unix::ffi::OsStrExt;
-                match bytes(0).map(|path| self.absolute(&path).canonicalize()) {
+                match bytes(0)
+                    .filter(|path| self.is_placed(path))
+                    .map(|path| self.absolute(&path).canonicalize())
+                {
                     Some(Ok(path)) => Some(Value::bytes(path.as_os_str().as_bytes())),
                     Some(Err(error)) if is_missing(&error) => Some(Value::bool(false)),
                     _ => None,
@@ -1096,7 +811,9 @@ impl<'a> Evaluator<'a> {
             }
             "file_exists" | "is_file" | "is_dir" | "is_readable" => match bytes(0) {
                 Some(path) if path.is_empty() || path.contains(&0) => Some(Value::bool(false)),
-                Some(path) if path.windows(3).any(|window| window == b"://") => None,
+                Some(path) if path.windows(3).any(|window| window == b"://") || !self.is_placed(&path) => {
+                    None
+                }
                 Some(path) => {
                     let path = self.absolute(&path);
                     match std::fs::metadata(&path) {
@@ -1114,7 +831,7 @@ impl<'a> Evaluator<'a> {
                 None => None,
             },
             "file_get_contents" if given == 1 => match bytes(0) {
-                Some(path) if !path.windows(3).any(|window| window == b"://") => {
+                Some(path) if !path.windows(3).any(|window| window == b"://") && self.is_placed(&path) => {
                     let path = self.absolute(&path);
                     match self.read_file(&path) {
                         Ok(content) => Some(self.string(span, content)?),
@@ -1122,6 +839,21 @@ impl<'a> Evaluator<'a> {
                         Err(Unreadable::Other(reason)) => Some(
                             self.unknown(span, format!("{} cannot be read here: {reason}", path.display())),
                         ),
+                    }
+                }
+                _ => None,
+            },
+            "file" => match (bytes(0), if given > 1 { integer(1) } else { Some(0) }) {
+                // FILE_IGNORE_NEW_LINES and FILE_SKIP_EMPTY_LINES
+                (Some(path), Some(flags @ (0 | 2 | 4 | 6)))
+                    if given <= 2
+                        && !path.windows(3).any(|window| window == b"://")
+                        && self.is_placed(&path) =>
+                {
+                    match self.read_file(&self.absolute(&path)) {
+                        Ok(content) => Some(lines_of(&content, flags)),
+                        Err(Unreadable::Missing) => Some(Value::bool(false)),
+                        Err(Unreadable::Other(_)) => None,
                     }
                 }
                 _ => None,
@@ -1224,7 +956,8 @@ impl<'a> Evaluator<'a> {
                 }
                 _ => None,
             },
-            "str_replace" | "str_ireplace" if given == 3 => {
+            // The fourth argument gets the number of replacements.
+            "str_replace" | "str_ireplace" if given == 3 || given == 4 => {
                 let list = |index: usize| -> Option<Vec<std::rc::Rc<[u8]>>> {
                     match array(index) {
                         Some(array) => array.entries.iter().map(|(_, value)| value.to_bytes()).collect(),
@@ -1244,6 +977,17 @@ impl<'a> Evaluator<'a> {
                             let replacement = replacement.map_or(&b""[..], |replacement| replacement);
                             if search.is_empty() {
                                 continue;
+                            }
+                            self.charge(span, subject.len())?;
+                            let most = if replacement.len() > search.len() {
+                                subject.len() / search.len() * replacement.len()
+                            } else {
+                                0
+                            };
+                            if most > MOST_STRING
+                                && find_all(&subject, search).saturating_mul(replacement.len()) > MOST_STRING
+                            {
+                                return Err(self.limit(span, "builds a string longer than 1 MiB"));
                             }
                             subject = if name == "str_replace" {
                                 split(&subject, search).join(replacement)
@@ -1308,9 +1052,11 @@ impl<'a> Evaluator<'a> {
             },
             "implode" | "join" => {
                 let (glue, list) = match (array(0), array(1)) {
-                    (_, Some(list)) => (bytes(0), Some(list)),
-                    (Some(list), None) => {
-                        (if given > 1 { bytes(1) } else { Some(std::rc::Rc::from(&b""[..])) }, Some(list))
+                    (None, Some(list)) => (bytes(0), Some(list)),
+                    (Some(list), None) if given == 1 => (Some(std::rc::Rc::from(&b""[..])), Some(list)),
+                    // PHP 8: the array comes last.
+                    (Some(_), _) => {
+                        return Err(self.throw(span, format!("{name}() gets its arguments reversed")));
                     }
                     _ => (None, None),
                 };
@@ -1319,7 +1065,13 @@ impl<'a> Evaluator<'a> {
                         let parts: Option<Vec<_>> =
                             list.entries.iter().map(|(_, value)| value.to_bytes()).collect();
                         match parts {
-                            Some(parts) => Some(self.string(span, parts.join(&glue[..]))?),
+                            Some(parts) => {
+                                let size: usize = parts.iter().map(|part| part.len() + glue.len()).sum();
+                                if size > MOST_STRING + glue.len() {
+                                    return Err(self.limit(span, "builds a string longer than 1 MiB"));
+                                }
+                                Some(self.string(span, parts.join(&glue[..]))?)
+                            }
                             None => None,
                         }
                     }
@@ -1365,6 +1117,10 @@ impl<'a> Evaluator<'a> {
                             key => merged.set(key.clone(), value.clone()),
                         }
                     }
+                    if merged.entries.len() > MOST_ELEMENTS {
+                        return Err(self.limit(span, "builds an array that is too large"));
+                    }
+                    self.step(span, merged.entries.len() * merged.entries.len() / 8192)?;
                 }
                 Some(Value::array(merged))
             }
@@ -1577,7 +1333,7 @@ impl<'a> Evaluator<'a> {
                         _ => None,
                     };
                     match assoc {
-                        Some(assoc) if given <= 2 => Some(json_decode(&text, assoc)),
+                        Some(assoc) if given <= 2 => json_decode(&text, assoc),
                         _ => None,
                     }
                 }
@@ -1609,8 +1365,8 @@ impl<'a> Evaluator<'a> {
                         _ => return Ok(None),
                     };
                     value.to_bytes().map(|text| {
-                        let text = String::from_utf8_lossy(&text).trim().to_ascii_lowercase();
-                        match text.as_str() {
+                        let text = String::from_utf8_lossy(&text).to_ascii_lowercase();
+                        match text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\0']) {
                             "1" | "true" | "on" | "yes" => Value::bool(true),
                             "0" | "false" | "off" | "no" | "" => Value::bool(false),
                             _ if null_on_failure => Value::null(),
@@ -1629,12 +1385,14 @@ impl<'a> Evaluator<'a> {
                 }),
                 _ => None,
             },
-            "preg_replace" if given == 3 => match (argument(0), argument(1), argument(2)) {
-                (Some(pattern), Some(replacement), Some(subject)) => {
-                    super::regex::replace(pattern, replacement, subject).map(Value::bytes)
+            "preg_replace" if given == 3 || given == 5 && integer(3) == Some(-1) => {
+                match (argument(0), argument(1), argument(2)) {
+                    (Some(pattern), Some(replacement), Some(subject)) => {
+                        super::regex::replace(pattern, replacement, subject).map(Value::bytes)
+                    }
+                    _ => None,
                 }
-                _ => None,
-            },
+            }
             "preg_split" if given == 2 => match (argument(0), bytes(1)) {
                 (Some(pattern), Some(subject)) => super::regex::split(pattern, &subject),
                 _ => None,
@@ -1701,14 +1459,15 @@ impl<'a> Evaluator<'a> {
                 Ok(Value::new(Data::Dotenv(self.dotenvs.len() - 1)))
             }
             class if is_php_class(class) => {
-                Ok(self.unknown(span, format!("it is an object of the class {class}")))
+                let why = self.why(span, format!("it is an object of the class {class}"));
+                if !class.ends_with("exception") && !class.ends_with("error") {
+                    self.may_throw(&why);
+                }
+                Ok(Value::unknown(why))
             }
             class => {
                 let why = self.why(span, format!("the class {class} is not followed"));
-                if self.state.composer || self.state.doubt.is_some() {
-                    return Ok(self.unknown_call(why));
-                }
-                Ok(Value::unknown(why))
+                Ok(self.unknown_call(why))
             }
         }
     }
@@ -1757,8 +1516,10 @@ impl<'a> Evaluator<'a> {
             }
             _ => loader.is_unclear = true,
         }
+        let env =
+            folders.into_iter().chain(names).fold(None, |env, value| merge(&env, &value.variables_inside()));
         self.dotenvs.push(loader);
-        Value::new(Data::Dotenv(self.dotenvs.len() - 1))
+        Value::new(Data::Dotenv(self.dotenvs.len() - 1)).with(&env)
     }
 
     pub fn static_method(&mut self, class: &str, method: &str, arguments: &[Value], span: Span) -> Eval {
@@ -1830,14 +1591,21 @@ impl<'a> Evaluator<'a> {
                 );
                 // Version 4 does without being asked.
                 loader.may_use_putenv = true;
+                match arguments.get(2).map(Value::to_bool) {
+                    None => {}
+                    Some(Ok(short)) => loader.only_first = short,
+                    Some(Err(_)) => loader.is_unclear = true,
+                }
                 self.new_dotenv(loader, arguments.first(), arguments.get(1))
             }
             // Version 3 takes folders first, version 4 and later a repository.
             ("dotenv\\dotenv", "create") => match arguments.first().map(|value| &value.data) {
                 Some(Data::Dotenv(repository)) => {
                     let mut loader = self.dotenvs.get(*repository).cloned().unwrap_or_default();
-                    if let Some(Ok(short)) = arguments.get(3).map(Value::to_bool) {
-                        loader.only_first = short;
+                    match arguments.get(3).map(Value::to_bool) {
+                        None => {}
+                        Some(Ok(short)) => loader.only_first = short,
+                        Some(Err(_)) => loader.is_unclear = true,
                     }
                     self.new_dotenv(loader, arguments.get(1), arguments.get(2))
                 }
@@ -1857,7 +1625,11 @@ impl<'a> Evaluator<'a> {
             }
             ("env\\env" | "env", "init") => Value::null(),
             ("env\\env" | "env", "get") => self.bedrock_env(arguments.first(), span),
-            _ if is_php_class(class) => self.unknown(span, format!("it calls a method of {class}")),
+            _ if is_php_class(class) => {
+                let why = self.why(span, format!("it calls a method of {class}"));
+                self.may_throw(&why);
+                Value::unknown(why)
+            }
             _ => {
                 let why = self.why(span, format!("{class}::{method}() is not followed"));
                 return Ok(self.unknown_call(why));
@@ -1869,7 +1641,8 @@ impl<'a> Evaluator<'a> {
         let Data::Dotenv(number) = object.data else {
             let class_unknown = object.why().is_none_or(|why| !why.reason.contains("object of the class"));
             let why = self.why(span, format!("the method {method}() of an object is not followed"));
-            if !class_unknown {
+            if !class_unknown && !arguments.iter().any(|argument| self.could_call(argument)) {
+                self.may_throw(&why);
                 return Ok(Value::unknown(why));
             }
             return Ok(self.unknown_call(why));
@@ -1892,7 +1665,13 @@ impl<'a> Evaluator<'a> {
                         .collect();
                     changed.is_unclear |= changed.files.len() != arguments.len();
                 }
-                return dotenv::load(self, &changed, method == "safeload", span);
+                // With another value there, another file would be loaded.
+                self.doubt_with(&object.env);
+                let env = object.env.clone();
+                let result =
+                    self.under(&env, |this| dotenv::load(this, &changed, method == "safeload", span))?;
+                self.doubt_with(&env);
+                return Ok(result);
             }
             "immutable" => changed.overwrites = false,
             "useputenv" => match arguments.first().map(Value::to_bool) {
@@ -1988,12 +1767,23 @@ fn is_php_class(class: &str) -> bool {
             "closure",
             "splfileinfo",
             "directoryiterator",
+            "filesystemiterator",
+            "globiterator",
+            "arrayiterator",
+            "splobjectstorage",
+            "simplexmlelement",
+            "domdocument",
+            "numberformatter",
+            "intldateformatter",
+            "collator",
+            "normalizer",
+            "imagick",
+            "ziparchive",
+            "soapclient",
+            "sqlite3",
+            "rediscluster",
         ]
         .contains(&class.as_str())
-}
-
-fn is_assignable(expr: &Expr<'_, '_>) -> bool {
-    matches!(expr.kind, ExprKind::Variable(_) | ExprKind::ArrayAccess(_))
 }
 
 fn is_missing(error: &std::io::Error) -> bool {
@@ -2127,6 +1917,9 @@ fn sprintf(format: &[u8], arguments: &[Value]) -> Option<Vec<u8>> {
             b'x' => format!("{:x}", argument.to_int()?).into_bytes(),
             _ => return None,
         };
+        if result.len() + text.len() > MOST_STRING {
+            return None;
+        }
         let missing = width.saturating_sub(text.len());
         if missing > 0 && zero && text.starts_with(b"-") {
             return None;
@@ -2359,7 +2152,8 @@ fn base64_decode(text: &[u8]) -> Option<Vec<u8>> {
     .ok()
 }
 
-fn json_decode(text: &[u8], assoc: bool) -> Value {
+/// `None`: beyond what this parser takes.
+fn json_decode(text: &[u8], assoc: bool) -> Option<Value> {
     fn convert(value: serde_json::Value, assoc: bool) -> Option<Value> {
         Some(match value {
             serde_json::Value::Null => Value::null(),
@@ -2382,7 +2176,47 @@ fn json_decode(text: &[u8], assoc: bool) -> Value {
             }
         })
     }
-    serde_json::from_slice(text).ok().and_then(|value| convert(value, assoc)).unwrap_or_else(Value::null)
+    match serde_json::from_slice(text) {
+        Ok(value) => convert(value, assoc),
+        Err(error) => {
+            // Of these, PHP takes more than this parser.
+            let message = error.to_string();
+            let is_bound = message.contains("recursion limit") || message.contains("out of range");
+            (!is_bound).then(Value::null)
+        }
+    }
+}
+
+/// Words that mean something else in a settings file.
+fn is_ini_word(word: &str) -> bool {
+    ["true", "on", "yes", "false", "off", "no", "none", "null"].contains(&word.to_ascii_lowercase().as_str())
+}
+
+/// PHP: `file()` by the flags 2 (without line ends) and 4 (without empty lines, which needs the other).
+fn lines_of(content: &[u8], flags: i64) -> Value {
+    let mut lines = Array::default();
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
+        let line = if flags & 2 != 0 {
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            line.strip_suffix(b"\r").unwrap_or(line)
+        } else {
+            line
+        };
+        if !(flags == 6 && line.is_empty()) {
+            lines.push(Value::bytes(line));
+        }
+    }
+    Value::array(lines)
+}
+
+/// How often `needle` is found, one after another.
+fn find_all(text: &[u8], needle: &[u8]) -> usize {
+    let (mut rest, mut count) = (text, 0);
+    while let Some(at) = find(rest, needle) {
+        count += 1;
+        rest = &rest[at + needle.len()..];
+    }
+    count
 }
 
 /// PHP: `parse_ini_string()` for plain settings. `None`: a form that is not followed.
@@ -2391,6 +2225,9 @@ fn parse_ini(content: &[u8], sections: bool) -> Option<Array> {
     let mut result = Array::default();
     let mut section: Option<Key> = None;
     for line in content.lines() {
+        if line.starts_with([' ', '\t']) && line.trim_start().starts_with('[') {
+            return None;
+        }
         let line = line.trim();
         if line.is_empty() || line.starts_with(';') {
             continue;
@@ -2406,7 +2243,7 @@ fn parse_ini(content: &[u8], sections: bool) -> Option<Array> {
         }
         let (name, value) = line.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        if name.contains('[') || name.is_empty() {
+        if name.contains('[') || name.is_empty() || is_ini_word(name) {
             return None;
         }
         let value = match value.strip_prefix('"') {
@@ -2433,6 +2270,20 @@ fn parse_ini(content: &[u8], sections: bool) -> Option<Array> {
                         "true" | "on" | "yes" => "1".to_owned(),
                         "false" | "off" | "no" | "none" | "null" => String::new(),
                         // Operators, constants and variables of the format.
+                        // Several plain words are taken as they are.
+                        text if bare == text
+                            && bare.split(' ').all(|word| {
+                                !word.is_empty()
+                                    && word.bytes().all(|byte| {
+                                        byte.is_ascii_alphanumeric() || b"._-:/@,".contains(&byte)
+                                    })
+                                    && word.bytes().any(|byte| byte.is_ascii_alphabetic())
+                                    && !is_ini_word(word)
+                            })
+                            && bare.contains(' ') =>
+                        {
+                            bare.to_owned()
+                        }
                         _ if bare.chars().all(|c| c.is_ascii_alphanumeric() || "._-:/@,".contains(c))
                             && !bare.chars().next().is_some_and(|c| c.is_ascii_uppercase()) =>
                         {

@@ -12,6 +12,7 @@ use php_rs_parser::bumpalo::Bump;
 
 use super::{Environment, State};
 
+mod builtins;
 mod classes;
 mod constants;
 mod dotenv;
@@ -26,7 +27,7 @@ mod value;
 
 use eval::{Evaluator, Stop};
 use source::{Source, Unreadable};
-use value::{Array, Data, Value, Why};
+use value::{Array, Data, Value, Variables, Why};
 
 /// The stack of the thread that parses and evaluates: both recurse.
 const STACK: usize = 128 << 20;
@@ -191,6 +192,10 @@ pub struct Outcome {
     variables: Vec<(String, Setting)>,
     /// Why a name that is not here may be set after all.
     pub doubt: Option<String>,
+    /// Environment variables with which a name that is not here may be set, by that name; `$` begins a variable's.
+    passed_over: Vec<(String, Vec<String>)>,
+    /// Environment variables with which any name may be set.
+    doubted: Vec<String>,
     /// How the evaluation ended.
     pub end: End,
 }
@@ -207,8 +212,8 @@ impl Outcome {
 
     /// A global variable. `None`: it is not set.
     pub fn variable(&self, name: &str) -> Option<Setting> {
-        let found =
-            self.variables.iter().find(|(known, _)| known == name).map(|(_, setting)| setting.clone());
+        let find = |name: &str| self.variables.iter().find(|(known, _)| known == name);
+        let found = find(name).or_else(|| find(state::ANY)).map(|(_, setting)| setting.clone());
         found.filter(|setting| setting.value != Plain::Null).or_else(|| self.doubtful())
     }
 
@@ -221,6 +226,14 @@ impl Outcome {
     /// What the second file told `$wpdb`: a list of calls, each the method's name, the line and the arguments.
     pub fn databases(&self) -> Option<Setting> {
         self.variable(DATABASES)
+    }
+
+    /// The environment variables that decide whether a name is set that is not; `$` begins a variable's.
+    pub fn absence_depends_on(&self, name: &str) -> Vec<String> {
+        let found = self.passed_over.iter().find(|(known, _)| known == name);
+        let mut names = found.map_or_else(Vec::new, |(_, names)| names.clone());
+        names.extend(self.doubted.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>());
+        names
     }
 
     fn doubtful(&self) -> Option<Setting> {
@@ -300,10 +313,18 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
     let finished = std::mem::take(&mut evaluator.finished);
     let mut is_first = !matches!(end, End::Complete);
     let mut end = end;
-    for (other, why) in finished {
+    for (other, how) in finished.into_iter().rev() {
+        // Without the environment that this way supposes, it is the end that is real, whatever it is.
+        if is_first && how.is_real() == Some(false) {
+            continue;
+        }
         // A way that loads WordPress counts more than one that ended in `exit`.
-        state = if std::mem::take(&mut is_first) { other } else { state.join(other, &why) };
+        state = if std::mem::take(&mut is_first) { other } else { how.join_states(state, other) };
         end = End::Complete;
+    }
+    if let (Some(why), false) = (&evaluator.late, matches!(end, End::Complete)) {
+        state.forget_variables(why);
+        state.doubt.get_or_insert_with(|| why.clone());
     }
     if let Some(file) = &input.databases {
         evaluator.state = state;
@@ -343,7 +364,23 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
         .chain(putenv)
         .map(|(name, value)| (name, setting(value, &input.file.display().to_string(), 0, None)))
         .collect();
+    let unset = |env: &Variables| -> Vec<String> {
+        if has_environment {
+            return Vec::new();
+        }
+        env.iter().filter(|(_, set)| !**set).map(|(name, _)| name.clone()).collect()
+    };
+    let mut passed_over: Vec<(String, Vec<String>)> = Vec::new();
+    for (name, env) in state.passed_over.iter().filter(|(name, _)| !name.contains(':')) {
+        passed_over.push((name.clone(), unset(env)));
+    }
+    for (name, variable) in state.globals.iter().filter(|(_, variable)| variable.value.is_null()) {
+        passed_over.push((format!("${name}"), variable.value.env.as_deref().map_or_else(Vec::new, &unset)));
+    }
+    passed_over.retain(|(_, names)| !names.is_empty());
     Ok(Outcome {
+        passed_over,
+        doubted: state.doubted.as_deref().map_or_else(Vec::new, &unset),
         constants: state
             .constants
             .iter()

@@ -11,7 +11,7 @@ use php_ast::ast::FunctionDecl;
 
 use super::classes::{Class, Object};
 use super::eval::Here;
-use super::value::{Array, Value, Variables, Why, merge, same};
+use super::value::{Array, Data, Value, Variables, Why, merge, same};
 
 /// A constant, and where it was defined.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct Variable {
 #[derive(Clone)]
 pub enum Local {
     Own(Value),
+    /// It takes part in a reference: what is assigned to it is not followed.
+    Reference(Rc<Why>),
     /// `global $name`.
     Global(String),
     /// `static $name`, by its key in [`State::statics`].
@@ -75,9 +77,23 @@ pub struct State<'a> {
     pub composer: bool,
     /// Why anything that is not defined yet may be defined after all.
     pub doubt: Option<Rc<Why>>,
-    /// Environment variables that decided that a branch which sets a name was not taken, by that name.
+    /// Unset environment variables that decided that a way which sets a constant was not taken, by its name.
+    /// `f:` begins the name of a function, `s:` the key of a static variable.
     pub passed_over: BTreeMap<String, Rc<Variables>>,
+    /// Unset environment variables with which code would run that may set anything.
+    pub doubted: Option<Rc<Variables>>,
+    /// Environment variables that this way supposes to be set, to what is not known: the way that was not taken.
+    pub supposed: BTreeSet<String>,
+    /// Global variables that took part in a reference: what is assigned to them is not followed.
+    pub references: BTreeMap<String, Rc<Why>>,
+    /// Why `getenv()` may show what is not in `putenv`.
+    pub putenv_open: Option<Rc<Why>>,
+    /// Why a relative path may start elsewhere.
+    pub moved: Option<Rc<Why>>,
 }
+
+/// The variable that stands for all that are not there, once something unknown may have set any.
+pub const ANY: &str = "\0any";
 
 impl<'a> State<'a> {
     /// Joins this state with another possible one.
@@ -186,7 +202,215 @@ impl<'a> State<'a> {
             composer: self.composer || other.composer,
             doubt,
             passed_over,
+            doubted: merge(&self.doubted, &other.doubted),
+            supposed: self.supposed.union(&other.supposed).cloned().collect(),
+            references: self.references.into_iter().chain(other.references).collect(),
+            putenv_open: self.putenv_open.or(other.putenv_open),
+            moved: self.moved.or(other.moved),
         }
+    }
+
+    /// This state, where what the way that was not taken would have made otherwise depends on `env`.
+    pub fn joined_with_supposed(mut self, other: State<'a>, env: &Rc<Variables>, why: &Rc<Why>) -> State<'a> {
+        let tie = Some(env.clone());
+        for (name, constant) in &mut self.constants {
+            match other.constants.get(name) {
+                Some(theirs) if theirs.maybe.is_none() || constant.maybe.is_some() => {
+                    tie_value(&mut constant.value, &theirs.value, &tie);
+                }
+                _ => constant.value = std::mem::replace(&mut constant.value, Value::null()).with(&tie),
+            }
+        }
+        for (name, theirs) in &other.constants {
+            if !self.constants.contains_key(name) {
+                self.pass_over(name.clone(), &merge(&tie, &theirs.value.env));
+            }
+        }
+        for (name, variable) in &mut self.globals {
+            match other.globals.get(name) {
+                Some(theirs) => tie_value(&mut variable.value, &theirs.value, &tie),
+                None => tie_value(&mut variable.value, &Value::null(), &tie),
+            }
+        }
+        for (name, theirs) in other.globals {
+            self.globals
+                .entry(name)
+                .or_insert_with(|| Variable { value: Value::null().with(&tie), ..theirs });
+        }
+        for (ours, theirs) in self.locals.iter_mut().zip(other.locals) {
+            for (name, local) in ours.iter_mut() {
+                match (&mut *local, theirs.get(name)) {
+                    (Local::Own(value), Some(Local::Own(theirs))) => tie_value(value, theirs, &tie),
+                    (Local::Own(value), None) => tie_value(value, &Value::null(), &tie),
+                    (Local::Global(left), Some(Local::Global(right))) if left == right => {}
+                    (Local::Static(left), Some(Local::Static(right))) if left == right => {}
+                    (Local::Reference(_), _) => {}
+                    (local, _) => *local = Local::Reference(why.clone()),
+                }
+            }
+            for (name, theirs) in theirs {
+                ours.entry(name).or_insert_with(|| match theirs {
+                    Local::Own(_) => Local::Own(Value::null().with(&tie)),
+                    _ => Local::Reference(why.clone()),
+                });
+            }
+        }
+        for (key, value) in &mut self.statics {
+            match other.statics.get(key) {
+                Some(theirs) => tie_value(value, theirs, &tie),
+                None => *value = std::mem::replace(value, Value::null()).with(&tie),
+            }
+        }
+        for key in other.statics.into_keys() {
+            if !self.statics.contains_key(&key) {
+                self.pass_over(format!("s:{key}"), &tie);
+            }
+        }
+        for (name, theirs) in other.superglobals {
+            let ours = self.superglobals.remove(name).unwrap_or_default();
+            self.superglobals.insert(name, tie_arrays(ours, &theirs, &tie, why));
+        }
+        for (name, ours) in &mut self.putenv {
+            match (&mut *ours, other.putenv.get(name)) {
+                (Some(value), Some(Some(theirs))) => tie_value(value, theirs, &tie),
+                (None, Some(None)) => {}
+                (Some(value), _) => *value = std::mem::replace(value, Value::null()).with(&tie),
+                (None, _) => *ours = Some(Value::bool(false).with(&tie)),
+            }
+        }
+        for name in other.putenv.into_keys() {
+            self.putenv.entry(name).or_insert_with(|| Some(Value::unknown(why.clone())));
+        }
+        for (name, function) in &other.functions {
+            let same = |ours: &Function<'a>| std::ptr::eq(ours.declaration, function.declaration);
+            if !self.functions.get(name).is_some_and(same) {
+                self.pass_over(format!("f:{name}"), &tie);
+            }
+        }
+        let missing: Vec<String> =
+            self.functions.keys().filter(|name| !other.functions.contains_key(*name)).cloned().collect();
+        for name in missing {
+            self.pass_over(format!("f:{name}"), &tie);
+        }
+        for (name, ours) in &mut self.classes {
+            let is_same =
+                other.classes.get(name).is_some_and(|theirs| match (ours.declaration, theirs.declaration) {
+                    (Some(left), Some(right)) => std::ptr::eq(left, right),
+                    (left, right) => left.is_none() && right.is_none(),
+                });
+            if !is_same {
+                ours.declaration = None;
+            }
+        }
+        for (id, ours) in &mut self.objects {
+            if let Some(theirs) = other.objects.get(id) {
+                let properties = std::mem::take(&mut ours.properties);
+                ours.properties = tie_properties(properties, &theirs.properties, &tie);
+            }
+        }
+        for (name, value, _) in &mut self.roots_config {
+            match other.roots_config.iter().find(|(theirs, ..)| theirs == name) {
+                Some((_, theirs, None)) => tie_value(value, theirs, &tie),
+                _ => *value = std::mem::replace(value, Value::null()).with(&tie),
+            }
+        }
+        for (name, ..) in &other.roots_config {
+            if !self.roots_config.iter().any(|(ours, ..)| ours == name) {
+                self.pass_over(name.clone(), &tie);
+            }
+        }
+        for (name, variables) in other.passed_over {
+            self.pass_over(name, &Some(variables));
+        }
+        if other.doubt.is_some() && self.doubt.is_none()
+            || other.putenv_open.is_some() && self.putenv_open.is_none()
+            || other.composer && !self.composer
+        {
+            self.doubted = merge(&self.doubted, &tie);
+        }
+        if other.doubted.is_some() {
+            self.doubted = merge(&self.doubted, &merge(&other.doubted, &tie));
+        }
+        for (name, reference) in other.references {
+            self.references.entry(name).or_insert(reference);
+        }
+        self.moved = self.moved.or(other.moved);
+        self
+    }
+
+    /// How many values there are, and how many of them are not known: what joining states only adds to.
+    pub fn known(&self) -> (usize, usize) {
+        let (mut all, mut unknown) = (0, 0);
+        let mut count = |value: &Value| {
+            all += 1;
+            unknown += value.holes();
+        };
+        self.constants.values().for_each(|constant| count(&constant.value));
+        self.globals.values().for_each(|variable| count(&variable.value));
+        for local in self.locals.iter().flat_map(HashMap::values) {
+            match local {
+                Local::Own(value) => count(value),
+                _ => count(&Value::null()),
+            }
+        }
+        self.statics.values().for_each(&mut count);
+        for array in self.superglobals.values().chain(self.objects.values().map(|object| &object.properties))
+        {
+            array.entries.iter().for_each(|(_, value)| count(value));
+            count(&array.open.clone().map_or_else(Value::null, Value::unknown));
+        }
+        self.putenv.values().flatten().for_each(&mut count);
+        let unknown_if = |why: &Option<Rc<Why>>, unknown: &mut usize| *unknown += usize::from(why.is_some());
+        all += self.constants.values().filter(|constant| constant.maybe.is_some()).count();
+        all += self.roots_config.len() + self.passed_over.len() + self.references.len();
+        for doubt in [&self.doubt, &self.putenv_open, &self.moved] {
+            unknown_if(doubt, &mut unknown);
+        }
+        (all, unknown)
+    }
+
+    /// A way that is not taken would set this name.
+    pub fn pass_over(&mut self, name: String, env: &Option<Rc<Variables>>) {
+        if let Some(both) = merge(&self.passed_over.get(&name).cloned(), env) {
+            self.passed_over.insert(name, both);
+        }
+    }
+
+    /// Everything that is no constant depends on `env`, and so does what is not set yet.
+    pub fn doubt_with(&mut self, env: &Option<Rc<Variables>>) {
+        let tie = |value: &mut Value| *value = std::mem::replace(value, Value::null()).with(env);
+        self.each_value(tie);
+        self.doubted = merge(&self.doubted, env);
+    }
+
+    /// Every value but those of the constants.
+    fn each_value(&mut self, mut change: impl FnMut(&mut Value)) {
+        self.globals.values_mut().for_each(|variable| change(&mut variable.value));
+        for local in self.locals.iter_mut().flat_map(HashMap::values_mut) {
+            if let Local::Own(value) = local {
+                change(value);
+            }
+        }
+        self.statics.values_mut().for_each(&mut change);
+        let arrays = self.superglobals.values_mut();
+        let arrays = arrays.chain(self.objects.values_mut().map(|object| &mut object.properties));
+        arrays.flat_map(|array| array.entries.iter_mut()).for_each(|(_, value)| change(value));
+        self.putenv.values_mut().flatten().for_each(&mut change);
+        self.roots_config.iter_mut().for_each(|(_, value, _)| change(value));
+    }
+
+    /// From here on `env`'s variables are supposed to be set: what was made of their absence is not known.
+    pub fn suppose(&mut self, env: &Rc<Variables>, why: &Rc<Why>) {
+        let made_of_it = |value: &mut Value| {
+            let depends =
+                |of: &Rc<Variables>| env.iter().any(|(name, set)| !set && of.get(name) == Some(&false));
+            if value.variables_inside().as_ref().is_some_and(depends) {
+                *value = Value::unknown(why.clone());
+            }
+        };
+        self.each_value(made_of_it);
+        self.constants.values_mut().for_each(|constant| made_of_it(&mut constant.value));
+        self.supposed.extend(env.iter().filter(|(_, set)| !**set).map(|(name, _)| name.clone()));
     }
 
     /// Forgets every variable: something unknown may have changed them. Constants cannot change.
@@ -194,11 +418,18 @@ impl<'a> State<'a> {
         for variable in self.globals.values_mut() {
             variable.value = Value::unknown(why.clone());
         }
-        for local in self.locals.last_mut().into_iter().flat_map(HashMap::values_mut) {
-            if let Local::Own(value) = local {
-                *value = Value::unknown(why.clone());
+        let any = Variable { value: Value::unknown(why.clone()), file: why.file.clone(), line: why.line };
+        self.globals.insert(ANY.to_owned(), any);
+        if let Some(scope) = self.locals.last_mut() {
+            for local in scope.values_mut() {
+                if let Local::Own(value) = local {
+                    *value = Value::unknown(why.clone());
+                }
             }
+            scope.insert(ANY.to_owned(), Local::Own(Value::unknown(why.clone())));
         }
+        self.putenv.clear();
+        self.putenv_open.get_or_insert_with(|| why.clone());
         for object in self.objects.values_mut() {
             object.properties = Array { open: Some(why.clone()), ..Array::default() };
         }
@@ -209,8 +440,59 @@ impl<'a> State<'a> {
         for name in ["_ENV", "_SERVER"] {
             let array = self.superglobals.entry(name).or_default();
             array.open = Some(why.clone());
+            array.entries.clear();
         }
     }
+}
+
+/// Ties a value to the variables that would have made it the other one.
+pub fn tie_value(ours: &mut Value, theirs: &Value, tie: &Option<Rc<Variables>>) {
+    if let (Data::Array(left), Data::Array(right)) = (&mut ours.data, &theirs.data)
+        && left.open.is_none()
+        && right.open.is_none()
+        && left.entries.len() == right.entries.len()
+        && left.entries.iter().zip(&right.entries).all(|((left, _), (right, _))| left == right)
+    {
+        if Rc::ptr_eq(left, right) {
+            return;
+        }
+        for ((_, ours), (_, theirs)) in Rc::make_mut(left).entries.iter_mut().zip(&right.entries) {
+            tie_value(ours, theirs, tie);
+        }
+        return;
+    }
+    let is_same = same(ours, theirs);
+    let value = std::mem::replace(ours, Value::null());
+    *ours = if is_same { value.with(&theirs.env) } else { value.with(tie) };
+}
+
+fn tie_properties(mut ours: Array, theirs: &Array, tie: &Option<Rc<Variables>>) -> Array {
+    for (key, value) in &mut ours.entries {
+        tie_value(value, theirs.get(key).unwrap_or(&Value::null()), tie);
+    }
+    for (key, _) in &theirs.entries {
+        if ours.get(key).is_none() {
+            ours.set(key.clone(), Value::null().with(tie));
+        }
+    }
+    ours.open = ours.open.or_else(|| theirs.open.clone());
+    ours
+}
+
+fn tie_arrays(mut ours: Array, theirs: &Array, tie: &Option<Rc<Variables>>, why: &Rc<Why>) -> Array {
+    for (key, value) in &mut ours.entries {
+        match theirs.get(key) {
+            Some(theirs) => tie_value(value, theirs, tie),
+            None => *value = std::mem::replace(value, Value::null()).with(tie),
+        }
+    }
+    for (key, _) in &theirs.entries {
+        if ours.get(key).is_none() {
+            ours.set(key.clone(), Value::unknown(why.clone()));
+        }
+    }
+    ours.open = ours.open.or_else(|| theirs.open.clone());
+    ours
 }
 
 /// The value that is one of two.
@@ -257,11 +539,15 @@ fn join_locals(
             (Local::Own(left), Some(Local::Own(right))) => Local::Own(join_two(left, right, why)),
             (Local::Global(left), Some(Local::Global(right))) if left == right => Local::Global(left),
             (Local::Static(left), Some(Local::Static(right))) if left == right => Local::Static(left),
-            _ => unknown(),
+            (Local::Own(_), None) => unknown(),
+            // Which variable it is depends on the condition.
+            _ => Local::Reference(why.clone()),
         };
         joined.insert(name, local);
     }
-    joined.extend(right.into_keys().map(|name| (name, unknown())));
+    joined.extend(right.into_iter().map(|(name, local)| {
+        (name, if matches!(local, Local::Own(_)) { unknown() } else { Local::Reference(why.clone()) })
+    }));
     joined
 }
 

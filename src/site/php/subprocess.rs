@@ -106,6 +106,8 @@ pub fn evaluate(input: &Input<'_>, ours: Option<&Outcome>, run_as: Option<RunAs>
             ours?.variables.iter().find(|(n, _)| n == name).map(|(_, s)| s.clone())
         }),
         doubt: None,
+        passed_over: Vec::new(),
+        doubted: Vec::new(),
         end,
     })
 }

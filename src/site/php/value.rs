@@ -95,6 +95,11 @@ impl Array {
         self.entries.push((key, value));
     }
 
+    /// PHP: behind nothing but negative keys, versions before 8.3 go on at 0, later ones after the last.
+    pub fn counts_from_below(&self) -> bool {
+        self.next == 0 && self.entries.iter().any(|(key, _)| matches!(key, Key::Int(number) if *number < 0))
+    }
+
     pub fn remove(&mut self, key: &Key) {
         self.entries.retain(|(candidate, _)| candidate != key);
     }
@@ -217,6 +222,29 @@ impl Value {
             Data::Unknown(why) => Some(why.clone()),
             Data::Array(array) | Data::Object(array) => array.unknown(),
             _ => None,
+        }
+    }
+
+    /// How many unknown values it is or holds.
+    pub fn holes(&self) -> usize {
+        match &self.data {
+            Data::Unknown(_) => 1,
+            Data::Array(array) | Data::Object(array) => {
+                usize::from(array.open.is_some())
+                    + array.entries.iter().map(|(_, value)| value.holes()).sum::<usize>()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Bytes that it takes, about.
+    pub fn size(&self) -> usize {
+        match &self.data {
+            Data::Str(bytes) => bytes.len(),
+            Data::Array(array) | Data::Object(array) => {
+                array.entries.iter().map(|(_, value)| 48 + value.size()).sum()
+            }
+            _ => 0,
         }
     }
 
