@@ -485,7 +485,7 @@ impl Writer {
                 self.loops -= 1;
                 self.rounds += 1;
                 let round = format!("$round{}", self.rounds);
-                format!("{round} = 0; while ({round}++ < 3 && {}) {{ {body} }}\n", self.question())
+                format!("{round} = 0; while ({round}++ < 3 && ({})) {{ {body} }}\n", self.question())
             }
             9 => {
                 self.loops += 1;
@@ -665,7 +665,7 @@ fn what_is_known_holds_for_every_request_and_what_is_sure_in_every_environment()
     }
     let count: u64 = std::env::vars()
         .find(|(name, _)| name == "WP_APP_PASSWORD_PROGRAMS")
-        .map_or(200, |(_, value)| value.parse().unwrap());
+        .map_or(160, |(_, value)| value.parse().unwrap());
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().canonicalize().unwrap().join("root");
     fs::create_dir_all(&root).unwrap();
@@ -679,15 +679,15 @@ fn what_is_known_holds_for_every_request_and_what_is_sure_in_every_environment()
         vec![pair("REMOTE_ADDR", "other"), pair("STAGE", "x")],
     ];
     let (mut failures, mut known, mut assumed, mut unknown) = (Vec::new(), 0, 0, 0);
-    for batch in 0..count.div_ceil(20) {
+    for batch in 0..count.div_ceil(8) {
         let mut bodies = Vec::new();
         let mut code = String::from(
             "<?php\nfunction f($x, $y = 'd') { if ($x == $y) { return 'same'; } return is_array($x) ? $y : $x . $y; }\n\
              function fallback($k) { $v = getenv($k); if ($v !== false) { return $v; } return 'none'; }\n\
              function counter($up) { static $n = 0; if ($up) { $n++; } return $n; }\n",
         );
-        for number in 0..20 {
-            let seed = batch * 20 + number;
+        for number in 0..8 {
+            let seed = batch * 8 + number;
             let mut writer = Writer {
                 rng: rand::rngs::StdRng::seed_from_u64(1_000_000 + seed),
                 variables: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),

@@ -159,6 +159,17 @@ struct Assumed {
 }
 
 impl How {
+    /// The same for a way that has come to `state`: one that supposes something is not real.
+    fn of(&self, state: &State<'_>) -> Self {
+        match &self.assumed {
+            Some(assumed) if !state.supposed.is_empty() => {
+                let assumed = Some(Assumed { env: assumed.env.clone(), is_real: false });
+                Self { why: self.why.clone(), assumed }
+            }
+            _ => self.clone(),
+        }
+    }
+
     fn flipped(&self) -> Self {
         let assumed = self.assumed.clone().map(|assumed| Assumed { is_real: !assumed.is_real, ..assumed });
         Self { why: self.why.clone(), assumed }
@@ -370,6 +381,7 @@ impl<'a> Evaluator<'a> {
         let before = self.state.clone();
         let mark = self.mark();
         let since = (self.pending.len(), self.finished.len());
+        let is_real_way = self.state.supposed.is_empty();
         let left = left(self);
         if let Err(stop @ Stop::Limit(_)) = left {
             return Err(stop);
@@ -402,7 +414,7 @@ impl<'a> Evaluator<'a> {
                 Ok(left)
             }
             (Err(stop), Ok(right)) => {
-                if how.is_real() == Some(true) && !self.may_go_on(&stop) {
+                if is_real_way && how.is_real() == Some(true) && !self.may_go_on(&stop) {
                     self.state = after_left;
                     return Err(stop);
                 }
@@ -430,10 +442,11 @@ impl<'a> Evaluator<'a> {
     /// makes it. One that loads `wp-settings.php` counts.
     fn one_way_stopped(&mut self, stop: Stop, state: State<'a>, how: &How) {
         match stop {
-            Stop::Settings => self.finished.push((state, how.clone())),
-            Stop::Throw(_) if self.tries > 0 => {
-                self.pending.push(Pending { flow: Flow::MaybeThrow, state, how: how.clone() });
+            Stop::Settings => {
+                let how = how.of(&state);
+                self.finished.push((state, how));
             }
+            Stop::Throw(_) if self.tries > 0 => self.push(Flow::MaybeThrow, state, how.clone()),
             _ => {}
         }
     }
@@ -449,6 +462,15 @@ impl<'a> Evaluator<'a> {
 
     /// Joins the present state with `other`, which is the way that `how` speaks of.
     fn join_state(&mut self, other: State<'a>, how: &How) {
+        if how.assumed.is_none() && self.state.supposed != other.supposed {
+            // One of the two may be all that is real, whatever waits instead of the other.
+            let waiting = self.pending.iter_mut().map(|pending| &mut pending.how);
+            for waiting in waiting.chain(self.finished.iter_mut().map(|(_, how)| how)) {
+                if waiting.is_real() == Some(true) {
+                    waiting.assumed = None;
+                }
+            }
+        }
         let state = std::mem::take(&mut self.state);
         self.state = how.join_states(state, other);
     }
@@ -499,16 +521,21 @@ impl<'a> Evaluator<'a> {
                 self.wait(current, other, state, &how)
             }
             (current, other) => {
-                self.pending.push(Pending { flow: other, state, how });
+                self.push(other, state, how);
                 current
             }
         }
     }
 
+    fn push(&mut self, flow: Flow, state: State<'a>, how: How) {
+        let how = how.of(&state);
+        self.pending.push(Pending { flow, state, how });
+    }
+
     /// Lets the present way wait, and goes on with another one.
     fn wait(&mut self, current: Flow, other: Flow, state: State<'a>, how: &How) -> Flow {
         let waiting = std::mem::replace(&mut self.state, state);
-        self.pending.push(Pending { flow: current, state: waiting, how: how.flipped() });
+        self.push(current, waiting, how.flipped());
         other
     }
 
@@ -523,7 +550,13 @@ impl<'a> Evaluator<'a> {
             let arrived = if matches!(pending, Flow::Return(_)) { pending } else { Flow::Normal };
             flow = match flow {
                 Err(Stop::Limit(why)) => return Err(Stop::Limit(why)),
-                Err(stop) if how.is_real() == Some(false) && !self.may_go_on(&stop) => Err(stop),
+                Err(stop)
+                    if how.is_real() == Some(false)
+                        && self.state.supposed.is_empty()
+                        && !self.may_go_on(&stop) =>
+                {
+                    Err(stop)
+                }
                 // Nothing else got here.
                 Err(stop) => {
                     let stopped = std::mem::replace(&mut self.state, state);
@@ -737,6 +770,7 @@ impl<'a> Evaluator<'a> {
         self.doubt_with(&path.env);
         if is_autoloader(&file) && (!must_exist || file.exists()) {
             self.state.composer = true;
+            self.autoload(&file, span);
             return Ok(self.unknown(span, "it is what Composer's autoloader returns"));
         }
         let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
@@ -761,6 +795,47 @@ impl<'a> Evaluator<'a> {
         let value = self.under(&env, run)?.with(&env);
         self.doubt_with(&env);
         Ok(value)
+    }
+
+    /// What Composer's autoloader loads at once, the `files` of packages, is not followed: what they may define
+    /// by its name is in doubt, and everything if the project's own files compute names.
+    fn autoload(&mut self, file: &Path, span: Span) {
+        let Some(vendor) = file.parent() else { return };
+        let mut files = vec![(file.to_path_buf(), false)];
+        if let Ok(list) = self.read_file(&vendor.join("composer/autoload_files.php")) {
+            for line in String::from_utf8_lossy(&list).lines() {
+                let Some((_, entry)) = line.split_once("=> ") else { continue };
+                let (base, is_own) = match entry.trim_start() {
+                    entry if entry.starts_with("$vendorDir") => (Some(vendor), false),
+                    entry if entry.starts_with("$baseDir") => (vendor.parent(), true),
+                    _ => continue,
+                };
+                if let (Some(base), Some(path)) = (base, entry.split('\'').nth(1)) {
+                    files.push((base.join(path.trim_start_matches('/')), is_own));
+                }
+            }
+        }
+        for (path, is_own) in files.into_iter().take(MOST_LOADED) {
+            let Ok(code) = self.read_file(&path) else { continue };
+            self.steps = self.steps.saturating_add(code.len() as u64 / 256);
+            let why = self.why(span, format!("{} may define it", path.display()));
+            let code = String::from_utf8_lossy(&code);
+            for name in defined_names(&code) {
+                if !self.state.constants.contains_key(name) && constants::value(name).is_none() {
+                    let (file, line) = (why.file.clone(), why.line);
+                    let value = Value::unknown(why.clone());
+                    let constant = Constant { value, file, line, maybe: Some(why.clone()) };
+                    self.state.constants.insert(name.to_owned(), constant);
+                }
+            }
+            if code.contains("$table_prefix") || code.contains("'table_prefix'") {
+                self.set_global("table_prefix", Value::unknown(why.clone()), span);
+            }
+            if is_own && (code.contains("define($") || code.contains("define( $") || code.contains("putenv("))
+            {
+                self.unknown_call(why);
+            }
+        }
     }
 
     /// Evaluates the code of an included file or of `eval` in the present scope.
@@ -1363,8 +1438,15 @@ impl<'a> Evaluator<'a> {
         for (state, how) in caught.into_iter().rev() {
             for clause in tried.catches.iter() {
                 let after = std::mem::replace(&mut self.state, state.clone());
+                let since = (self.pending.len(), self.finished.len());
                 let other = self.catch(clause, span);
                 self.return_to(&mark);
+                if how.is_real() != Some(true) {
+                    let waiting = self.pending.iter_mut().skip(since.0).map(|pending| &mut pending.how);
+                    for waiting in waiting.chain(self.finished.iter_mut().skip(since.1).map(|(_, how)| how)) {
+                        waiting.assumed.clone_from(&how.assumed);
+                    }
+                }
                 let caught_state = std::mem::replace(&mut self.state, after);
                 flow = match (flow, other) {
                     (Err(stop @ Stop::Limit(_)), _) | (_, Err(stop @ Stop::Limit(_))) => Err(stop),
@@ -1433,7 +1515,7 @@ impl<'a> Evaluator<'a> {
         let value = value.with(&self.control).with(&self.state.passed_over.get(name).cloned());
         let value = value.with(&self.state.doubted);
         let (file, line) = (self.here.source.shown.clone(), self.here.source.line(span));
-        if constants::value(name).is_some() {
+        if constants::value(name).is_some() || constants::is_everywhere(name) {
             return false;
         }
         match self.state.constants.get_mut(name) {
@@ -1563,6 +1645,20 @@ impl<'a> Evaluator<'a> {
         };
         let (file, line) = (self.here.source.shown.clone(), self.here.source.line(span));
         self.state.globals.insert(name.to_owned(), Variable { value, file, line });
+    }
+
+    /// Lets go of a variable's value, so that changing what was taken from it needs no copy.
+    fn release(&mut self, name: &str) {
+        let slot = match self.state.locals.last_mut() {
+            None => self.state.globals.get_mut(name).map(|variable| &mut variable.value),
+            Some(scope) => match scope.get_mut(name) {
+                Some(Local::Own(value)) => Some(value),
+                _ => None,
+            },
+        };
+        if let Some(slot) = slot {
+            *slot = Value::null();
+        }
     }
 
     fn set_static(&mut self, key: String, value: Value) {
@@ -1704,10 +1800,15 @@ impl<'a> Evaluator<'a> {
             }
             ExprKind::StaticPropertyAccess(access) => {
                 let class = self.class_of(access.class)?;
-                let key = match (class, static_name(access.member)) {
-                    (Some(class), Some(name)) => self.static_property(&class, name, expr.span)?,
+                let key = match (&class, static_name(access.member)) {
+                    (Some(class), Some(name)) => self.static_property(class, name, expr.span)?,
                     _ => None,
                 };
+                if key.is_none() && class.is_some_and(|class| matches!(&*class, "env\\env" | "env")) {
+                    // What env() gives depends on it.
+                    let unknown = self.unknown(expr.span, "it changes how env() works");
+                    self.state.statics.insert(super::functions::ENV_OPTIONS.to_owned(), unknown);
+                }
                 Place { root: key.map_or(PlaceRoot::Elsewhere, PlaceRoot::Static), path: Vec::new() }
             }
             _ => Place { root: PlaceRoot::Elsewhere, path: Vec::new() },
@@ -1814,6 +1915,9 @@ impl<'a> Evaluator<'a> {
             }
             PlaceRoot::Variable(name) => {
                 let before = if path.is_empty() { Value::null() } else { self.variable(&name) };
+                if !path.is_empty() {
+                    self.release(&name);
+                }
                 let after = self.set_in(before, &path, value, span)?;
                 self.set_variable(&name, after, span);
             }
@@ -1828,7 +1932,8 @@ impl<'a> Evaluator<'a> {
 
     fn set_in(&mut self, container: Value, path: &[Option<Value>], value: Value, span: Span) -> Eval {
         let Some((key, rest)) = path.split_first() else { return Ok(value) };
-        let env = container.env.clone();
+        // Which element it is depends on what the key depends on.
+        let env = merge(&container.env, &key.as_ref().and_then(|key| key.env.clone()));
         let mut array = match container.data {
             Data::Array(array) => array,
             Data::Null | Data::Bool(false) => Rc::new(Array::default()),
@@ -1857,14 +1962,7 @@ impl<'a> Evaluator<'a> {
                 inner.push(value);
             }
             Some(key) => match key.to_key() {
-                Some(name) => {
-                    // Which element it is depends on that, too.
-                    if key.env.is_some() {
-                        for (_, value) in &mut inner.entries {
-                            *value = std::mem::replace(value, Value::null()).with(&key.env);
-                        }
-                    }
-                    let key = name;
+                Some(key) => {
                     let before = match inner.get(&key) {
                         Some(before) => before.clone(),
                         None => inner.open.clone().map_or_else(Value::null, Value::unknown),
@@ -1962,10 +2060,11 @@ impl<'a> Evaluator<'a> {
                 None => return Ok(()),
             };
         }
+        let of_key = last.as_ref().and_then(|key| key.env.clone());
         let changed = match (container.data, last.as_ref().and_then(Value::to_key)) {
             (Data::Array(mut array), Some(key)) => {
                 Rc::make_mut(&mut array).remove(&key);
-                Value { data: Data::Array(array), env: container.env }
+                Value { data: Data::Array(array), env: merge(&container.env, &of_key) }
             }
             (Data::Null, _) => return Ok(()),
             (Data::Unknown(why), _) => Value::unknown(why),
@@ -2108,6 +2207,7 @@ impl<'a> Evaluator<'a> {
             ExprKind::Array(elements) => {
                 let mut array = Array::default();
                 let mut holds_references = false;
+                let mut of_keys = None;
                 for element in elements.iter() {
                     let key = match &element.key {
                         Some(key) => Some(self.expr(key)?),
@@ -2124,6 +2224,7 @@ impl<'a> Evaluator<'a> {
                                     }
                                 }
                                 array.open = array.open.or_else(|| inner.open.clone());
+                                of_keys = merge(&of_keys, &value.env);
                             }
                             _ => return Ok(self.unknown(span, "it spreads what is not known")),
                         },
@@ -2140,7 +2241,10 @@ impl<'a> Evaluator<'a> {
                             }
                             None => array.push(value),
                             Some(key) => match key.to_key() {
-                                Some(key) => array.set(key, value),
+                                Some(name) => {
+                                    of_keys = merge(&of_keys, &key.env);
+                                    array.set(name, value);
+                                }
                                 None => {
                                     return Ok(match key.why() {
                                         Some(why) => Value::unknown(why),
@@ -2157,7 +2261,7 @@ impl<'a> Evaluator<'a> {
                 if holds_references {
                     return Ok(self.unknown(span, "it holds references"));
                 }
-                Value::array(array)
+                Value::array(array).with(&of_keys)
             }
             ExprKind::ArrayAccess(access) => {
                 let Some(index) = access.index else {
@@ -3549,6 +3653,27 @@ fn ends_with_settings(expr: &Expr<'_, '_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// Files that an autoloader loads at once: more are not looked at.
+const MOST_LOADED: usize = 500;
+
+/// The names of constants that a text defines, as they are written.
+fn defined_names(code: &str) -> impl Iterator<Item = &str> {
+    let calls = code.split("define(").skip(1).chain(code.split("define (").skip(1));
+    let calls = calls.filter_map(|rest| {
+        let rest = rest.trim_start();
+        let quote = rest.chars().next().filter(|quote| matches!(quote, '\'' | '"'))?;
+        rest.get(1..)?.split(quote).next()
+    });
+    let constants = code.lines().filter_map(|line| {
+        let name = line.trim_start().strip_prefix("const ")?.split(['=', ' ']).next()?;
+        // One of a class is indented.
+        line.starts_with("const ").then_some(name)
+    });
+    calls.chain(constants).filter(|name| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    })
 }
 
 /// Composer's autoloader: it declares classes and functions, and is not followed.

@@ -203,7 +203,7 @@ impl<'a> State<'a> {
             doubt,
             passed_over,
             doubted: merge(&self.doubted, &other.doubted),
-            supposed: self.supposed.union(&other.supposed).cloned().collect(),
+            supposed: self.supposed.intersection(&other.supposed).cloned().collect(),
             references: self.references.into_iter().chain(other.references).collect(),
             putenv_open: self.putenv_open.or(other.putenv_open),
             moved: self.moved.or(other.moved),

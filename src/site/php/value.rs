@@ -517,6 +517,19 @@ pub fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, Rc<Why>>
             }
         }
         (Data::Str(left), Data::Str(right)) => match (numeric(left), numeric(right)) {
+            // PHP: integers that are too large, and equal as floats, are compared as texts.
+            (Some(first @ Number::Float(_)), Some(second @ Number::Float(_)))
+                if first == second && is_integer_text(left) && is_integer_text(right) =>
+            {
+                Some(left.cmp(right))
+            }
+            // Which of the two is larger is told by the one that is too large, whatever it is as a float.
+            (Some(Number::Int(_)), Some(Number::Float(value))) if is_integer_text(right) => {
+                Some(if value > 0.0 { Ordering::Less } else { Ordering::Greater })
+            }
+            (Some(Number::Float(value)), Some(Number::Int(_))) if is_integer_text(left) => {
+                Some(if value > 0.0 { Ordering::Greater } else { Ordering::Less })
+            }
             (Some(left), Some(right)) => compare_numbers(left, right),
             _ => Some(left.cmp(right)),
         },
@@ -549,6 +562,11 @@ pub fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, Rc<Why>>
         (_, Data::Array(_)) => Some(Ordering::Less),
         _ => None,
     })
+}
+
+/// Whether a numeric text is written as an integer.
+fn is_integer_text(text: &[u8]) -> bool {
+    !text.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
 }
 
 fn compare_numbers(left: Number, right: Number) -> Option<Ordering> {
