@@ -2126,6 +2126,9 @@ impl<'a> Evaluator<'a> {
             ExprKind::Binary(binary) => return self.binary(binary, span),
             ExprKind::UnaryPrefix(unary) => {
                 if let UnaryPrefixOp::PreIncrement | UnaryPrefixOp::PreDecrement = unary.op {
+                    if has_moving_keys(unary.operand) {
+                        return self.unclear_order(unary.operand, span);
+                    }
                     let before = self.expr(unary.operand)?;
                     let after = self.increment(&before, unary.op == UnaryPrefixOp::PreIncrement, span);
                     self.assign(unary.operand, after.clone())?;
@@ -2149,6 +2152,9 @@ impl<'a> Evaluator<'a> {
                 result.with(&env)
             }
             ExprKind::UnaryPostfix(unary) => {
+                if has_moving_keys(unary.operand) {
+                    return self.unclear_order(unary.operand, span);
+                }
                 let before = self.expr(unary.operand)?;
                 let after = self.increment(&before, unary.op == UnaryPostfixOp::PostIncrement, span);
                 self.assign(unary.operand, after)?;
@@ -2659,16 +2665,30 @@ impl<'a> Evaluator<'a> {
             return Ok(self.unknown(span, "it is a reference"));
         }
         let operator = match assign.op {
+            AssignOp::Assign if has_moving_keys(assign.target) => {
+                let is_plain = matches!(&assign.target.kind, ExprKind::ArrayAccess(access)
+                    if matches!(&access.array.kind, ExprKind::Variable(name) if name.as_str() != "GLOBALS"));
+                if !is_plain {
+                    self.expr(assign.value)?;
+                    return self.unclear_order(assign.target, span);
+                }
+                // PHP: such a key is evaluated before the value.
+                let place = self.place(assign.target)?;
+                let value = self.expr(assign.value)?;
+                self.assign_place(place, value.clone(), span)?;
+                return Ok(value);
+            }
             AssignOp::Assign => {
                 let value = self.expr(assign.value)?;
                 if is_written_to(assign.value) && takes_references(assign.target) {
                     self.refer(assign.value)?;
                 }
-                if !is_harmless(assign.value) && has_moving_keys(assign.target) {
-                    return self.unclear_order(assign.target, span);
-                }
                 self.assign(assign.target, value.clone())?;
                 return Ok(value);
+            }
+            AssignOp::Coalesce if has_moving_keys(assign.target) => {
+                self.expr(assign.value)?;
+                return self.unclear_order(assign.target, span);
             }
             AssignOp::Coalesce => {
                 let before = self.expr(assign.target)?;

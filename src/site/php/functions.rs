@@ -1825,14 +1825,44 @@ fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return Some(0);
     }
-    text.windows(needle.len()).position(|window| window == needle)
+    if needle.len() <= SHORT {
+        return text.windows(needle.len()).position(|window| window == needle);
+    }
+    // Knuth, Morris and Pratt: what a long needle costs does not multiply with the text.
+    let mut borders = vec![0; needle.len()];
+    let mut matched = 0;
+    for at in 1..needle.len() {
+        while matched > 0 && needle[at] != needle[matched] {
+            matched = borders[matched - 1];
+        }
+        matched += usize::from(needle[at] == needle[matched]);
+        borders[at] = matched;
+    }
+    matched = 0;
+    for (at, byte) in text.iter().enumerate() {
+        while matched > 0 && *byte != needle[matched] {
+            matched = borders[matched - 1];
+        }
+        matched += usize::from(*byte == needle[matched]);
+        if matched == needle.len() {
+            return Some(at + 1 - needle.len());
+        }
+    }
+    None
 }
+
+/// Bytes up to which a needle is looked for in the plain way.
+const SHORT: usize = 64;
 
 fn rfind(text: &[u8], needle: &[u8]) -> Option<usize> {
     if needle.is_empty() {
         return Some(text.len());
     }
-    text.windows(needle.len()).rposition(|window| window == needle)
+    if needle.len() <= SHORT {
+        return text.windows(needle.len()).rposition(|window| window == needle);
+    }
+    let backwards = |bytes: &[u8]| bytes.iter().rev().copied().collect::<Vec<u8>>();
+    find(&backwards(text), &backwards(needle)).map(|at| text.len() - at - needle.len())
 }
 
 fn split(text: &[u8], separator: &[u8]) -> Vec<Vec<u8>> {

@@ -6,7 +6,7 @@
 use php_ast::Span;
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::eval::Evaluator;
+use super::eval::{Evaluator, MOST_STRING};
 use super::value::{Array, Data, Value};
 
 /// A translated pattern.
@@ -162,11 +162,20 @@ pub fn replace(pattern: &Value, replacement: &Value, subject: &Value) -> Option<
         if pattern.regex.find_iter(&subject).any(|found| found.is_empty()) {
             return None;
         }
-        let replaced = pattern
-            .regex
-            .replace_all(&subject, |captures: &regex::bytes::Captures<'_>| expand(&replacement, captures));
-        subject = replaced.into_owned();
-        if subject.len() > 1 << 20 {
+        let mut replaced = Vec::with_capacity(subject.len());
+        let mut from = 0;
+        for captures in pattern.regex.captures_iter(&subject) {
+            let whole = captures.get(0)?;
+            replaced.extend_from_slice(&subject[from..whole.start()]);
+            replaced.extend_from_slice(&expand(&replacement, &captures)?);
+            from = whole.end();
+            if replaced.len() > MOST_STRING {
+                return None;
+            }
+        }
+        replaced.extend_from_slice(&subject[from..]);
+        subject = replaced;
+        if subject.len() > MOST_STRING {
             return None;
         }
     }
@@ -174,7 +183,9 @@ pub fn replace(pattern: &Value, replacement: &Value, subject: &Value) -> Option<
 }
 
 /// PHP: `$1`, `${1}` and `\1`, one or two digits.
-fn expand(replacement: &[u8], captures: &regex::bytes::Captures<'_>) -> Vec<u8> {
+///
+/// `None`: it becomes too long.
+fn expand(replacement: &[u8], captures: &regex::bytes::Captures<'_>) -> Option<Vec<u8>> {
     let mut result = Vec::new();
     let mut at = 0;
     while let Some(byte) = replacement.get(at) {
@@ -194,6 +205,9 @@ fn expand(replacement: &[u8], captures: &regex::bytes::Captures<'_>) -> Vec<u8> 
                 .fold(0, |number, digit| number * 10 + usize::from(digit - b'0'));
             result.extend_from_slice(captures.get(group).map_or(&b""[..], |group| group.as_bytes()));
             at = start + digits + usize::from(braced);
+            if result.len() > MOST_STRING {
+                return None;
+            }
         } else {
             // PHP: a doubled backslash is one.
             if byte == &b'\\' && replacement.get(at + 1) == Some(&b'\\') {
@@ -203,7 +217,7 @@ fn expand(replacement: &[u8], captures: &regex::bytes::Captures<'_>) -> Vec<u8> 
             at += 1;
         }
     }
-    result
+    Some(result)
 }
 
 /// `preg_split()` without a limit or flags.
