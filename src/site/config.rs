@@ -192,7 +192,12 @@ impl Config {
     pub(super) fn site(&self, request: &Request) -> Result<Site, SiteError> {
         let mut origins = self.origins();
         let mut notes = Vec::new();
-        let content_dir = match (self.path("WP_CONTENT_DIR")?, &self.root) {
+        let content_dir = match self.path("WP_CONTENT_DIR") {
+            Ok(path) => path,
+            // What is told first is what somebody looks for.
+            Err(error) => return Err(self.decided("DB_NAME").err().unwrap_or(error)),
+        };
+        let content_dir = match (content_dir, &self.root) {
             (Some(path), _) => Some(path),
             (None, Some(root)) => Some(root.join("wp-content")),
             (None, None) => {
@@ -284,13 +289,12 @@ impl Config {
     fn finding(&self, name: &str, setting: Option<Setting>) -> Finding {
         let Some(setting) = setting else {
             let state = State::Undefined;
-            return Finding {
-                name: name.into(),
-                value: Plain::Null,
-                state,
-                source: String::new(),
-                reason: None,
-            };
+            let as_variable = format!("${name}");
+            let variables = if VARIABLES.contains(&name) { as_variable.as_str() } else { name };
+            let variables = self.absence_depends_on(variables).join(", ");
+            let reason = (!variables.is_empty())
+                .then(|| format!("whether it is set depends on the environment ({variables})"));
+            return Finding { name: name.into(), value: Plain::Null, state, source: String::new(), reason };
         };
         let (value, reason) = match setting.value {
             Plain::Unknown(reason) => (Plain::Null, Some(reason)),
@@ -340,8 +344,34 @@ impl Config {
         self.check(name, self.outcome.constant(name))
     }
 
+    /// The environment variables that decide whether a name is set that is not set here.
+    fn absence_depends_on(&self, name: &str) -> Vec<String> {
+        if self.is_whole_environment || self.accepts_assumed {
+            return Vec::new();
+        }
+        self.outcome.absence_depends_on(name)
+    }
+
+    /// What PHP would stop at, for a sentence about what is not there.
+    fn cause(&self) -> String {
+        match &self.outcome.end {
+            End::Error(reason) => format!(" PHP would fail there: {reason}."),
+            End::Exit => " It ends with exit.".to_owned(),
+            End::Complete => String::new(),
+        }
+    }
+
     fn check(&self, name: &str, setting: Option<Setting>) -> Result<Option<Setting>, SiteError> {
-        let Some(setting) = setting else { return Ok(None) };
+        let Some(setting) = setting else {
+            let variables = self.absence_depends_on(name).join(", ");
+            if variables.is_empty() {
+                return Ok(None);
+            }
+            return Err(SiteError::Unclear(format!(
+                "{name} is not set in {}, but may be set in the web server, where the environment ({variables}) may be. Set it here too, give the web server's environment with --env-file, accept what is here with --assume-env, or name the database with --db or WP_APP_PASSWORD_DB.",
+                self.file.display()
+            )));
+        };
         match (&setting.value, setting.state) {
             (Plain::Unknown(reason), _) => {
                 Err(SiteError::Unclear(format!("{name} cannot be determined: {reason}. {WAY_OUT}")))
@@ -416,11 +446,7 @@ impl Config {
     ) -> Result<MysqlAddress, SiteError> {
         let Login { database, host: written, user, password, charset } = login;
         if database.is_empty() {
-            let cause = match &self.outcome.end {
-                End::Error(reason) => format!(" PHP would fail there: {reason}."),
-                End::Exit => " It ends with exit.".to_owned(),
-                End::Complete => String::new(),
-            };
+            let cause = self.cause();
             return Err(SiteError::Config(format!(
                 "{} names no database (DB_NAME).{cause} {WAY_OUT}",
                 self.file.display()
@@ -497,11 +523,12 @@ impl Config {
             Some(Setting { value: Plain::Unknown(_), .. }) => None,
             Some(setting) => truth(&setting.value),
             None => {
-                let mut known = Some(false);
+                let mut known = self.absence_depends_on("MULTISITE").is_empty().then_some(false);
                 for name in ["SUBDOMAIN_INSTALL", "VHOST", "SUNRISE"] {
                     match self.outcome.constant(name) {
                         Some(Setting { value: Plain::Unknown(_), .. }) => known = None,
                         Some(_) => return Some(true),
+                        None if !self.absence_depends_on(name).is_empty() => known = None,
                         None => {}
                     }
                 }
@@ -553,8 +580,9 @@ impl Config {
         let setting = self.check("$table_prefix", self.outcome.variable("table_prefix"))?;
         let Some(setting) = setting else {
             return Err(SiteError::Config(format!(
-                "{} does not set $table_prefix. Give --table-prefix.",
-                self.file.display()
+                "{} does not set $table_prefix.{} Give --table-prefix, or let PHP evaluate the file with --php.",
+                self.file.display(),
+                self.cause()
             )));
         };
         let bytes = match setting.value {

@@ -91,6 +91,7 @@ function wpap_end() {
 	}
 	$error  = error_get_last();
 	$result = array(
+		'files'     => array_values( array_filter( get_included_files(), fn( $file ) => 'wp-settings.php' !== basename( $file ) ) ),
 		'constants' => array_map( 'wpap_plain', get_defined_constants( true )['user'] ?? array() ),
 		'variables' => $variables,
 		'error'     => $error && ( $error['type'] & ( E_ERROR | E_PARSE | E_COMPILE_ERROR ) ) ? $error['line'] : null,

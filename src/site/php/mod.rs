@@ -264,7 +264,9 @@ impl Outcome {
 pub fn evaluate(input: &Input<'_>) -> Result<Outcome, String> {
     let code = source::read(&input.file).map_err(|error| match error {
         Unreadable::Missing => format!("{} does not exist.", input.file.display()),
-        Unreadable::Other(reason) => format!("{} cannot be read: {reason}.", input.file.display()),
+        Unreadable::Other(reason) => {
+            format!("{} cannot be read: {reason}. Name the database with --db instead.", input.file.display())
+        }
     })?;
     // The parser and the walk recurse; the main thread's stack may be small.
     std::thread::scope(|scope| {
@@ -283,10 +285,16 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
     let shown: Rc<str> = input.file.display().to_string().into();
     let source = Rc::new(Source::parse(&arena, code, Rc::from(input.file.as_path()), shown));
     if let Some((line, message)) = &source.broken {
-        return Err(format!(
-            "{} line {line}: {message}. PHP cannot load it like this; name the database with --db instead.",
-            input.file.display()
-        ));
+        let file = input.file.display();
+        return Err(if message.contains("nesting depth") {
+            format!(
+                "{file} line {line}: it is nested more deeply than this program reads. Name the database with --db, or let PHP evaluate the file with --php."
+            )
+        } else {
+            format!(
+                "{file} line {line}: {message}. PHP cannot load it like this; name the database with --db instead."
+            )
+        });
     }
     let mut evaluator = Evaluator::new(&arena, input, source);
     evaluator.state.included.insert(input.file.clone());
@@ -304,7 +312,7 @@ fn evaluate_here(input: &Input<'_>, code: &[u8]) -> Result<Outcome, String> {
         Err(Stop::Throw(why)) => End::Error(sentence(&why)),
         Err(Stop::Limit(why)) => {
             return Err(format!(
-                "{} line {}: {}, so it is not evaluated. Name the database with --db.",
+                "{} line {}: {}, so it is not evaluated. Name the database with --db, or let PHP evaluate the file with --php.",
                 why.file, why.line, why.reason
             ));
         }

@@ -5,6 +5,7 @@
 
 use std::io::Read;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -79,7 +80,9 @@ pub fn evaluate(input: &Input<'_>, ours: Option<&Outcome>, run_as: Option<RunAs>
             _ => {
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(failed("it takes longer than 30 seconds".into()));
+                return Err(failed(
+                    "it takes longer than 30 seconds; name the database with --db instead".into(),
+                ));
             }
         }
     }
@@ -89,6 +92,14 @@ pub fn evaluate(input: &Input<'_>, ours: Option<&Outcome>, run_as: Option<RunAs>
     let json: serde_json::Value = json
         .and_then(|json| serde_json::from_slice(json).ok())
         .ok_or_else(|| failed("it ended without an answer".into()))?;
+    // On the command line, PHP answers for itself where the file asks who runs it: ours takes the web's side.
+    let loaded = json["files"].as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+    if let Some(file) = loaded.map(Path::new).find(|file| asks_for_the_sapi(file)) {
+        return ours.cloned().ok_or_else(|| {
+            let file = file.display();
+            failed(format!("{file} asks whether PHP runs on the command line, and --php does; name the database with --db"))
+        });
+    }
     let source = format!("PHP, {}", input.file.display());
     let settings = |part: &str, ours_of: &dyn Fn(&str) -> Option<Setting>| {
         let entries = json[part].as_object().into_iter().flatten();
@@ -126,6 +137,15 @@ fn setting(value: Plain, ours: Option<Setting>, source: &str) -> Setting {
             Setting { value, state, source: source.to_owned(), variables }
         }
     }
+}
+
+/// Whether what a file sets may depend on PHP being run on the command line.
+fn asks_for_the_sapi(file: &Path) -> bool {
+    let Ok(code) = std::fs::read(file) else { return true };
+    let code = code.to_ascii_lowercase();
+    [&b"php_sapi"[..], b"stdin", b"stderr", b"stdout"]
+        .into_iter()
+        .any(|name| code.windows(name.len()).any(|window| window == name))
 }
 
 fn request(input: &Input<'_>) -> String {

@@ -132,7 +132,13 @@ impl WpCli {
         let folder = file.parent().unwrap_or(Path::new("/"));
         if let Some(Yaml::Text(inherit)) = inherit {
             let parent = folder.join(inherit);
-            if parent.is_file() {
+            if parent.canonicalize().is_ok_and(|parent| visited.contains(&parent)) {
+                self.warnings.push(format!(
+                    "{} inherits {}, which is loaded already: a file cannot inherit itself.",
+                    file.display(),
+                    parent.display()
+                ));
+            } else if parent.is_file() {
                 self.merge_file(&parent, env, alias, visited);
             }
         }
