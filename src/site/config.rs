@@ -429,6 +429,16 @@ impl Config {
 
     /// What `DB_NAME` and its like say.
     fn login(&self) -> Result<Login, SiteError> {
+        let missing = ["DB_USER", "DB_PASSWORD", "DB_HOST"]
+            .into_iter()
+            .find(|name| !matches!(self.outcome.end, End::Complete) && self.outcome.constant(name).is_none());
+        if let (Some(name), true) = (missing, self.outcome.constant("DB_NAME").is_some()) {
+            return Err(SiteError::Config(format!(
+                "{} does not set {name}.{} {WAY_OUT}",
+                self.file.display(),
+                self.cause()
+            )));
+        }
         Ok(Login {
             database: self.text("DB_NAME")?,
             host: self.text("DB_HOST")?,

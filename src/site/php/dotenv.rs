@@ -12,7 +12,7 @@ use super::source::Unreadable;
 use super::value::{Data, Key, Value};
 
 /// Why a value is not known that `getenv()` may show.
-pub const BY_VERSION: &str =
+const BY_VERSION: &str =
     "whether getenv() shows what a .env file says depends on the version of the library that loads it";
 
 /// A loader being set up by method calls.
@@ -185,9 +185,11 @@ fn parse(content: &[u8]) -> Option<Vec<(Vec<u8>, Assigned)>> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        let Some(at) = line.iter().position(|byte| *byte == b'=') else { continue };
-        let name = line[..at].trim_ascii();
-        let name = name.strip_prefix(b"export ").map_or(name, <[u8]>::trim_ascii);
+        let at = line.iter().position(|byte| *byte == b'=');
+        let name = line[..at.unwrap_or(line.len())].trim_ascii();
+        // phpdotenv: `export` counts before a name of two letters or more.
+        let exported = name.strip_prefix(b"export ").filter(|_| name.len() > 8);
+        let name = exported.map_or(name, <[u8]>::trim_ascii);
         let name = match name {
             [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
             name => name,
@@ -195,6 +197,8 @@ fn parse(content: &[u8]) -> Option<Vec<(Vec<u8>, Assigned)>> {
         if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.".contains(byte)) {
             return None;
         }
+        // A name alone sets nothing.
+        let Some(at) = at else { continue };
         result.push((name.to_vec(), value(line[at + 1..].trim_ascii())?));
     }
     Some(result)

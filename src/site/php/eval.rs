@@ -646,6 +646,8 @@ impl<'a> Evaluator<'a> {
         let calls = self.state.globals.get(super::DATABASES).map(|calls| calls.value.clone());
         let calls = match calls {
             None => Value::array(Array::from_list([call])),
+            // None but in a way that is not taken.
+            Some(Value { data: Data::Null, env, .. }) => Value::array(Array::from_list([call])).with(&env),
             Some(Value { data: Data::Array(calls), env, .. }) => {
                 let mut calls = Rc::unwrap_or_clone(calls);
                 calls.push(call);
@@ -3709,8 +3711,13 @@ fn catching_clause<'a>(
     why: &Why,
 ) -> Option<Option<&'a php_ast::CatchClause<'a, 'a>>> {
     let reason = why.reason.as_str();
-    let of_libraries =
-        ["the .env file does not exist", "is defined already", "was not defined", "is not understood"];
+    let of_libraries = [
+        "the .env file does not exist",
+        "is not set",
+        "is defined already",
+        "was not defined",
+        "is not understood",
+    ];
     let is_exception = reason == THROWS || of_libraries.iter().any(|end| reason.ends_with(end));
     for clause in tried.catches.iter() {
         let mut may_catch = false;

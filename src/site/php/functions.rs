@@ -1571,6 +1571,20 @@ impl<'a> Evaluator<'a> {
                 Value::null()
             }
             ("roots\\wpconfig\\config", "apply") => {
+                // Roots: a constant that is there already with another value is an exception, before any is set.
+                for (name, value, maybe) in self.state.roots_config.clone() {
+                    let Some(constant) = self.state.constants.get(&name) else { continue };
+                    let is_same = match (&constant.maybe, maybe) {
+                        (None, None) => value::identical(&constant.value, &value),
+                        (Some(why), _) => Err(why.clone()),
+                        (None, Some(why)) => Err(why),
+                    };
+                    match is_same {
+                        Ok(true) => {}
+                        Ok(false) => return Err(self.throw(span, format!("{name} is defined already"))),
+                        Err(why) => self.may_throw(&why),
+                    }
+                }
                 for (name, value, maybe) in std::mem::take(&mut self.state.roots_config) {
                     let is_new = !self.state.constants.contains_key(&name);
                     self.define(&name, value, span);
@@ -1688,8 +1702,28 @@ impl<'a> Evaluator<'a> {
                     changed.uses_putenv = true;
                 }
             }
+            "required" => {
+                let names = match arguments.first().map(|names| &names.data) {
+                    Some(Data::Array(names)) => names.entries.iter().map(|(_, name)| name.clone()).collect(),
+                    _ => arguments.get(..1).unwrap_or(&[]).to_vec(),
+                };
+                for name in names {
+                    let Some(bytes) = name.to_bytes() else { continue };
+                    let in_env = self.superglobal_element("_ENV", &name, span);
+                    let in_server = self.superglobal_element("_SERVER", &name, span);
+                    let through_putenv = self.environment(&bytes, true, span);
+                    if in_env.is_null()
+                        && in_server.is_null()
+                        && matches!(through_putenv.data, Data::Bool(false))
+                    {
+                        let name = String::from_utf8_lossy(&bytes).into_owned();
+                        return Err(self.throw(span, format!("the required variable {name} is not set")));
+                    }
+                }
+                return Ok(object);
+            }
             // Validation either passes or ends the program.
-            "make" | "required" | "ifpresent" | "notempty" | "isinteger" | "isboolean" | "allowedvalues"
+            "make" | "ifpresent" | "notempty" | "isinteger" | "isboolean" | "allowedvalues"
             | "allowedregexvalues" | "assert" | "addreader" => return Ok(object),
             _ => {
                 let why = self.why(span, format!("the method {method}() of a .env loader is not followed"));
@@ -1715,12 +1749,8 @@ impl<'a> Evaluator<'a> {
         let value = match options & (ENV_ARRAY | SERVER_ARRAY) {
             0 => {
                 let value = self.environment(&name, true, span);
-                let shown = self.superglobal_element("_ENV", &key, span);
-                match (&value.data, &shown.data) {
-                    (Data::Bool(false), _) => Value::null().with(&value.env),
-                    // A library that sets `$_ENV` alone, in its later versions, would leave env() without any
-                    // value, and the site with it: the earlier ones set both.
-                    (Data::Unknown(why), Data::Str(_)) if why.reason == dotenv::BY_VERSION => shown,
+                match &value.data {
+                    Data::Bool(false) => Value::null().with(&value.env),
                     _ => value,
                 }
             }
