@@ -982,6 +982,12 @@ mod tests {
             .replace("<?php", "<?php if (getenv('STAGE') == 'y') { define('DB_NAME', 'stage'); }")
             .replace("EXTRA", "");
         assert!(message(resolved(&passed, &[], |_| {})).contains("STAGE"));
+        let table =
+            STOCK.replace("EXTRA", "if (getenv('STAGE')) define('CUSTOM_USER_TABLE', 'stage_users');");
+        let refused = message(resolved(&table, &[], |_| {}));
+        assert!(refused.contains("CUSTOM_USER_TABLE") && refused.contains("STAGE"), "{refused}");
+        let site = resolved(&table, &[], |request| request.assume_env = true).unwrap();
+        assert_eq!(site.tables.users, None);
         let ddev = STOCK
             .replace("<?php", "<?php if (getenv('IS_DDEV_PROJECT') == 'true') { require 'x.php'; }")
             .replace("EXTRA", "");
@@ -1084,6 +1090,7 @@ mod tests {
             ),
             (MAIN.replace("DB_NAME", "$_SERVER['HTTP_HOST']"), "name of the server"),
             (MAIN.replace("DB_NAME", "getenv('SHARD') ?: 'db'"), "SHARD"),
+            (format!("if (getenv('READER')) {READER} {MAIN}"), "READER"),
             (MAIN.replace("array(", "array(("), "syntax error"),
         ] {
             let refused = hyper(&config).unwrap_err();
@@ -1104,6 +1111,10 @@ mod tests {
             "{broken}"
         );
         assert!(message(resolved("<?php $table_prefix = 'wp_';", &[], |_| {})).contains("names no database"));
+        let stopped =
+            STOCK.replace("$table_prefix", "no_such_function(); $table_prefix").replace("EXTRA", "");
+        let stopped = message(resolved(&stopped, &[], |_| {}));
+        assert!(stopped.contains("$table_prefix") && stopped.contains("no_such_function"), "{stopped}");
         let prefix = STOCK.replace("'x_'", "'x-'").replace("EXTRA", "");
         assert!(message(resolved(&prefix, &[], |_| {})).contains("letters, digits"));
         assert_eq!(

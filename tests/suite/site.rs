@@ -809,6 +809,17 @@ fn no_bytes_make_the_evaluator_panic_or_hang() {
         "eval('eval(\\'1;\\'); ' . file_get_contents(__FILE__));".to_owned(),
         "$f = fn() => $f(); $f(); $g = function () use (&$g) { return $g(); }; $g();".to_owned(),
         repeat("if ($_GET['a']) { $x = 1; } ", 5_000),
+        "$s = str_repeat('a', 1000000); for ($i = 0; $i < 100; $i++) strpos($s, str_repeat('a', 500000) . 'b');"
+            .to_owned(),
+        "preg_replace('/a/', str_repeat('b', 1000000), str_repeat('a', 1000000));".to_owned(),
+        "str_replace('a', str_repeat('b', 1000000), str_repeat('a', 1000000));".to_owned(),
+        "$a = [1]; while (true) { $a = array_merge($a, $a); }".to_owned(),
+        "$s = str_repeat('a,', 500000); while (true) { explode(',', $s); }".to_owned(),
+        "$s = str_repeat('a', 1000000); while (true) { $t = md5(strtoupper(strrev($s))); }".to_owned(),
+        "$s = str_repeat('a', 1000000); implode($s, array_fill(0, 10, 'x')); sprintf(str_repeat('%1$s', 9000), $s);"
+            .to_owned(),
+        "while ($_GET['x']) { while ($_GET['y']) { while ($_GET['z']) { $a = $b; $b = $c; $c = $d; $d = 1; } } }"
+            .to_owned(),
     ] {
         try_with(format!("<?php {code}").as_bytes());
     }
