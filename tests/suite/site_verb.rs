@@ -451,6 +451,8 @@ fn bedrocks_layout_leads_to_a_password_that_works() {
     for (file, text) in [
         ("site/.env", env.as_str()),
         ("site/vendor/autoload.php", BEDROCK_LIBRARIES),
+        // With this version, getenv() shows what the file says, as the libraries above do.
+        ("site/composer.json", r#"{"require": {"vlucas/phpdotenv": "^4.1"}}"#),
         ("site/config/application.php", BEDROCK_APPLICATION),
         (
             "site/config/environments/development.php",

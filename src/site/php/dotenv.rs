@@ -44,6 +44,30 @@ impl Loader {
     }
 }
 
+/// The major version of phpdotenv that a list of Composer's names: `installed.json`, `composer.lock` or the
+/// constraint in `composer.json`.
+pub fn major_version(list: &str) -> Option<u32> {
+    const NAME: &str = "\"vlucas/phpdotenv\"";
+    for (at, _) in list.match_indices(NAME) {
+        let after = list[at + NAME.len()..].trim_start();
+        let is_entry = list[..at].trim_end().ends_with(':');
+        let text = if is_entry {
+            let version = after.strip_prefix(',')?.trim_start().strip_prefix("\"version\"")?;
+            version.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?.split('"').next()?
+        } else {
+            // A constraint, of this project or of a package.
+            let constraint = after.strip_prefix(':')?.trim_start().strip_prefix('"')?.split('"').next()?;
+            if list.contains("\"packages\"") || constraint.contains(['|', ',', ' ', '-', '*', '>', '<']) {
+                continue;
+            }
+            constraint
+        };
+        let digits = text.trim_start_matches(['v', '^', '~', '=']);
+        return digits.split('.').next()?.parse().ok();
+    }
+    None
+}
+
 /// What a line sets a variable to.
 enum Assigned {
     Text(Vec<Piece>),
@@ -287,4 +311,20 @@ fn value(text: &[u8]) -> Option<Assigned> {
     }
     pieces.push(Piece::Bytes(bytes));
     Some(Assigned::Text(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_the_library_is_read_off_composers_lists() {
+        let lock = r#"{"packages": [{"name": "roots/x", "require": {"vlucas/phpdotenv": "^4.0"}},
+            {"name": "vlucas/phpdotenv",
+             "version": "v5.6.1"}]}"#;
+        assert_eq!(major_version(lock), Some(5));
+        assert_eq!(major_version(r#"{"require": {"vlucas/phpdotenv": "^4.1"}}"#), Some(4));
+        assert_eq!(major_version(r#"{"require": {"vlucas/phpdotenv": "^4.1 || ^5.0"}}"#), None);
+        assert_eq!(major_version("{}"), None);
+    }
 }

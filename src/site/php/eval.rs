@@ -232,6 +232,8 @@ pub struct Evaluator<'a> {
     /// How many objects were made: the number of the last one.
     pub objects_made: usize,
     pub dotenvs: Vec<super::dotenv::Loader>,
+    /// The major version of phpdotenv that Composer has installed, as far as it is known.
+    pub dotenv_major: Option<u32>,
     steps: u64,
     depth: u32,
     calls: u32,
@@ -262,6 +264,7 @@ impl<'a> Evaluator<'a> {
             closures: Vec::new(),
             objects_made: 0,
             dotenvs: Vec::new(),
+            dotenv_major: None,
             steps: 0,
             depth: 0,
             calls: 0,
@@ -803,6 +806,12 @@ impl<'a> Evaluator<'a> {
     /// by its name is in doubt, and everything if the project's own files compute names.
     fn autoload(&mut self, file: &Path, span: Span) {
         let Some(vendor) = file.parent() else { return };
+        let project = vendor.parent().unwrap_or(vendor);
+        let lists = [vendor.join("composer/installed.json"), project.join("composer.lock")];
+        let lists = lists.into_iter().chain([project.join("composer.json")]);
+        self.dotenv_major = lists
+            .filter_map(|list| self.read_file(&list).ok())
+            .find_map(|list| super::dotenv::major_version(&String::from_utf8_lossy(&list)));
         let mut files = vec![(file.to_path_buf(), false)];
         if let Ok(list) = self.read_file(&vendor.join("composer/autoload_files.php")) {
             for line in String::from_utf8_lossy(&list).lines() {

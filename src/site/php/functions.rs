@@ -1604,7 +1604,10 @@ impl<'a> Evaluator<'a> {
                     method.contains("unsafe"),
                 );
                 // Version 4 does without being asked.
-                loader.may_use_putenv = true;
+                match self.dotenv_major {
+                    Some(major) => loader.uses_putenv |= major <= 4,
+                    None => loader.may_use_putenv = true,
+                }
                 match arguments.get(2).map(Value::to_bool) {
                     None => {}
                     Some(Ok(short)) => loader.only_first = short,
