@@ -194,6 +194,17 @@ impl<'a> Audit<'a> {
         }
     }
 
+    /// A row that is too long to be read; `why` names it.
+    pub fn too_long(&mut self, why: &str, report: Report<'_>) {
+        if self.policy.enabled(Id::Unreadable) {
+            let mut finding =
+                self.finding(Id::Unreadable, &Owner::default(), &Roles::default(), None, why.to_owned());
+            finding.user = None;
+            finding.fingerprint = Fingerprint::new(Id::Unreadable, None, b"too long");
+            self.report(finding, report);
+        }
+    }
+
     /// An entry that is out of service.
     pub fn suspended(&mut self, owner: &Owner<'_>, entry: &Entry<'_>, report: Report<'_>) {
         self.tally.suspended += 1;

@@ -27,7 +27,7 @@ use crate::output::{
     Format as RowFormat, Item, Key, Output, Progress, Request, RowStream, Terminal, Value, to_json,
 };
 use crate::site::FixedAddress;
-use crate::store::{Account, UserMeta};
+use crate::store::{Account, StoreError, UserMeta};
 use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row};
 use crate::wordpress::roles::{RoleMap, super_admins};
@@ -357,7 +357,7 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
     let mut reader = PlainReader::default();
     let mut previous = None;
     let mut rows = 0;
-    store.each_account(APPLICATION_PASSWORDS, &mut |account: Account<'_>| {
+    let walked = store.each_account(APPLICATION_PASSWORDS, &mut |account: Account<'_>| {
         let owner = owner(&account);
         let report = &mut |finding: Finding| printer.finding(&finding);
         // WordPress: of several rows the first counts.
@@ -372,17 +372,24 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
         rows += 1;
         progress.count(rows, rows + account.left, || format!("{} findings", audit.tally.findings()));
         printer.goes_on()
-    })?;
-    store.each_user_meta(SUSPENDED, &mut |row: UserMeta<'_>| {
+    });
+    // A row that is too long to be read must not hide all others.
+    if let Some(why) = unless_too_long(walked)? {
+        audit.too_long(&why, &mut |finding| printer.finding(&finding));
+    }
+    let walked = store.each_user_meta(SUSPENDED, &mut |row: UserMeta<'_>| {
         let owner = Owner { id: row.user.0, login: row.login, umeta_id: row.umeta_id, ..Owner::default() };
         for entry in StoredList::from_value(row.umeta_id, row.value).records().map(from_record) {
             audit.suspended(&owner, &entry, &mut |finding| printer.finding(&finding));
         }
         printer.goes_on()
-    })?;
+    });
+    if let Some(why) = unless_too_long(walked)? {
+        audit.too_long(&why, &mut |finding| printer.finding(&finding));
+    }
     for mut suspects in audit.suspects() {
         let mut previous = None;
-        store.each_account(APPLICATION_PASSWORDS, &mut |account: Account<'_>| {
+        let walked = store.each_account(APPLICATION_PASSWORDS, &mut |account: Account<'_>| {
             if previous.replace(account.user) != Some(account.user) {
                 let owner = owner(&account);
                 each_entry(account.value, &mut reader, &mut |entry| {
@@ -390,7 +397,8 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
                 });
             }
             printer.goes_on()
-        })?;
+        });
+        unless_too_long(walked)?;
         for group in suspects.groups() {
             audit.group(&group, &mut |finding| printer.finding(&finding));
         }
@@ -417,6 +425,15 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
             Ok(Outcome::Done)
         }
         None => Ok(outcome),
+    }
+}
+
+/// What a walk says of a row that is too long to be read: all others were visited then.
+fn unless_too_long(walked: Result<(), StoreError>) -> Result<Option<String>, Error> {
+    match walked {
+        Ok(()) => Ok(None),
+        Err(StoreError::Unfit(why)) => Ok(Some(why)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -854,10 +871,11 @@ impl Beside {
         temporary.push(name);
         temporary.push(format!(".{}", std::process::id()));
         let temporary = path.with_file_name(temporary);
-        let file =
-            File::options().write(true).create(true).truncate(true).open(&temporary).map_err(|error| {
-                Error::Usage(format!("The file {} can't be written: {error}", path.display()))
-            })?;
+        // What a killed run left behind; never through a link that somebody else put there.
+        let _ = fs::remove_file(&temporary);
+        let file = File::options().write(true).create_new(true).open(&temporary).map_err(|error| {
+            Error::Usage(format!("The file {} can't be written: {error}", path.display()))
+        })?;
         Ok(Self { path: path.to_owned(), temporary, writer: BufWriter::new(file), error: None })
     }
 

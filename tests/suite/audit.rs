@@ -300,6 +300,19 @@ fn a_copied_entry_is_found_in_all_its_places() {
 }
 
 #[test]
+fn a_row_that_is_too_long_to_be_read_hides_no_other() {
+    let mut fixture = SqliteFixture::new();
+    for user in 1..=10 {
+        fixture.delete_meta(user);
+    }
+    fixture.set_meta(3, &list(&[Item::new(1).with("name", text("WordPress"))]));
+    fixture.set_meta(4, &vec![b'x'; (32 << 20) + 1]);
+    fixture.set_meta(5, &list(&[Item::new(2).with("name", text("WP Cron"))]));
+    let expected = [("imitates-core", 3), ("unreadable", 0), ("imitates-core", 5)];
+    assert_eq!(found(&fixture, &[]), set(&expected));
+}
+
+#[test]
 fn a_networks_super_admins_and_roles_are_known() {
     let Some(rig) = rig::require() else { return };
     let database = rig.fresh_mariadb_database(Template::Network);
