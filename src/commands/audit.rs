@@ -432,7 +432,7 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
 fn unless_too_long(walked: Result<(), StoreError>) -> Result<Option<String>, Error> {
     match walked {
         Ok(()) => Ok(None),
-        Err(StoreError::Unfit(why)) => Ok(Some(why)),
+        Err(StoreError::Unfit(why)) => Ok(Some(why.to_string())),
         Err(error) => Err(error.into()),
     }
 }

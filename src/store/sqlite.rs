@@ -407,12 +407,17 @@ impl SqliteStore {
 
     /// Reads one part of a walk. Rows that are gone meanwhile are left out.
     fn read_chunk(&self, key: &str, chunk: &[WalkEntry], columns: &str) -> rusqlite::Result<Vec<ChunkRow>> {
+        // Rows mostly lie in the order of their users: then one search finds the first, and the others follow.
+        let in_order = chunk.is_sorted_by_key(|(_, umeta_id, _)| umeta_id.cast_signed());
         let sql = format!(
-            "SELECT CAST(m.meta_value AS TEXT), CAST(u.user_login AS TEXT){columns} \
+            "SELECT CAST(m.meta_value AS TEXT), CAST(u.user_login AS TEXT), m.user_id, m.umeta_id{columns} \
              FROM {} m LEFT JOIN {} u ON u.ID = m.user_id \
-             WHERE m.umeta_id = ?1 AND m.user_id = ?2 AND m.meta_key = ?3 COLLATE BINARY \
-             AND coalesce(octet_length(m.meta_value), 0) <= {LONGEST_VALUE}",
-            self.usermeta, self.users
+             WHERE m.umeta_id BETWEEN ?1 AND ?2 AND {}m.meta_key = ?3 AND m.meta_key = ?3 COLLATE BINARY \
+             AND coalesce(octet_length(m.meta_value), 0) <= {LONGEST_VALUE} ORDER BY m.umeta_id",
+            self.usermeta,
+            self.users,
+            // `+`: keeps SQLite from searching one row by its key.
+            if in_order { "" } else { "+" },
         );
         // One read transaction per part: a lock per row would cost more than the rows.
         self.connection.execute_batch("BEGIN")?;
@@ -420,20 +425,37 @@ impl SqliteStore {
             let mut statement = self.connection.prepare(&sql)?;
             let count = statement.column_count();
             let mut found = Vec::with_capacity(chunk.len());
-            for (user, umeta_id, _) in chunk {
-                let mut rows = statement.query(params![umeta_id.cast_signed(), user.cast_signed(), key])?;
-                if let Some(row) = rows.next()? {
+            let mut add = |rows: &mut rusqlite::Rows<'_>| -> rusqlite::Result<()> {
+                while let Some(row) = rows.next()? {
+                    let (user, umeta_id) = (unsigned(row, 2)?, unsigned(row, 3)?);
+                    // One that is new between the others belongs to the next walk.
+                    let place = chunk.binary_search_by_key(&(user, umeta_id), |entry| (entry.0, entry.1));
+                    if place.is_err() {
+                        continue;
+                    }
                     let flag = |column: usize| match row.get_ref(column) {
                         Ok(ValueRef::Integer(number)) if column < count => number.cast_unsigned(),
                         _ => 0,
                     };
                     found.push(ChunkRow {
-                        user: *user,
-                        umeta_id: *umeta_id,
+                        user,
+                        umeta_id,
                         login: bytes(row, 1)?,
                         value: bytes(row, 0)?,
-                        state: UserState { status: flag(2), spam: flag(3) != 0, deleted: flag(4) != 0 },
+                        state: UserState { status: flag(4), spam: flag(5) != 0, deleted: flag(6) != 0 },
                     });
+                }
+                Ok(())
+            };
+            match (chunk, in_order) {
+                ([(_, first, _), .., (_, last, _)], true) => {
+                    add(&mut statement.query(params![first.cast_signed(), last.cast_signed(), key])?)?;
+                }
+                _ => {
+                    for (_, umeta_id, _) in chunk {
+                        let umeta_id = umeta_id.cast_signed();
+                        add(&mut statement.query(params![umeta_id, umeta_id, key])?)?;
+                    }
                 }
             }
             Ok(found)
