@@ -638,6 +638,76 @@ impl Document {
         })
     }
 
+    /// A value's own bytes, for a copy of it elsewhere.
+    ///
+    /// `None` where they do not say it all: references mean something only where they stand, and so may what a PHP
+    /// class wrote for itself; what was edited since it was read has no bytes yet.
+    pub fn raw(&self, id: NodeId) -> Option<&[u8]> {
+        let (at, node) = (id.0 as usize, self.node(id.0));
+        if node.end <= node.start || node.end as usize > self.source_len || node.dirty {
+            return None;
+        }
+        // Nodes are in the order of the document, so what is inside follows.
+        let inside = self.nodes.get(at..)?.iter().take_while(|inner| inner.start < node.end);
+        let mut inside = inside.filter(|inner| inner.start >= node.start);
+        let plain = inside.all(|inner| !matches!(inner.kind, Kind::Reference | Kind::Handle | Kind::Custom));
+        plain.then(|| self.text(node.start, node.end))
+    }
+
+    /// This array with more entries in it, each a key and the [`Document::raw`] bytes of a value. An entry gets the
+    /// key that it wants and stands in the order of the numbers, or, where the key is taken, behind all others.
+    ///
+    /// # Errors
+    /// [`EditError::OpaqueReferences`] where the array holds references: they count places. [`EditError::NotAnArray`],
+    /// [`EditError::TooLarge`].
+    pub fn with_entries(&self, more: &[(Key<'_>, &[u8])]) -> Result<Document, EditError> {
+        let root = self.root();
+        if self.edited {
+            let again = Document::parse(self.to_bytes()).map_err(|_error| EditError::TooLarge)?;
+            return again.with_entries(more);
+        }
+        let container = self.node(root.0);
+        if container.kind != Kind::Array {
+            return Err(EditError::NotAnArray);
+        }
+        if self.references || self.custom_references {
+            return Err(EditError::OpaqueReferences);
+        }
+        let mut items: Vec<(Key<'_>, Cow<'_, [u8]>)> = Vec::new();
+        for id in self.raw_entries(container) {
+            let node = self.node(id);
+            items.push((self.key_of(id, false), Cow::Borrowed(self.text(node.key, node.end))));
+        }
+        let mut next = self.next_index(root);
+        for (wanted, value) in more {
+            let taken = items.iter().any(|(key, _)| key == wanted);
+            let key = if taken { Key::Int(next.ok_or(EditError::TooLarge)?) } else { wanted.clone() };
+            let place = match &key {
+                Key::Int(number) => {
+                    next = next.and_then(|next| number.checked_add(1).map(|after| next.max(after)));
+                    items.iter().position(|(other, _)| matches!(other, Key::Int(other) if other > number))
+                }
+                Key::Str(_) => None,
+            };
+            let mut token = Vec::with_capacity(value.len() + 12);
+            match &key {
+                Key::Int(number) => token.extend_from_slice(format!("i:{number};").as_bytes()),
+                Key::Str(text) => {
+                    push_string(&mut token, text);
+                }
+            }
+            token.extend_from_slice(value);
+            items.insert(place.unwrap_or(items.len()), (key, Cow::Owned(token)));
+        }
+        let mut bytes = format!("a:{}:{{", items.len()).into_bytes();
+        for (_, item) in &items {
+            bytes.extend_from_slice(item);
+        }
+        bytes.push(b'}');
+        bytes.extend_from_slice(self.bytes.get(container.end as usize..self.source_len).unwrap_or_default());
+        Document::parse(bytes).map_err(|_error| EditError::TooLarge)
+    }
+
     // ---- reading ----
 
     fn node(&self, id: u32) -> &Node {
@@ -1827,6 +1897,43 @@ mod tests {
         document.remove(root, Key::from("5")).unwrap();
         assert_eq!(document.to_bytes(), b"a:2:{i:0;i:2;i:0;i:4;}");
         assert_eq!(ints(&document), [Some(4)]);
+    }
+
+    #[test]
+    fn a_value_is_copied_into_another_list_byte_for_byte() {
+        let list =
+            parse(b"a:3:{i:0;a:1:{s:1:\"a\";i:+1;}i:2;a:1:{s:1:\"b\";S:1:\"\\ff\";}s:1:\"k\";d:0.50;} ");
+        let values: Vec<NodeId> = list.entries(list.root()).map(|(_, node)| node).collect();
+        let raw = list.raw(values[1]).unwrap();
+        assert_eq!(raw, b"a:1:{s:1:\"b\";S:1:\"\\ff\";}");
+        assert_eq!(list.raw(list.root()).unwrap(), list.to_bytes().trim_ascii_end());
+        let mut without = list.clone();
+        without.remove(without.root(), Key::Int(2)).unwrap();
+        assert_eq!(without.with_entries(&[(Key::Int(2), raw)]).unwrap().to_bytes(), list.to_bytes());
+        // The key is taken: behind all others.
+        let twice =
+            list.with_entries(&[(Key::Int(2), raw), (Key::Int(2), raw), (Key::from("k"), b"N;")]).unwrap();
+        assert_eq!(keys(&twice, twice.root()), ["0", "2", "k", "3", "4", "5"]);
+        let into_nothing =
+            Document::empty_array().with_entries(&[(Key::Int(7), raw), (Key::Int(1), b"N;")]).unwrap();
+        assert_eq!(into_nothing.to_bytes(), b"a:2:{i:1;N;i:7;a:1:{s:1:\"b\";S:1:\"\\ff\";}}");
+        // An edited value has no bytes yet, and one that was added neither.
+        let mut edited = list.clone();
+        edited.set(values[1], Key::from("c"), Scalar::Null).unwrap();
+        assert!(edited.raw(values[1]).is_none() && edited.raw(edited.root()).is_none());
+        assert!(edited.raw(values[0]).is_some());
+        let added = edited.push_array(edited.root(), Key::Int(9)).unwrap();
+        assert!(edited.raw(added).is_none());
+    }
+
+    #[test]
+    fn what_refers_elsewhere_is_not_copied() {
+        let list = parse(b"a:3:{i:0;a:1:{i:0;i:5;}i:1;a:1:{i:0;R:3;}i:2;a:1:{i:0;C:1:\"A\":1:{x}}}");
+        let values: Vec<NodeId> = list.entries(list.root()).map(|(_, node)| node).collect();
+        assert!(
+            list.raw(values[0]).is_some() && list.raw(values[1]).is_none() && list.raw(values[2]).is_none()
+        );
+        assert_eq!(list.with_entries(&[(Key::Int(3), b"N;")]).err(), Some(EditError::OpaqueReferences));
     }
 
     #[test]
