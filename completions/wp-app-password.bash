@@ -46,8 +46,14 @@ _wp__app__password() {
             wp__app__password,man)
                 cmd="wp__app__password__subcmd__man"
                 ;;
+            wp__app__password,prune)
+                cmd="wp__app__password__subcmd__prune"
+                ;;
             wp__app__password,record-usage)
                 cmd="wp__app__password__subcmd__record__subcmd__usage"
+                ;;
+            wp__app__password,resume)
+                cmd="wp__app__password__subcmd__resume"
                 ;;
             wp__app__password,revoke-all)
                 cmd="wp__app__password__subcmd__revoke__subcmd__all"
@@ -57,6 +63,9 @@ _wp__app__password() {
                 ;;
             wp__app__password,site)
                 cmd="wp__app__password__subcmd__site"
+                ;;
+            wp__app__password,suspend)
+                cmd="wp__app__password__subcmd__suspend"
                 ;;
             wp__app__password,update)
                 cmd="wp__app__password__subcmd__update"
@@ -71,7 +80,7 @@ _wp__app__password() {
 
     case "${cmd}" in
         wp__app__password)
-            opts="-h -V --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help --version create list get exists update record-usage delete revoke-all rotate ensure verify identify audit site completions man"
+            opts="-h -V --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help --version create list get exists update record-usage delete revoke-all prune suspend resume rotate ensure verify identify audit site completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -146,6 +155,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -170,7 +194,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__audit)
-            opts="-h --format --output --fail-on --baseline --write-baseline --explain --policy --rule --skip-rule --never-used-for --unused-for --older-than --expiring-within --more-than --allow-net --since --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --format --output --fail-on --baseline --write-baseline --explain --policy --rule --skip-rule --never-used-for --unused-for --older-than --expiring-within --more-than --allow-net --since --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -353,6 +377,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -377,7 +416,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__completions)
-            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help bash zsh fish powershell elvish nushell"
+            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help bash zsh fish powershell elvish nushell"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -452,6 +491,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -476,7 +530,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__create)
-            opts="-h --app-id --porcelain --hash --bcrypt-cost --format --out-file --set-key --mode --force --out-fd --exec --encrypt-to --seal-to --var --with-user --username --secret-name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --app-id --porcelain --hash --bcrypt-cost --format --out-file --set-key --mode --force --out-fd --exec --encrypt-to --seal-to --var --with-user --username --secret-name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -618,6 +672,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -642,7 +711,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__delete)
-            opts="-h --all --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --all --keep-suspended --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -717,6 +786,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -741,7 +825,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__ensure)
-            opts="-h --app-id --max-age --dry-run --overlap --live --no-live --porcelain --json --hash --bcrypt-cost --format --out-file --set-key --mode --force --out-fd --exec --encrypt-to --seal-to --var --with-user --username --secret-name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --app-id --max-age --dry-run --overlap --live --no-live --porcelain --json --hash --bcrypt-cost --format --out-file --set-key --mode --force --out-fd --exec --encrypt-to --seal-to --var --with-user --username --secret-name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -895,6 +979,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -919,7 +1018,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__exists)
-            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -992,6 +1091,21 @@ _wp__app__password() {
                     ;;
                 --confirm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --debug)
@@ -1018,7 +1132,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__get)
-            opts="-h --field --fields --format --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --field --fields --format --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1103,6 +1217,21 @@ _wp__app__password() {
                     ;;
                 --confirm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --debug)
@@ -1129,7 +1258,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__identify)
-            opts="-y -h --scan --generic-only --revoke --yes --user --field --fields --format --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-y -h --scan --generic-only --revoke --yes --user --field --fields --format --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1220,6 +1349,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1240,7 +1384,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__list)
-            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --user_id --user_login --field --fields --format --orderby --order --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --uuid --app_id --name --password --created --last_used --last_ip --field --fields --format --orderby --order --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1274,14 +1418,6 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --user_id)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --user_login)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --field)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1295,7 +1431,7 @@ _wp__app__password() {
                     return 0
                     ;;
                 --orderby)
-                    COMPREPLY=($(compgen -W "uuid app_id name password created last_used last_ip user_id user_login" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "uuid app_id name password created last_used last_ip" -- "${cur}"))
                     return 0
                     ;;
                 --order)
@@ -1371,6 +1507,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1395,7 +1546,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__man)
-            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1470,11 +1621,176 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-plugins)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-themes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wp__subcmd__app__subcmd__password__subcmd__prune)
+            opts="-y -h --unused-for --never-used-for --older-than --expired --rotated --rule --app-id --name --role --created-since --user --suspend --keep-suspended --yes --dry-run --max --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --unused-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --never-used-for)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rule)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --created-since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --table-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after-write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1494,7 +1810,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__record__subcmd__usage)
-            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1567,6 +1883,155 @@ _wp__app__password() {
                     ;;
                 --confirm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-plugins)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-themes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wp__subcmd__app__subcmd__password__subcmd__resume)
+            opts="-y -h --all --all-users --app-id --name --role --created-since --yes --dry-run --max --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --app-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --created-since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --table-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after-write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --debug)
@@ -1593,12 +2058,32 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__revoke__subcmd__all)
-            opts="-y -h --yes --dry-run --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-y -h --all-users --app-id --name --role --created-since --suspend --keep-suspended --yes --dry-run --max --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --app-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --created-since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --path)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -1668,6 +2153,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1692,7 +2192,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__rotate)
-            opts="-y -h --name --all-of --older-than --app-id --finish --now --abort --yes --dry-run --overlap --live --no-live --porcelain --json --hash --bcrypt-cost --format --out-file --set-key --mode --force --out-fd --exec --encrypt-to --seal-to --var --with-user --username --secret-name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-y -h --name --all-of --older-than --app-id --finish --now --abort --yes --dry-run --overlap --live --no-live --porcelain --json --hash --bcrypt-cost --format --out-file --set-key --mode --force --out-fd --exec --encrypt-to --seal-to --var --with-user --username --secret-name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1854,6 +2354,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1878,7 +2393,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__site)
-            opts="-h --format --show-secrets --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --format --show-secrets --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1957,6 +2472,155 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --debug)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-plugins)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skip-themes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        wp__subcmd__app__subcmd__password__subcmd__suspend)
+            opts="-y -h --all --all-users --app-id --name --role --created-since --yes --dry-run --max --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --app-id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --role)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --created-since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --path)
+                    COMPREPLY=()
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o plusdirs
+                    fi
+                    return 0
+                    ;;
+                --db)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --wp-config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --env-file)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --table-prefix)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --alias)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --expect-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cache)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after-write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1981,7 +2645,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__update)
-            opts="-h --name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --name --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2060,6 +2724,21 @@ _wp__app__password() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
                 --debug)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2084,7 +2763,7 @@ _wp__app__password() {
             return 0
             ;;
         wp__subcmd__app__subcmd__password__subcmd__verify)
-            opts="-h --password-file --password-fd --live --xmlrpc --timeout --format --porcelain --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
+            opts="-h --password-file --password-fd --live --xmlrpc --timeout --format --porcelain --path --db --wp-config --env-file --assume-env --php --table-prefix --sandbox --url --alias --expect-url --cache --no-cache --after-write --confirm --no-confirm --journal --journal-required --replace-unreadable --quiet --color --no-color --debug --user --skip-plugins --skip-themes --skip-packages --allow-root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2188,6 +2867,21 @@ _wp__app__password() {
                     ;;
                 --confirm)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --journal)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --debug)

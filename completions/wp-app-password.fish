@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_wp_app_password_global_optspecs
-    string join \n path= db= wp-config= env-file= assume-env php table-prefix= sandbox url= alias= expect-url= cache= no-cache after-write= confirm= no-confirm replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root h/help V/version
+    string join \n path= db= wp-config= env-file= assume-env php table-prefix= sandbox url= alias= expect-url= cache= no-cache after-write= confirm= no-confirm journal= journal-required replace-unreadable quiet color no-color debug= user= skip-plugins= skip-themes= skip-packages allow-root h/help V/version
 end
 
 function __fish_wp_app_password_needs_command
@@ -35,6 +35,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l expect-
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -44,6 +45,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l php -d 
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -59,7 +61,10 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "exi
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "update" -d 'Rename an application password'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "record-usage" -d 'Record usage of an application password'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "delete" -d 'Revoke some or all of a user\'s application passwords'
-complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "revoke-all" -d 'Revoke all application passwords of a user, and say how many'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "revoke-all" -d 'Revoke all application passwords of a user, or what was breached of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "prune" -d 'Revoke what is stale: not used, too old, past its date'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "suspend" -d 'Take application passwords out of service, so that they can be brought back'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "resume" -d 'Bring suspended application passwords back into service, as they were'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "rotate" -d 'Give an integration a new password, and retire the old one when the new one was delivered'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "ensure" -d 'Create an application password unless there is one of that name; rotate it when it is too old'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "verify" -d 'Check whether a password is one of a user\'s application passwords, and works'
@@ -102,6 +107,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -114,6 +120,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -160,6 +167,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -169,6 +177,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -193,6 +202,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -202,6 +212,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand get" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -220,6 +231,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -229,6 +241,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -248,6 +261,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -257,6 +271,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -275,6 +290,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -284,6 +300,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-u
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand record-usage" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -302,16 +319,19 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l all -d 'Revoke all of the user\'s application passwords'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l keep-suspended -d 'With --all, leave suspended ones alone; without this they are erased'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -319,6 +339,11 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l app-id -d 'Those of this application, by the id that it gave' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l name -d 'Those of this name; letter case does not count' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l role -d 'Those of users with this role (of a network: on any site)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l max -d 'Change nothing if it would be more application passwords than this' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
@@ -330,17 +355,22 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l all-users -d 'Those of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l suspend -d 'Suspend them instead: `resume` brings them back'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l keep-suspended -d 'Leave suspended ones alone; without this they are erased, and nothing can be resumed'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s y -l yes -d 'Don\'t ask'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l dry-run -d 'Show what would be revoked and change nothing (exit code 2 if anything would)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -348,6 +378,126 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l unused-for -d 'Those that were not used for this long (90d), counted from their last use' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l never-used-for -d 'Those that were never used, and are older than this (30d)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l older-than -d 'Those that are older than this, used or not' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l rule -d 'Those that break this rule of `audit` (repeatable, or separated by commas)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l app-id -d 'Those of this application, by the id that it gave' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l name -d 'Those of this name; letter case does not count' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l role -d 'Those of users with this role (of a network: on any site)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l user -d 'Those of this user' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l max -d 'Change nothing if it would be more application passwords than this' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l expired -d 'Those past the expiry that was noted in them'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l rotated -d 'Those whose place another took, and whose overlap is over (as `rotate --finish`)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l suspend -d 'Suspend them instead: `resume` brings them back'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l keep-suspended -d 'Leave suspended ones alone; without this those that are chosen are erased'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -s y -l yes -d 'Don\'t ask'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l app-id -d 'Those of this application, by the id that it gave' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l name -d 'Those of this name; letter case does not count' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l role -d 'Those of users with this role (of a network: on any site)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l max -d 'Change nothing if it would be more application passwords than this' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l all -d 'All of the user\'s'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l all-users -d 'Those of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -s y -l yes -d 'Don\'t ask'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l app-id -d 'Those of this application, by the id that it gave' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l name -d 'Those of this name; letter case does not count' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l role -d 'Those of users with this role (of a network: on any site)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l max -d 'Change nothing if it would be more application passwords than this' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l all -d 'All of the user\'s'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l all-users -d 'Those of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -s y -l yes -d 'Don\'t ask'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l name -d 'The application password of this name, if there is only one' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l all-of -d 'All of this user\'s' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l older-than -d 'Those that were created longer ago than this (90d): of the user, or of all users' -r
@@ -387,6 +537,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -406,6 +557,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -450,6 +602,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -465,6 +618,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -488,6 +642,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -499,6 +654,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand verify" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -524,6 +680,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l skip-themes -d 'Without effect: themes are never loaded' -r
@@ -536,6 +693,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand identify" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -582,6 +740,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -591,6 +750,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -612,6 +772,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -622,6 +783,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -640,6 +802,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completi
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -649,6 +812,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completi
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand completions" -l color -d 'Colorize labels also where stdout is not a terminal'
@@ -667,6 +831,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
@@ -676,6 +841,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l no-cache -d 'Assert that the site has no persistent object cache'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l journal-required -d 'Change nothing unless the file of the journal can be written'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l quiet -d 'Suppress informational messages'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand man" -l color -d 'Colorize labels also where stdout is not a terminal'

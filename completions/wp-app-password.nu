@@ -18,6 +18,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -75,6 +77,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -134,6 +138,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -173,6 +179,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -206,6 +214,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -240,6 +250,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -273,6 +285,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -291,6 +305,7 @@ module completions {
   # Revoke some or all of a user's application passwords
   export extern "wp-app-password delete" [
     --all                     # Revoke all of the user's application passwords
+    --keep-suspended          # With --all, leave suspended ones alone; without this they are erased
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
@@ -307,6 +322,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -322,10 +339,18 @@ module completions {
     ...uuids: string          # Universally unique IDs, separate arguments or separated by blanks
   ]
 
-  # Revoke all application passwords of a user, and say how many
+  # Revoke all application passwords of a user, or what was breached of all users
   export extern "wp-app-password revoke-all" [
+    --all-users               # Those of all users
+    --app-id: string          # Those of this application, by the id that it gave
+    --name: string            # Those of this name; letter case does not count
+    --role: string            # Those of users with this role (of a network: on any site)
+    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --suspend                 # Suspend them instead: `resume` brings them back
+    --keep-suspended          # Leave suspended ones alone; without this they are erased, and nothing can be resumed
     --yes(-y)                 # Don't ask
-    --dry-run                 # Show what would be revoked and change nothing (exit code 2 if anything would)
+    --dry-run                 # Show what would be done and change nothing (exit code 2 if anything would)
+    --max: string             # Change nothing if it would be more application passwords than this
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
@@ -342,6 +367,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -353,7 +380,143 @@ module completions {
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
-    user: string              # User login, user email, or user ID
+    user?: string             # User login, user email, or user ID
+  ]
+
+  # Revoke what is stale: not used, too old, past its date
+  export extern "wp-app-password prune" [
+    --unused-for: string      # Those that were not used for this long (90d), counted from their last use
+    --never-used-for: string  # Those that were never used, and are older than this (30d)
+    --older-than: string      # Those that are older than this, used or not
+    --expired                 # Those past the expiry that was noted in them
+    --rotated                 # Those whose place another took, and whose overlap is over (as `rotate --finish`)
+    --rule: string            # Those that break this rule of `audit` (repeatable, or separated by commas)
+    --app-id: string          # Those of this application, by the id that it gave
+    --name: string            # Those of this name; letter case does not count
+    --role: string            # Those of users with this role (of a network: on any site)
+    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --user: string            # Those of this user
+    --suspend                 # Suspend them instead: `resume` brings them back
+    --keep-suspended          # Leave suspended ones alone; without this those that are chosen are erased
+    --yes(-y)                 # Don't ask
+    --dry-run                 # Show what would be done and change nothing (exit code 2 if anything would)
+    --max: string             # Change nothing if it would be more application passwords than this
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  # Take application passwords out of service, so that they can be brought back
+  export extern "wp-app-password suspend" [
+    --all                     # All of the user's
+    --all-users               # Those of all users
+    --app-id: string          # Those of this application, by the id that it gave
+    --name: string            # Those of this name; letter case does not count
+    --role: string            # Those of users with this role (of a network: on any site)
+    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --yes(-y)                 # Don't ask
+    --dry-run                 # Show what would be done and change nothing (exit code 2 if anything would)
+    --max: string             # Change nothing if it would be more application passwords than this
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    user?: string             # User login, user email, or user ID
+    ...uuids: string          # Universally unique IDs
+  ]
+
+  # Bring suspended application passwords back into service, as they were
+  export extern "wp-app-password resume" [
+    --all                     # All of the user's
+    --all-users               # Those of all users
+    --app-id: string          # Those of this application, by the id that it gave
+    --name: string            # Those of this name; letter case does not count
+    --role: string            # Those of users with this role (of a network: on any site)
+    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --yes(-y)                 # Don't ask
+    --dry-run                 # Show what would be done and change nothing (exit code 2 if anything would)
+    --max: string             # Change nothing if it would be more application passwords than this
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    user?: string             # User login, user email, or user ID
+    ...uuids: string          # Universally unique IDs
   ]
 
   def "nu-complete wp-app-password rotate hash" [] {
@@ -411,6 +574,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -475,6 +640,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -519,6 +686,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -563,6 +732,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -618,6 +789,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -655,6 +828,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -690,6 +865,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal
@@ -722,6 +899,8 @@ module completions {
     --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
     --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
     --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
     --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     --quiet                   # Suppress informational messages
     --color                   # Colorize labels also where stdout is not a terminal

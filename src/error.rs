@@ -69,6 +69,31 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// A row of suspended entries that cannot be read.
+    #[error(
+        "The suspended application passwords of user {user} can't be read, so nothing was changed there: {reason} (usermeta row \
+         {umeta_id}, byte {offset}). Restore the row from a backup, or erase it with `revoke-all`."
+    )]
+    UnreadableSuspended {
+        /// `5 (login)`.
+        user: String,
+        /// `usermeta.umeta_id`.
+        umeta_id: u64,
+        /// Offset in the stored value, counted from 0.
+        offset: usize,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Another run suspends or resumes entries of the same user.
+    #[error(
+        "Application passwords of user {user} are being suspended or resumed by {run}. Nothing was changed; try again."
+    )]
+    BeingMoved {
+        /// `5 (login)`.
+        user: String,
+        /// `process 4711 on web1`.
+        run: String,
+    },
     /// Somebody else kept changing the same list.
     #[error(
         "The application passwords of user {user} were changed by somebody else each of the {attempts} times \
@@ -382,8 +407,18 @@ pub enum Error {
     /// `identify` found nothing where it looked, which was not everywhere.
     #[error("Nothing was found, but not everything could be looked at: {0}.")]
     NotEverywhere(String),
+    /// A journal that is required and cannot be written.
+    #[error("The journal {file} can't be written: {reason}. {done}")]
+    Journal {
+        /// `--journal`
+        file: String,
+        /// The system's own words.
+        reason: String,
+        /// What that means for the change: a sentence.
+        done: &'static str,
+    },
     /// The question was answered with no.
-    #[error("Nothing was revoked.")]
+    #[error("Nothing was changed.")]
     Declined,
     /// The site or its database settings could not be found.
     #[error(transparent)]
@@ -447,6 +482,8 @@ impl Error {
             | Self::Usage(_)
             | Self::Unreadable { .. }
             | Self::Uneditable { .. }
+            | Self::UnreadableSuspended { .. }
+            | Self::BeingMoved { .. }
             | Self::Conflict { .. }
             | Self::Scheme(_)
             | Self::NotDelivered { .. }
@@ -479,6 +516,7 @@ impl Error {
             | Self::RevokedDuringRotation { .. }
             | Self::OtherSite { .. }
             | Self::NotEverywhere(_)
+            | Self::Journal { .. }
             | Self::Declined
             | Self::Site(_)
             | Self::Store(_)

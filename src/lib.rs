@@ -13,6 +13,7 @@
 //! - [`live`] asks a site over HTTP whether it accepts a password. It knows no database and never prints.
 //! - [`sink`] brings a new password to a file, a command or wherever it was asked for. It knows no WordPress.
 //! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
+//! - [`journal`] keeps a trail of what was changed. It knows no database and no terminal.
 //! - [`output`] writes to the standard streams. It knows no verb and no WordPress.
 //! - [`interrupt`] keeps signals from ending the program between a password that is saved and one that is seen.
 //! - [`error`] is what the user reads when something fails, [`secret`] what nobody reads by accident.
@@ -23,6 +24,7 @@ pub mod cli;
 pub mod commands;
 pub mod error;
 pub mod interrupt;
+pub mod journal;
 pub mod live;
 pub mod object_cache;
 pub mod output;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{ApplicationPasswords, StoredList, named};
 use crate::error::Error;
+use crate::journal::Journal;
 use crate::object_cache::ObjectCache;
 use crate::store::{Others, StoreError, Unseen, User, UserId};
 use crate::wordpress::object_cache::Entry;
@@ -66,6 +67,8 @@ pub struct Aftercare<'a> {
     pub command: Option<Command<'a>>,
     /// How long the list is watched.
     pub watch: Watch,
+    /// Where a record of each change goes.
+    pub journal: Option<&'a Journal>,
 }
 
 impl Aftercare<'_> {
@@ -93,6 +96,22 @@ impl<'s> ApplicationPasswords<'s> {
     /// [`Error::Unconfirmed`] when the database cannot be read any more, [`Error::Overwritten`] when somebody
     /// keeps writing back an older list, and whatever `check` says.
     pub(super) fn settle(
+        &mut self,
+        user: &User,
+        contended: bool,
+        stale: &[Entry],
+        check: &mut Check<'_, 's>,
+    ) -> Result<(), Error> {
+        let outcome = self.confirm(user, contended, stale, check);
+        if outcome.is_err() {
+            self.note_trouble(user, "failed: the list could not be confirmed after it was saved");
+        } else if self.trouble.is_some() {
+            self.note_trouble(user, "failed: the object cache was not told");
+        }
+        outcome
+    }
+
+    fn confirm(
         &mut self,
         user: &User,
         contended: bool,

@@ -6,6 +6,7 @@
 //! Mirrors `wp-includes/class-wp-application-passwords.php`. Knows no terminal and no SQL.
 
 mod aftercare;
+mod changes;
 mod find;
 mod hashes;
 mod record;
@@ -24,6 +25,7 @@ pub use hashes::{Attempt, Hashes, Owner, State};
 pub use record::Record;
 pub use rotation::{Due, Retire, Retired, Rotatable, Standing, Successor, Which};
 pub use run::Run;
+pub use suspended::{Choose, Taken};
 
 use crate::error::Error;
 use crate::interrupt;
@@ -302,6 +304,8 @@ pub struct ApplicationPasswords<'s> {
     notes: Vec<String>,
     /// Why WordPress may not see yet what was saved: a clause.
     trouble: Option<String>,
+    /// Entries are on their way between being in service and being suspended: what the journal calls it.
+    moving: Option<&'static str>,
 }
 
 /// What an edit wants to happen to the list.
@@ -348,6 +352,7 @@ impl<'s> ApplicationPasswords<'s> {
             patience: None,
             notes: Vec::new(),
             trouble: None,
+            moving: None,
         }
     }
 
@@ -787,6 +792,16 @@ impl<'s> ApplicationPasswords<'s> {
     fn edit<T>(
         &mut self,
         user: &User,
+        change: impl FnMut(&StoredList, &mut Document) -> Result<Edit<T>, Error>,
+    ) -> Result<Edited<T>, Error> {
+        self.edit_row(user, APPLICATION_PASSWORDS, change)
+    }
+
+    /// The same for the row under any key.
+    fn edit_row<T>(
+        &mut self,
+        user: &User,
+        key: &str,
         mut change: impl FnMut(&StoredList, &mut Document) -> Result<Edit<T>, Error>,
     ) -> Result<Edited<T>, Error> {
         // The answer of a change that may have been saved.
@@ -797,7 +812,7 @@ impl<'s> ApplicationPasswords<'s> {
             if attempt > 0 {
                 std::thread::sleep(pause(attempt));
             }
-            match self.attempt(user, &mut change) {
+            match self.attempt(user, key, &mut change) {
                 Ok(Some(Edit::Save(answer))) => return Ok(Edited { answer, saved: true, contended }),
                 Ok(Some(Edit::Keep(answer))) => {
                     let saved = pending.is_some();
@@ -828,11 +843,16 @@ impl<'s> ApplicationPasswords<'s> {
     fn attempt<T>(
         &mut self,
         user: &User,
+        key: &str,
         change: &mut impl FnMut(&StoredList, &mut Document) -> Result<Edit<T>, Error>,
     ) -> Result<Option<Edit<T>>, Failure<T>> {
-        let rows = self.store.user_meta(user.id, APPLICATION_PASSWORDS).map_err(Error::from)?;
+        let rows = self.store.user_meta(user.id, key).map_err(Error::from)?;
         let list = StoredList::from_rows(rows);
-        self.concerns.get_or_insert_with(|| list.concerns(user));
+        // The other rows are this program's own, and nothing that WordPress reads.
+        let is_wordpress = key == APPLICATION_PASSWORDS;
+        if is_wordpress {
+            self.concerns.get_or_insert_with(|| list.concerns(user));
+        }
         let (mut document, backup) = match &list.contents {
             Contents::Absent => (Document::empty_array(), None),
             Contents::List(document) => (document.clone(), None),
@@ -845,10 +865,13 @@ impl<'s> ApplicationPasswords<'s> {
             Edit::Keep(answer) => return Ok(Some(Edit::Keep(answer))),
             Edit::Save(answer) => answer,
         };
-        give_uuids(&mut document).map_err(|reason| uneditable(user, reason))?;
+        if is_wordpress {
+            give_uuids(&mut document).map_err(|reason| uneditable(user, reason))?;
+        }
         let bytes = document.to_bytes();
-        match self.store.replace_user_meta(user.id, APPLICATION_PASSWORDS, &list.rows, &bytes, backup) {
+        match self.store.replace_user_meta(user.id, key, &list.rows, &bytes, backup) {
             Ok(Swap::Done) => {
+                self.note_changes(user, key, &list, &document, "done");
                 if backup.is_some() {
                     self.tell_of_backup(user, &list);
                 }
@@ -857,6 +880,9 @@ impl<'s> ApplicationPasswords<'s> {
             Ok(Swap::Lost) => Ok(None),
             Err(error) => {
                 let pending = matches!(error, StoreError::Unknown(_)).then_some(answer);
+                if pending.is_some() {
+                    self.note_changes(user, key, &list, &document, "unknown: the connection was lost");
+                }
                 Err(Failure { error: error.into(), pending })
             }
         }
@@ -893,7 +919,7 @@ fn is_lost_connection(error: &StoreError) -> bool {
 }
 
 /// What tells one entry from another: its uuid, or its hash where it is older than uuids.
-#[derive(PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Identity(Option<Vec<u8>>, Option<Vec<u8>>);
 
 impl Identity {

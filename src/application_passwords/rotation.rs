@@ -514,6 +514,11 @@ pub(super) fn may_succeed(list: &StoredList, user: &User, successor: &Successor)
     }
 }
 
+/// Gives replacements the name that the old entry had, now that it is gone.
+pub(super) fn settle_names(user: &User, list: &StoredList, document: &mut Document) -> Result<(), Error> {
+    Change { user, document, changed: false }.settle_names(list)
+}
+
 /// What a new entry has beyond what WordPress gives it.
 pub(super) fn mark(document: &mut Document, node: NodeId, entry: &NewEntry) -> Result<(), String> {
     let Some(successor) = &entry.successor else { return Ok(()) };

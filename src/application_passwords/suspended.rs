@@ -1,10 +1,75 @@
 //! Entries that are out of service: the same list under a key that WordPress does not know.
+//!
+//! Two rows have to change, and no two are ever changed at once. So an entry is always written where it goes before
+//! it is removed from where it was: whoever kills a run finds it in one of them, or in both. In both, it is in service,
+//! and either command that is given again ends cleanly.
+//!
+//! Whoever moves entries holds the user's second row meanwhile, by a note in it: two that move the same entry in
+//! different directions could lose it between them. Revoking needs no note: what a mover does not find any more at its
+//! end, somebody revoked.
 
-use super::{ATTEMPTS, ApplicationPasswords, Contents, StoredList, named, pause, remove};
+use std::time::{Duration, Instant};
+
+use super::changes::ERASE;
+use super::{
+    ApplicationPasswords, Contents, Edit, Record, Run, StoredList, named, owned, pause, remove, rotation,
+    uneditable,
+};
 use crate::error::Error;
-use crate::store::{Swap, User, UserId};
+use crate::store::{Autoload, User, UserId};
 use crate::wordpress::object_cache;
-use crate::wordpress::schema::SUSPENDED;
+use crate::wordpress::php_serialize::{Document, Key, Scalar, View};
+use crate::wordpress::schema::{SUSPENDED, item, own};
+
+/// Under this key the second row holds the note of who moves entries right now. A key without an entry is passed over
+/// by all who read entries.
+const MOVING: &str = "moving";
+
+/// How long somebody else who moves entries of the same user is waited for.
+const MOST_WAIT: Duration = Duration::from_secs(60);
+
+/// How often a suspension begins anew because an entry was used meanwhile. WordPress notes one use a day.
+const MOST_ROUNDS: usize = 50;
+
+/// Which entries of a list are meant. It is asked again about the list as it is when it is written.
+pub type Choose<'c> = &'c dyn Fn(&StoredList, &Record<'_>) -> bool;
+
+/// An entry that was taken out of a list, or brought back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// Its uuid; empty where it has none.
+    pub uuid: Vec<u8>,
+    /// Its name.
+    pub name: Vec<u8>,
+    hash: Vec<u8>,
+}
+
+impl Taken {
+    fn of(record: &Record<'_>) -> Self {
+        let text = |key| record.text(key).unwrap_or_default().into_owned();
+        Self { uuid: text(item::UUID), name: text(item::NAME), hash: text(item::PASSWORD) }
+    }
+
+    /// Whether this is the same entry, whatever was noted in it since. One that is older than uuids may have got one.
+    fn is(&self, record: &Record<'_>) -> bool {
+        let same_uuid = match record.text(item::UUID) {
+            Some(uuid) => self.uuid.is_empty() || *uuid == *self.uuid,
+            None => true,
+        };
+        same_uuid && *record.text(item::PASSWORD).unwrap_or_default() == *self.hash
+    }
+
+    fn is_in(&self, list: &StoredList) -> bool {
+        list.records().any(|record| self.is(&record))
+    }
+}
+
+/// An entry with its bytes and its place.
+struct Copied {
+    key: Key<'static>,
+    raw: Vec<u8>,
+    entry: Taken,
+}
 
 impl ApplicationPasswords<'_> {
     /// A user's suspended entries.
@@ -15,6 +80,257 @@ impl ApplicationPasswords<'_> {
         Ok(StoredList::from_rows(self.persist(|store| store.user_meta(user, SUSPENDED))?))
     }
 
+    /// Revokes what is chosen. What was used meanwhile, so that it is not chosen any more, stays.
+    ///
+    /// # Errors
+    /// An unreadable list, a failing database: then nothing was revoked, unless the error says otherwise.
+    pub fn revoke_where(&mut self, user: &User, choose: Choose<'_>) -> Result<Vec<Taken>, Error> {
+        let edited = self.edit(user, |list, document| {
+            let gone = take(user, list, document, &|list, record| choose(list, record))?;
+            Ok(if gone.is_empty() { Edit::Keep(gone) } else { Edit::Save(gone) })
+        })?;
+        let mut gone = edited.answer;
+        // Also when nothing was there to remove: what an earlier command removed may live on in a cache.
+        if edited.saved || self.aftercare.has_cache() {
+            self.keep_out(user, edited.contended, &gone, choose)?;
+        }
+        if edited.saved {
+            let list = self.read(user.id)?;
+            gone.retain(|taken| !taken.is_in(&list));
+        }
+        Ok(gone)
+    }
+
+    /// Watches that what went stays away: WordPress may write back the list as it was. An entry that comes back with
+    /// a use that makes it none of the chosen ones stays.
+    fn keep_out(
+        &mut self,
+        user: &User,
+        contended: bool,
+        gone: &[Taken],
+        choose: Choose<'_>,
+    ) -> Result<(), Error> {
+        let back = |list: &StoredList, record: &Record<'_>| {
+            gone.iter().any(|taken| taken.is(record)) && choose(list, record)
+        };
+        let stale = object_cache::of_user_meta(user.id.0);
+        self.settle(user, contended, &stale, &mut |this, list| {
+            if !list.records().any(|record| back(list, &record)) {
+                return Ok(false);
+            }
+            let again = this.edit(user, |list, document| {
+                let gone = take(user, list, document, &back)?;
+                Ok(if gone.is_empty() { Edit::Keep(()) } else { Edit::Save(()) })
+            })?;
+            Ok(again.saved)
+        })
+    }
+
+    /// Takes what is chosen out of service, so that it can be brought back byte for byte.
+    ///
+    /// # Errors
+    /// An unreadable list, entries that PHP's references tie together, a failing database. What is told as suspended
+    /// is out of service; an error says what else is known.
+    pub fn suspend_where(&mut self, user: &User, choose: Choose<'_>, me: &Run) -> Result<Vec<Taken>, Error> {
+        let list = self.read(user.id)?;
+        self.refuse_unreadable(user, &list)?;
+        if !list.records().any(|record| choose(&list, &record)) {
+            // What an earlier command took may live on in a cache.
+            if self.aftercare.has_cache() {
+                self.keep_out(user, false, &[], choose)?;
+            }
+            return Ok(Vec::new());
+        }
+        // Only what is read from here on stays where it is, unless somebody revokes it.
+        self.hold(user, me, &mut |_| Ok(()))?;
+        let (mut written, mut gone) = (Vec::new(), Vec::new());
+        self.moving = Some("suspend");
+        let outcome = self.suspend(user, choose, me, &mut written, &mut gone);
+        self.moving = None;
+        let finished = self.finish_suspension(user, me, &written, &mut gone);
+        outcome.and(finished).map(|()| gone)
+    }
+
+    /// `written`: copies of these were put into the second row. `gone`: these were removed from WordPress's list.
+    fn suspend(
+        &mut self,
+        user: &User,
+        choose: Choose<'_>,
+        me: &Run,
+        written: &mut Vec<Taken>,
+        gone: &mut Vec<Taken>,
+    ) -> Result<(), Error> {
+        let mut contended = false;
+        for round in 0.. {
+            if round == MOST_ROUNDS {
+                return Err(Error::Conflict { user: named(user), attempts: MOST_ROUNDS as u32 });
+            }
+            let list = self.read(user.id)?;
+            self.refuse_unreadable(user, &list)?;
+            let copies = copies(user, &list, choose)?;
+            if copies.is_empty() {
+                break;
+            }
+            let all: Vec<Taken> = copies.iter().map(|copy| copy.entry.clone()).collect();
+            self.hold(user, me, &mut |document| add(user, document, &copies))?;
+            written.extend(all);
+            let edited = self.edit(user, |list, document| {
+                let is_saved = |list: &StoredList, record: &Record<'_>| {
+                    let (of, node) = record.parts();
+                    let raw = of.raw(node);
+                    choose(list, record)
+                        && copies.iter().any(|copy| copy.entry.is(record) && raw == Some(copy.raw.as_slice()))
+                };
+                let all = list.records().filter(|record| choose(list, record)).count();
+                let gone = take(user, list, document, &is_saved)?;
+                let again = gone.len() < all;
+                Ok(if gone.is_empty() { Edit::Keep((gone, again)) } else { Edit::Save((gone, again)) })
+            })?;
+            contended |= edited.contended;
+            gone.extend(edited.answer.0);
+            // One was used, or made, since it was copied: what is taken away must be what was copied.
+            if !edited.answer.1 {
+                break;
+            }
+        }
+        self.keep_out(user, contended, gone, choose)
+    }
+
+    /// What came back with a use is in service, and what somebody else took away was revoked: no copy stays.
+    fn finish_suspension(
+        &mut self,
+        user: &User,
+        me: &Run,
+        written: &[Taken],
+        gone: &mut Vec<Taken>,
+    ) -> Result<(), Error> {
+        let list = self.read(user.id)?;
+        gone.retain(|taken| !taken.is_in(&list));
+        self.edit_row(user, SUSPENDED, |_, document| {
+            let keys: Vec<Key<'static>> = Record::all(document)
+                .filter(|(_, record)| written.iter().any(|taken| taken.is(record)))
+                .filter(|(_, record)| !gone.iter().any(|taken| taken.is(record)))
+                .map(|(key, _)| owned(key))
+                .collect();
+            let was_held = release(user, document, me)?;
+            remove_keys(user, document, &keys)?;
+            Ok(if was_held || !keys.is_empty() { Edit::Save(()) } else { Edit::Keep(()) })
+        })?;
+        self.forget_quietly(&object_cache::of_user_meta(user.id.0));
+        Ok(())
+    }
+
+    /// Brings what is chosen of the suspended entries back into service.
+    ///
+    /// # Errors
+    /// An unreadable list, another entry with the same uuid, a failing database.
+    pub fn resume_where(
+        &mut self,
+        user: &User,
+        choose: Choose<'_>,
+        me: &Run,
+        autoload: Autoload,
+    ) -> Result<Vec<Taken>, Error> {
+        let list = self.read_suspended(user.id)?;
+        refuse_unreadable_row(user, &list)?;
+        if !list.records().any(|record| choose(&list, &record)) {
+            return Ok(Vec::new());
+        }
+        self.hold(user, me, &mut |_| Ok(()))?;
+        let list = self.read_suspended(user.id)?;
+        let copies = copies(user, &list, choose)?;
+        self.moving = Some("resume");
+        let outcome = self.resume(user, &copies, autoload);
+        self.moving = None;
+        if let Err(error) = outcome {
+            // Nothing is lost: what is in service already is in both rows, and the next run goes on from there.
+            self.let_go(user, me)?;
+            return Err(error);
+        }
+        let finished = self.edit_row(user, SUSPENDED, |_, document| {
+            let mut back = Vec::new();
+            let mut keys = Vec::new();
+            for (key, record) in Record::all(document) {
+                if let Some(copy) = copies.iter().find(|copy| copy.entry.is(&record)) {
+                    back.push(copy.entry.clone());
+                    keys.push(owned(key));
+                }
+            }
+            let was_held = release(user, document, me)?;
+            remove_keys(user, document, &keys)?;
+            Ok(if was_held || !keys.is_empty() { Edit::Save(back) } else { Edit::Keep(back) })
+        })?;
+        self.forget_quietly(&object_cache::of_user_meta(user.id.0));
+        let back = finished.answer;
+        // Nobody but a revocation removes a copy while this run holds the row.
+        let revoked = |_: &StoredList, record: &Record<'_>| {
+            copies.iter().any(|copy| copy.entry.is(record)) && !back.iter().any(|taken| taken.is(record))
+        };
+        if back.len() < copies.len() {
+            let trouble = self.trouble.take();
+            self.revoke_where(user, &revoked)?;
+            self.trouble = trouble.or(self.trouble.take());
+        }
+        Ok(back)
+    }
+
+    fn resume(&mut self, user: &User, copies: &[Copied], autoload: Autoload) -> Result<(), Error> {
+        self.set_in_use(autoload)?;
+        let edited = self.edit(user, |list, document| insert(user, list, document, copies))?;
+        let mut stale = object_cache::of_user_meta(user.id.0);
+        let network = self.store.description().network.as_ref().map(|(_, id)| *id);
+        stale.extend(object_cache::of_in_use_flag(network));
+        self.settle(user, edited.contended, &stale, &mut |this, list| {
+            if copies.iter().all(|copy| copy.entry.is_in(list)) {
+                return Ok(false);
+            }
+            // WordPress wrote back an older list, unless somebody revoked it: then its copy is gone, or soon will be.
+            let kept = this.read_suspended(user.id)?;
+            let missing: Vec<&Copied> = copies.iter().filter(|copy| copy.entry.is_in(&kept)).collect();
+            let again =
+                this.edit(user, |list, document| insert(user, list, document, missing.iter().copied()))?;
+            Ok(again.saved)
+        })
+    }
+
+    /// Notes in the user's second row that this run moves entries, and changes the row in the same write. Waits for
+    /// another run that does; one that is dead is taken over.
+    fn hold(
+        &mut self,
+        user: &User,
+        me: &Run,
+        change: &mut dyn FnMut(&mut Document) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let started = Instant::now();
+        for attempt in 0.. {
+            let now = me.since.saturating_add(started.elapsed().as_secs() as i64);
+            let held = self.edit_row(user, SUSPENDED, |_, document| {
+                if let Some(run) = mover(document).filter(|run| run != me && run.is_alive(now)) {
+                    return Ok(Edit::Keep(Some(run)));
+                }
+                let root = document.root();
+                document
+                    .set(root, Key::from(MOVING), Scalar::Str(me.note().as_bytes()))
+                    .map_err(|reason| uneditable(user, reason))?;
+                change(document)?;
+                Ok(Edit::Save(None))
+            })?;
+            let Some(run) = held.answer else { break };
+            if started.elapsed() > MOST_WAIT {
+                return Err(Error::BeingMoved { user: named(user), run: run.named() });
+            }
+            std::thread::sleep(pause(attempt.min(5)) * 3);
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self, user: &User, me: &Run) -> Result<(), Error> {
+        self.edit_row(user, SUSPENDED, |_, document| {
+            Ok(if release(user, document, me)? { Edit::Save(()) } else { Edit::Keep(()) })
+        })?;
+        Ok(())
+    }
+
     /// Removes suspended entries for good: for each uuid the first one that has it. Returns for each, in order,
     /// whether it was there.
     ///
@@ -23,27 +339,203 @@ impl ApplicationPasswords<'_> {
     /// # Errors
     /// A failing database: then nothing was removed, unless the error says otherwise.
     pub fn delete_suspended(&mut self, user: &User, uuids: &[&[u8]]) -> Result<Vec<bool>, Error> {
-        for attempt in 0..ATTEMPTS {
-            if attempt > 0 {
-                std::thread::sleep(pause(attempt));
-            }
-            let list = self.read_suspended(user.id)?;
-            let Contents::List(document) = &list.contents else { return Ok(vec![false; uuids.len()]) };
-            let mut document = document.clone();
+        if !matches!(self.read_suspended(user.id)?.contents, Contents::List(_)) {
+            return Ok(vec![false; uuids.len()]);
+        }
+        self.moving = Some(ERASE);
+        let edited = self.edit_row(user, SUSPENDED, |_, document| {
             let mut found = Vec::with_capacity(uuids.len());
             for uuid in uuids {
-                found.push(remove(user, &mut document, uuid)?);
+                found.push(remove(user, document, uuid)?);
             }
-            if !found.contains(&true) {
-                return Ok(found);
-            }
-            let bytes = document.to_bytes();
-            if self.store.replace_user_meta(user.id, SUSPENDED, &list.rows, &bytes, None)? == Swap::Done {
-                // WordPress: an object cache holds all meta of a user together.
-                self.forget(&object_cache::of_user_meta(user.id.0));
-                return Ok(found);
-            }
+            Ok(if found.contains(&true) { Edit::Save(found) } else { Edit::Keep(found) })
+        });
+        self.moving = None;
+        let edited = edited?;
+        if edited.saved {
+            // WordPress: an object cache holds all meta of a user together.
+            self.forget_quietly(&object_cache::of_user_meta(user.id.0));
         }
-        Err(Error::Conflict { user: named(user), attempts: ATTEMPTS })
+        Ok(edited.answer)
     }
+
+    /// Erases the suspended entries that are chosen: they can not be resumed any more. Returns which.
+    ///
+    /// # Errors
+    /// An unreadable row, a failing database.
+    pub fn erase_suspended(&mut self, user: &User, choose: Choose<'_>) -> Result<Vec<Taken>, Error> {
+        let list = self.read_suspended(user.id)?;
+        refuse_unreadable_row(user, &list)?;
+        if !list.records().any(|record| choose(&list, &record)) {
+            return Ok(Vec::new());
+        }
+        self.moving = Some(ERASE);
+        let edited = self.edit_row(user, SUSPENDED, |list, document| {
+            let gone = take(user, list, document, &|list, record| choose(list, record))?;
+            Ok(if gone.is_empty() { Edit::Keep(gone) } else { Edit::Save(gone) })
+        });
+        self.moving = None;
+        let edited = edited?;
+        if edited.saved {
+            self.forget_quietly(&object_cache::of_user_meta(user.id.0));
+        }
+        Ok(edited.answer)
+    }
+
+    /// Erases everything that is suspended, also what cannot be read. Returns how many entries there were.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn erase_all_suspended(&mut self, user: &User) -> Result<usize, Error> {
+        let list = self.read_suspended(user.id)?;
+        if list.count() == 0 && !list.is_unreadable() {
+            return Ok(0);
+        }
+        let replace = std::mem::replace(&mut self.replace_unreadable, true);
+        self.moving = Some(ERASE);
+        let edited = self.edit_row(user, SUSPENDED, |list, document| {
+            let count = list.records().count();
+            if list.count() == 0 && !list.is_unreadable() {
+                return Ok(Edit::Keep(0));
+            }
+            *document = Document::empty_array();
+            Ok(Edit::Save(count))
+        });
+        (self.replace_unreadable, self.moving) = (replace, None);
+        self.forget_quietly(&object_cache::of_user_meta(user.id.0));
+        Ok(edited?.answer)
+    }
+
+    /// An object cache that holds what is suspended keeps nobody in service: trouble with it is none.
+    fn forget_quietly(&mut self, stale: &[object_cache::Entry]) {
+        let trouble = self.trouble.take();
+        self.forget(stale);
+        self.trouble = trouble;
+    }
+}
+
+/// The second row is this program's own: a damaged one was damaged by somebody else.
+fn refuse_unreadable_row(user: &User, list: &StoredList) -> Result<(), Error> {
+    match &list.contents {
+        Contents::Unreadable { offset, reason } => Err(Error::UnreadableSuspended {
+            user: named(user),
+            umeta_id: list.rows.first().map_or(0, |row| row.umeta_id),
+            offset: *offset,
+            reason: reason.clone(),
+        }),
+        Contents::Absent | Contents::List(_) => Ok(()),
+    }
+}
+
+/// Removes what is chosen from a list, and gives replacements the names that become free. Returns what went.
+fn take(
+    user: &User,
+    list: &StoredList,
+    document: &mut Document,
+    choose: &dyn Fn(&StoredList, &Record<'_>) -> bool,
+) -> Result<Vec<Taken>, Error> {
+    let Contents::List(original) = &list.contents else { return Ok(Vec::new()) };
+    let (mut keys, mut gone, mut replaced) = (Vec::new(), Vec::new(), false);
+    for (key, record) in Record::all(original) {
+        if choose(list, &record) {
+            keys.push(owned(key));
+            gone.push(Taken::of(&record));
+            replaced |= record.get(own::ROTATED_BY).is_some();
+        }
+    }
+    remove_keys(user, document, &keys)?;
+    if replaced {
+        rotation::settle_names(user, list, document)?;
+    }
+    Ok(gone)
+}
+
+fn remove_keys(user: &User, document: &mut Document, keys: &[Key<'static>]) -> Result<(), Error> {
+    for key in keys {
+        let root = document.root();
+        document.remove(root, key.clone()).map_err(|reason| uneditable(user, reason))?;
+    }
+    Ok(())
+}
+
+/// Copies of the chosen entries.
+fn copies(user: &User, list: &StoredList, choose: Choose<'_>) -> Result<Vec<Copied>, Error> {
+    let Contents::List(document) = &list.contents else { return Ok(Vec::new()) };
+    let mut copies = Vec::new();
+    for (key, record) in Record::all(document) {
+        if !choose(list, &record) {
+            continue;
+        }
+        let (of, node) = record.parts();
+        let raw = of.raw(node).ok_or_else(|| {
+            uneditable(
+                user,
+                "one of those entries holds a reference of PHP's or the data of a class, which mean something only where they \
+                 stand, so it can be revoked but neither suspended nor resumed",
+            )
+        })?;
+        copies.push(Copied { key: owned(key), raw: raw.to_vec(), entry: Taken::of(&record) });
+    }
+    Ok(copies)
+}
+
+/// Puts copies into the second row, in place of older copies of the same entries.
+fn add(user: &User, document: &mut Document, copies: &[Copied]) -> Result<(), Error> {
+    let old: Vec<Key<'static>> = Record::all(document)
+        .filter(|(_, record)| copies.iter().any(|copy| copy.entry.is(record)))
+        .map(|(key, _)| owned(key))
+        .collect();
+    remove_keys(user, document, &old)?;
+    let more: Vec<(Key<'_>, &[u8])> =
+        copies.iter().map(|copy| (copy.key.clone(), copy.raw.as_slice())).collect();
+    *document = document.with_entries(&more).map_err(|reason| uneditable(user, reason))?;
+    Ok(())
+}
+
+/// Puts those copies into WordPress's list that are not there.
+fn insert<'c>(
+    user: &User,
+    list: &StoredList,
+    document: &mut Document,
+    copies: impl IntoIterator<Item = &'c Copied>,
+) -> Result<Edit<()>, Error> {
+    let mut missing = Vec::new();
+    for copy in copies {
+        if copy.entry.is_in(list) {
+            continue;
+        }
+        if !copy.entry.uuid.is_empty() && list.count_of(&copy.entry.uuid) > 0 {
+            return Err(uneditable(
+                user,
+                format!(
+                    "another entry with the uuid {} and another secret is in service; revoke one of them first",
+                    String::from_utf8_lossy(&copy.entry.uuid)
+                ),
+            ));
+        }
+        missing.push((copy.key.clone(), copy.raw.as_slice()));
+    }
+    if missing.is_empty() {
+        return Ok(Edit::Keep(()));
+    }
+    *document = document.with_entries(&missing).map_err(|reason| uneditable(user, reason))?;
+    Ok(Edit::Save(()))
+}
+
+/// The run that moves entries of this user.
+fn mover(document: &Document) -> Option<Run> {
+    match document.view(document.get(document.root(), MOVING.as_bytes())?) {
+        View::Str(note) => Run::read(&note),
+        _ => None,
+    }
+}
+
+/// Removes this run's note. Whether it was there.
+fn release(user: &User, document: &mut Document, me: &Run) -> Result<bool, Error> {
+    if mover(document).as_ref() != Some(me) {
+        return Ok(false);
+    }
+    let root = document.root();
+    document.remove(root, Key::from(MOVING)).map_err(|reason| uneditable(user, reason))?;
+    Ok(true)
 }

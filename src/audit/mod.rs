@@ -310,6 +310,13 @@ impl<'a> Audit<'a> {
         }
     }
 
+    /// The first of the rules about one entry by itself that it breaks. Nothing is counted.
+    pub fn breach(&self, entry: &Entry<'_>) -> Option<Id> {
+        let mut hits = Vec::new();
+        self.entry(entry, &mut hits);
+        hits.into_iter().map(|(rule, _)| rule).find(|rule| self.policy.enabled(*rule))
+    }
+
     /// What a user is, for a baseline.
     pub fn roles_of(&mut self, owner: &Owner<'_>) -> String {
         let roles = self.roles(owner);

@@ -19,10 +19,12 @@ use crate::commands::get::Get;
 use crate::commands::identify::Identify;
 use crate::commands::list::List;
 use crate::commands::man::Man;
+use crate::commands::prune::Prune;
 use crate::commands::record_usage::RecordUsage;
 use crate::commands::revoke_all::RevokeAll;
 use crate::commands::rotate::Rotate;
 use crate::commands::site::ShowSite;
+use crate::commands::suspend::Suspend;
 use crate::commands::update::Update;
 use crate::commands::verify::Verify;
 use crate::secret::DatabaseUrl;
@@ -140,6 +142,17 @@ pub struct Global {
     #[arg(long, global = true, overrides_with = "confirm")]
     pub no_confirm: bool,
 
+    /// Append a record of each change to this file: one JSON object a line
+    ///
+    /// The environment variable WP_APP_PASSWORD_JOURNAL says the same. The system's log gets the records in any case,
+    /// where there is one (at /dev/log, or at the socket that WP_APP_PASSWORD_SYSLOG names; empty: none).
+    #[arg(long, global = true, value_name = "file", value_hint = clap::ValueHint::FilePath)]
+    pub journal: Option<PathBuf>,
+
+    /// Change nothing unless the file of the journal can be written
+    #[arg(long, global = true)]
+    pub journal_required: bool,
+
     /// When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
     #[arg(long, global = true)]
     pub replace_unreadable: bool,
@@ -224,8 +237,14 @@ pub enum Verb {
     RecordUsage(RecordUsage),
     /// Revoke some or all of a user's application passwords
     Delete(Delete),
-    /// Revoke all application passwords of a user, and say how many
-    RevokeAll(RevokeAll),
+    /// Revoke all application passwords of a user, or what was breached of all users
+    RevokeAll(Box<RevokeAll>),
+    /// Revoke what is stale: not used, too old, past its date
+    Prune(Box<Prune>),
+    /// Take application passwords out of service, so that they can be brought back
+    Suspend(Box<Suspend>),
+    /// Bring suspended application passwords back into service, as they were
+    Resume(Box<Suspend>),
     /// Give an integration a new password, and retire the old one when the new one was delivered
     Rotate(Box<Rotate>),
     /// Create an application password unless there is one of that name; rotate it when it is too old

@@ -21,8 +21,10 @@ use definition::{Cli, Global, Verb};
 use grammar::{MIRRORED, Notice, Reading, Split, Value};
 
 use crate::application_passwords::Watch;
+use crate::commands::selection::Deed;
 use crate::commands::{self, Cache, Context, Outcome};
 use crate::error::Error;
+use crate::journal::{self, CI_VARIABLES, Journal, SYSTEM_LOG};
 use crate::output::{self, Debug, Output, Terminal};
 use crate::site::object_cache::Remedy;
 use crate::site::wp_cli::{AliasedSite, Key, WpCli, Yaml};
@@ -71,7 +73,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut out = open_output(&split, &environment, &wp_cli);
     // WP-CLI: `--alias` beats `@name`.
     let alias = split.text("alias").filter(|alias| !alias.is_empty()).or(at_alias);
-    let place = Place { environment, cwd, wp_cli, alias };
+    let verb = split.verb().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default();
+    let place = Place { environment, cwd, wp_cli, alias, verb };
     let mut plugin = asks_for_plugin(&split, &arguments);
     let mut reads = false;
     let end = match parse(arguments, split, definition, &place, &mut out) {
@@ -383,6 +386,8 @@ struct Place {
     wp_cli: WpCli,
     /// `@name` or `--alias=name`, without the `@`.
     alias: Option<String>,
+    /// What is to be done.
+    verb: String,
 }
 
 /// How WP-CLI names its commands in its files.
@@ -425,7 +430,7 @@ impl Place {
             None => self.wp_cli.text("user").filter(|_| !is_named),
         };
         // There, the user narrows the search: a file that says who acts must not.
-        let user = user.filter(|user| !user.is_empty() && verb.get_name() != "identify");
+        let user = user.filter(|user| !user.is_empty() && !matches!(verb.get_name(), "identify" | "prune"));
         if let Some(user) = user.filter(|_| !split.is_given("user")) {
             split.set_default("user", Value::Text(user.clone().into()));
             add(format!("--user={user}").into());
@@ -502,6 +507,9 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::RecordUsage(args) => commands::record_usage::run(args, context),
             Verb::Delete(args) => commands::delete::run(args, context),
             Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
+            Verb::Prune(args) => commands::prune::run(args, context),
+            Verb::Suspend(args) => commands::suspend::run(args, Deed::Suspend, context),
+            Verb::Resume(args) => commands::suspend::run(args, Deed::Resume, context),
             Verb::Identify(args) => commands::identify::run(args, context),
             Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
@@ -609,6 +617,8 @@ fn with_site<T>(
             (Some(length), false) => Watch::For(length),
             (None, false) => Watch::Auto,
         },
+        journal: journal(global, place)?,
+        journal_required: global.journal_required,
         replace_unreadable: global.replace_unreadable,
         force_login: place
             .environment
@@ -617,7 +627,38 @@ fn with_site<T>(
         stdout_closed: stdout_is_closed(),
         interactive: std::io::stdin().is_terminal(),
     };
-    work(&mut context)
+    let outcome = work(&mut context);
+    // What failed first is what is told in the end.
+    match (outcome, context.end_journal()) {
+        (Ok(outcome), journal) => journal.map(|()| outcome),
+        (Err(error), journal) => {
+            if let Err(missing) = journal {
+                context.out.warning(missing.to_string());
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Where records of changes go.
+fn journal(global: &Global, place: &Place) -> Result<Journal, Error> {
+    let text = |name: &str| place.environment.text(name).filter(|text| !text.is_empty());
+    let file = global.journal.clone().or_else(|| text("WP_APP_PASSWORD_JOURNAL").map(PathBuf::from));
+    if global.journal_required && file.is_none() {
+        return Err(Error::Usage(
+            "--journal-required needs a file: --journal=FILE, or the variable WP_APP_PASSWORD_JOURNAL."
+                .into(),
+        ));
+    }
+    // A sandbox is nobody's business.
+    let system_log = match place.environment.text("WP_APP_PASSWORD_SYSLOG") {
+        _ if global.sandbox => None,
+        Some(socket) => Some(PathBuf::from(socket)).filter(|socket| !socket.as_os_str().is_empty()),
+        None => Some(PathBuf::from(SYSTEM_LOG)),
+    };
+    let ci = CI_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
+    let run = journal::Run { command: place.verb.clone(), sudo_user: text("SUDO_USER"), ci };
+    Ok(Journal::new(file, system_log, run))
 }
 
 /// The sandbox holds nothing that anybody else needs: a damaged one may go.

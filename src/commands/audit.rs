@@ -210,7 +210,7 @@ pub fn explain(id: &str, out: &mut Output<'_>) -> Result<Outcome, Error> {
     Ok(Outcome::Done)
 }
 
-fn named_rule(id: &str) -> Result<Id, Error> {
+pub(super) fn named_rule(id: &str) -> Result<Id, Error> {
     let nearest = || {
         let mut ids: Vec<(usize, &str)> =
             RULES.iter().map(|rule| (strsim::levenshtein(rule.id, id), rule.id)).collect();
@@ -259,7 +259,7 @@ impl RuleOptions {
         if !self.allow_net.is_empty() {
             policy.allow_net.clone_from(&self.allow_net);
         }
-        policy.since = self.since.as_deref().map(|text| point_in_time(text, now)).transpose()?;
+        policy.since = self.since.as_deref().map(|text| point_in_time("--since", text, now)).transpose()?;
         // What has nothing to compare with is not looked at, and reports say so.
         if policy.allow_net.is_empty() {
             policy.enable(Id::ForeignAddress, false);
@@ -285,7 +285,7 @@ fn end_of_day(text: &str) -> Result<i64, String> {
 }
 
 /// A date, a time (UTC unless it says otherwise), or a length of time ago.
-fn point_in_time(text: &str, now: i64) -> Result<i64, Error> {
+pub(super) fn point_in_time(flag: &str, text: &str, now: i64) -> Result<i64, Error> {
     let utc = |time: jiff::civil::DateTime| {
         jiff::tz::TimeZone::UTC.to_timestamp(time).ok().map(|time| time.as_second())
     };
@@ -295,7 +295,7 @@ fn point_in_time(text: &str, now: i64) -> Result<i64, Error> {
         .or_else(|| ago().map(|ago| now - ago))
         .ok_or_else(|| {
             Error::Usage(format!(
-                "--since: '{text}' is no time: give one such as 2026-11-20, 2026-11-20T14:00:00Z, or 3d for three days ago"
+                "{flag}: '{text}' is no time: give one such as 2026-11-20, 2026-11-20T14:00:00Z, or 3d for three days ago"
             ))
         })
 }
@@ -438,7 +438,7 @@ fn unless_too_long(walked: Result<(), StoreError>) -> Result<Option<String>, Err
 }
 
 /// What is known of the site before its users are looked at.
-fn facts(context: &mut Context<'_>) -> Result<Facts, Error> {
+pub(super) fn facts(context: &mut Context<'_>) -> Result<Facts, Error> {
     let evidence = context.evidence()?;
     let store = &mut *context.store;
     let network = store.description().network.is_some();
@@ -529,7 +529,7 @@ fn owner<'a>(account: &Account<'a>) -> Owner<'a> {
 }
 
 /// The fields of a row are in the order of WordPress's own keys.
-fn from_row(row: Row<'_>) -> Entry<'_> {
+pub(super) fn from_row(row: Row<'_>) -> Entry<'_> {
     let field = |place: usize| match row.cell(place) {
         Cell::Absent => Field::Absent,
         Cell::Null => Field::Null,
@@ -548,7 +548,7 @@ fn from_row(row: Row<'_>) -> Entry<'_> {
     }
 }
 
-fn from_record(record: Record<'_>) -> Entry<'_> {
+pub(super) fn from_record(record: Record<'_>) -> Entry<'_> {
     let field = |key: &str| match record.get(key) {
         None => Field::Absent,
         Some(View::Null) => Field::Null,

@@ -23,6 +23,10 @@ pub struct Delete {
     /// Revoke all of the user's application passwords
     #[arg(long)]
     pub all: bool,
+
+    /// With --all, leave suspended ones alone; without this they are erased
+    #[arg(long)]
+    pub keep_suspended: bool,
 }
 
 /// Revokes what is named, all at once, and sums up. What could not be found makes the answer "no".
@@ -38,9 +42,12 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     context.prepare_write()?;
     let mut passwords = context.passwords();
     if args.all {
-        passwords.delete_all(&user)?;
+        let deleted = passwords.delete_all(&user);
+        // Nothing that an emergency removed can be resumed.
+        let erased = if args.keep_suspended { Ok(0) } else { passwords.erase_all_suspended(&user) };
         let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
         context.warn_of(concerns);
+        deleted.and(erased)?;
         context.revoked(trouble, "Deleted all application passwords")?;
         return Ok(Outcome::Done);
     }

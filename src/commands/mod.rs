@@ -11,6 +11,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::application_passwords::{Aftercare, ApplicationPasswords, Reach, Rules, Watch, is_empty};
 use crate::error::{Bytes, Error};
+use crate::journal::Journal;
 use crate::object_cache::{ObjectCache, Plan};
 use crate::output::Output;
 use crate::sink::Sink;
@@ -36,13 +37,16 @@ pub mod identify;
 pub mod list;
 pub mod man;
 pub mod password_input;
+pub mod prune;
 pub mod record_usage;
 pub mod replacement;
 pub mod revoke_all;
 pub mod rotate;
 pub mod rows;
+pub mod selection;
 pub mod sink_args;
 pub mod site;
+pub mod suspend;
 pub mod update;
 pub mod verify;
 
@@ -109,6 +113,10 @@ pub struct Context<'a> {
     pub after_write: Option<AfterWrite>,
     /// `--confirm`, `--no-confirm`
     pub watch: Watch,
+    /// Where a record of each change goes.
+    pub journal: Journal,
+    /// `--journal-required`
+    pub journal_required: bool,
     /// `--replace-unreadable`
     pub replace_unreadable: bool,
     /// `WP_CLI_FORCE_USER_LOGIN`: a user argument is a login, never an id or an address.
@@ -135,6 +143,7 @@ impl Context<'_> {
                 .map(|command| command as &dyn Fn(UserId) -> Result<(), String>),
             reach,
             watch: self.watch,
+            journal: Some(&self.journal),
         };
         ApplicationPasswords::new(self.store, self.replace_unreadable, aftercare)
     }
@@ -298,6 +307,7 @@ impl Context<'_> {
     /// # Errors
     /// A failing database, which is asked for signs of a cache where the site's files are out of sight.
     pub fn prepare_write(&mut self) -> Result<(), Error> {
+        self.open_journal()?;
         if matches!(self.cache, Cache::Unseen) {
             self.cache = self.suspicion()?;
         }
@@ -324,6 +334,39 @@ impl Context<'_> {
             Ok(cache) => Cache::Open { cache, name: name.clone(), remedy },
             Err(error) => Cache::OutOfReach { name: name.clone(), reason: error.to_string(), remedy },
         };
+        Ok(())
+    }
+
+    /// A journal that cannot be written is a warning, or stops the command before it changes anything.
+    fn open_journal(&mut self) -> Result<(), Error> {
+        if self.journal.is_open() {
+            return Ok(());
+        }
+        // A record is worth more than a complete one.
+        let site = self.site_url().ok().flatten().unwrap_or_default();
+        self.journal.open(site, self.store.description().place.clone());
+        let Some(reason) = self.journal.take_trouble() else { return Ok(()) };
+        let file = self.journal.file().map_or_else(String::new, |file| file.display().to_string());
+        if self.journal_required {
+            let done = "Nothing was changed, as --journal-required asks.";
+            return Err(Error::Journal { file, reason, done });
+        }
+        self.out.warning(format!("The journal {file} can't be written: {reason}."));
+        Ok(())
+    }
+
+    /// Ends a run: whether the journal has all records.
+    ///
+    /// # Errors
+    /// [`Error::Journal`] with `--journal-required`.
+    pub fn end_journal(&mut self) -> Result<(), Error> {
+        let Some(reason) = self.journal.take_trouble() else { return Ok(()) };
+        let file = self.journal.file().map_or_else(String::new, |file| file.display().to_string());
+        let done = "What was done is done, but its record is missing there.";
+        if self.journal_required {
+            return Err(Error::Journal { file, reason, done });
+        }
+        self.out.warning(format!("The journal {file} can't be written: {reason}. {done}"));
         Ok(())
     }
 

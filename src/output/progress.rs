@@ -35,6 +35,19 @@ impl Progress {
         }
     }
 
+    /// The same for what takes its time: each is drawn.
+    pub fn each(&self, done: u64, total: u64, message: impl FnOnce() -> String) {
+        if !self.0.is_hidden() {
+            self.0.set_message(message());
+            self.set(done, total);
+        }
+    }
+
+    /// Says something where the bar is, which comes back after it.
+    pub fn aside(&self, say: impl FnOnce()) {
+        self.0.suspend(say);
+    }
+
     /// So much is done, of so much.
     pub fn set(&self, done: u64, total: u64) {
         self.0.set_length(total);

@@ -259,7 +259,7 @@ fn revoke_all_counts_asks_and_can_be_tried_first() {
     assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
 
     let neither = Terminal::run_with_input(site.command(&["revoke-all", "1"]), 80, b"\xff\n");
-    assert!(String::from_utf8_lossy(&neither.received).contains("Nothing was revoked."));
+    assert!(String::from_utf8_lossy(&neither.received).contains("Nothing was changed."));
     assert_eq!(stdout(&site.run(&["list", "1", "--format=count"])), "4");
 
     let affirmed = Terminal::run_with_input(site.command(&["revoke-all", "1"]), 80, b"y\n");

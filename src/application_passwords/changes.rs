@@ -1,0 +1,131 @@
+//! What became of the entries of a list that was saved: for the journal.
+
+use std::collections::HashMap;
+
+use super::{ApplicationPasswords, Contents, Record, StoredList};
+use crate::journal::Event;
+use crate::store::User;
+use crate::wordpress::php_serialize::{Document, Key, View};
+use crate::wordpress::schema::{SUSPENDED, item, own};
+
+/// What happens to a suspended entry when it is erased. Its way there and back is told where WordPress's own list
+/// changes.
+pub(super) const ERASE: &str = "erase-suspended";
+
+/// What happened to one entry.
+struct Change<'a> {
+    action: &'static str,
+    record: Record<'a>,
+}
+
+impl ApplicationPasswords<'_> {
+    /// Writes a record of each entry that is another now, or not there any more.
+    pub(super) fn note_changes(
+        &self,
+        user: &User,
+        key: &str,
+        before: &StoredList,
+        after: &Document,
+        outcome: &str,
+    ) {
+        let Some(journal) = self.aftercare.journal else { return };
+        if key == SUSPENDED && self.moving != Some(ERASE) {
+            return;
+        }
+        let empty = Document::empty_array();
+        let before = match &before.contents {
+            Contents::List(document) => document,
+            Contents::Absent | Contents::Unreadable { .. } => &empty,
+        };
+        for Change { action, record } in between(before, after, self.moving) {
+            journal.record(&Event {
+                action,
+                user_id: user.id.0,
+                user_login: &user.login,
+                uuid: &record.text(item::UUID).unwrap_or_default(),
+                name: &record.text(item::NAME).unwrap_or_default(),
+                outcome,
+            });
+        }
+    }
+
+    /// Writes a record of what went wrong after a change was saved.
+    pub(super) fn note_trouble(&self, user: &User, outcome: &str) {
+        if let Some(journal) = self.aftercare.journal {
+            journal.record(&Event {
+                action: "confirm",
+                user_id: user.id.0,
+                user_login: &user.login,
+                uuid: b"",
+                name: b"",
+                outcome,
+            });
+        }
+    }
+}
+
+fn between<'a>(before: &'a Document, after: &'a Document, moving: Option<&'static str>) -> Vec<Change<'a>> {
+    let hash = |record: &Record<'_>| record.text(item::PASSWORD).unwrap_or_default().into_owned();
+    let mut old: HashMap<Vec<u8>, Vec<Record<'a>>> = HashMap::new();
+    for (_, record) in Record::all(before) {
+        old.entry(hash(&record)).or_default().push(record);
+    }
+    let mut changes = Vec::new();
+    for (_, record) in Record::all(after) {
+        let candidates = old.get_mut(&hash(&record));
+        // One that is older than uuids may have got one.
+        let same = |other: &Record<'_>| match (other.text(item::UUID), record.text(item::UUID)) {
+            (Some(other), Some(own)) => other == own,
+            _ => true,
+        };
+        let found = candidates.and_then(|candidates| {
+            let place = candidates.iter().position(same)?;
+            Some(candidates.remove(place))
+        });
+        let action = match found {
+            Some(old) => changed(&old, &record),
+            None => Some(moving.unwrap_or("create")),
+        };
+        changes.extend(action.map(|action| Change { action, record }));
+    }
+    // In stored order, not in that of a map.
+    for (_, record) in Record::all(before) {
+        if let Some(left) = old.get_mut(&hash(&record))
+            && let Some(place) = left.iter().position(|other| other.parts().1 == record.parts().1)
+        {
+            left.remove(place);
+            changes.push(Change { action: moving.unwrap_or("revoke"), record });
+        }
+    }
+    changes
+}
+
+/// What an edit of an entry was for; `None`: there was none.
+fn changed(old: &Record<'_>, new: &Record<'_>) -> Option<&'static str> {
+    let fields = |record: &Record<'_>| -> Vec<(Key<'static>, String)> {
+        let (document, node) = record.parts();
+        let shown = |view: View<'_>| format!("{view:?}");
+        document.entries(node).map(|(key, value)| (super::owned(key), shown(document.view(value)))).collect()
+    };
+    let (before, after) = (fields(old), fields(new));
+    let differs = |key: &str| {
+        let of = |fields: &[(Key<'static>, String)]| {
+            fields.iter().find(|(name, _)| *name == Key::from(key)).map(|(_, value)| value.clone())
+        };
+        of(&before) != of(&after)
+    };
+    if before == after {
+        return None;
+    }
+    Some(if differs(item::NAME) {
+        "rename"
+    } else if differs(own::UNDELIVERED) {
+        "deliver"
+    } else if differs(own::RETIRE_AT) {
+        "retire-later"
+    } else if differs(item::LAST_USED) || differs(item::LAST_IP) {
+        "record-usage"
+    } else {
+        "update"
+    })
+}

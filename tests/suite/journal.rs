@@ -1,0 +1,237 @@
+//! The journal: who changed what, without a secret, wherever it is asked for.
+
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::suspend::{Place, item, list, text, uuid};
+
+fn records(file: &Path) -> Vec<Value> {
+    let lines = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(lines.is_empty() || lines.ends_with('\n'));
+    lines.lines().map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+fn actions(file: &Path) -> Vec<String> {
+    records(file)
+        .iter()
+        .map(|record| {
+            let text = |key: &str| record[key].as_str().unwrap().to_owned();
+            format!("{} {} {}", text("command"), text("action"), text("name"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_change_is_a_record_that_says_who_and_what_and_no_secret() {
+    for mut place in Place::both() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.jsonl");
+        let journal = format!("--journal={}", file.display());
+        let run = |arguments: &[&str]| place.run(&[arguments, &[&journal]].concat());
+        let password = text(&run(&["create", "3", "Feed", "--porcelain"]).stdout).trim().to_owned();
+        let id = text(&run(&["list", "3", "--format=ids"]).stdout).trim().to_owned();
+        run(&["get", "3", &id]);
+        run(&["exists", "3", "Feed"]);
+        run(&["update", "3", &id, "--name=Renamed"]);
+        run(&["update", "3", &id, "--name=Renamed"]);
+        run(&["record-usage", "3", &id]);
+        run(&["record-usage", "3", &id]);
+        run(&["suspend", "3", &id]);
+        run(&["suspend", "3", &id]);
+        run(&["resume", "3", &id]);
+        let rotated =
+            text(&run(&["rotate", "3", &id, "--porcelain", "--overlap=1h"]).stdout).trim().to_owned();
+        run(&["rotate", "--finish", "--now"]);
+        run(&["prune", "--name=Renamed", "--dry-run"]);
+        run(&["prune", "--name=Renamed", "--yes"]);
+        run(&["ensure", "3", "Job", "--porcelain"]);
+        run(&["suspend", "3", "--all"]);
+        run(&["delete", "3", "--all"]);
+        run(&["create", "3", "Last", "--porcelain"]);
+        run(&["revoke-all", "3"]);
+        let output = run(&["create", "3", ""]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            actions(&file),
+            [
+                "create create Feed",
+                "update rename Renamed",
+                "record-usage record-usage Renamed",
+                "suspend suspend Renamed",
+                "resume resume Renamed",
+                "rotate create Renamed",
+                "rotate retire-later Renamed",
+                "rotate deliver Renamed",
+                "rotate revoke Renamed",
+                "prune revoke Renamed",
+                "ensure create Job",
+                "ensure deliver Job",
+                "suspend suspend Job",
+                "delete erase-suspended Job",
+                "create create Last",
+                "revoke-all revoke Last",
+            ]
+        );
+        let all = std::fs::read_to_string(&file).unwrap();
+        for secret in [&password, &rotated] {
+            assert!(secret.len() >= 24 && !all.contains(secret.as_str()), "{all}");
+        }
+        assert!(!all.contains("$generic$") && !all.contains("$2y$") && !all.contains("$wp$"), "{all}");
+        for record in records(&file) {
+            assert_eq!(record["user_id"], 3);
+            assert_eq!(record["user_login"], "author1");
+            assert_eq!(record["outcome"], "done");
+            assert_eq!(record["uid"], rustix::process::getuid().as_raw());
+            assert!(record["login"].is_string() && record["pid"].is_u64(), "{record}");
+            assert!(
+                !record["host"].as_str().unwrap().is_empty()
+                    && record["time"].as_str().unwrap().ends_with('Z')
+            );
+            assert!(record["site"].as_str().unwrap().starts_with("http"), "{record}");
+            assert!(record["database"].as_str().unwrap().contains(if place.0.url().starts_with("sqlite") {
+                "SQLite"
+            } else {
+                "MariaDB"
+            }));
+            assert!(!record["database"].as_str().unwrap().contains("://"), "{record}");
+        }
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+        place.0.reset();
+    }
+}
+
+#[test]
+fn who_asked_for_it_is_told_as_far_as_the_environment_tells() {
+    let place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.jsonl");
+    let output = place
+        .command(&["create", "3", "Feed"])
+        .env("WP_APP_PASSWORD_JOURNAL", &file)
+        .env("SUDO_USER", "anna\u{1b}[31m")
+        .env("GITHUB_RUN_ID", "4711")
+        .env("CI_JOB_URL", "https://gitlab.example.com/j/1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let line = std::fs::read_to_string(&file).unwrap();
+    assert!(!line.trim_end().contains(char::is_control), "{line}");
+    let record = &records(&file)[0];
+    assert_eq!(record["sudo_user"], "anna\u{1b}[31m");
+    assert_eq!(record["ci"]["GITHUB_RUN_ID"], "4711");
+    assert_eq!(record["ci"]["CI_JOB_URL"], "https://gitlab.example.com/j/1");
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_a_warning_or_stops_the_change_before_it() {
+    for mut place in Place::both() {
+        place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+        let before = place.list(3);
+        let journal = "--journal=/nonexistent/folder/journal";
+        let refused = place.ends(1, &["delete", "3", &uuid(1), journal, "--journal-required"]);
+        assert!(
+            refused.starts_with("Error: The journal /nonexistent/folder/journal can't be written: "),
+            "{refused}"
+        );
+        assert!(refused.contains("Nothing was changed, as --journal-required asks."), "{refused}");
+        assert_eq!(place.list(3), before);
+        assert!(
+            place.ends(1, &["list", "3", "--journal-required"]).contains("--journal-required needs a file")
+        );
+        // Reading needs no journal.
+        place.done(&["list", "3", journal, "--journal-required"]);
+        let output = place.run(&["delete", "3", &uuid(1), journal]);
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(text(&output.stdout), "Success: Deleted 1 of 1 application password.\n");
+        assert!(text(&output.stderr).starts_with("Warning: The journal "), "{output:?}");
+        assert!(place.uuids(3).is_empty());
+        // A full disk shows only when the record is written.
+        place.0.set_meta(3, &before);
+        let full = place.run(&["delete", "3", &uuid(1), "--journal=/dev/full", "--journal-required"]);
+        assert_eq!(full.status.code(), Some(1), "{full:?}");
+        assert!(
+            text(&full.stderr).contains("What was done is done, but its record is missing there."),
+            "{full:?}"
+        );
+    }
+}
+
+#[test]
+fn the_system_log_gets_each_record_and_a_missing_one_is_silent() {
+    let mut place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("log");
+    place.0.set_meta(3, &list(&[(0, item(1, &[])), (1, item(2, &[]))]));
+    let delete = |number: u8| {
+        let mut command = place.command(&["delete", "3", &uuid(number)]);
+        let output = command.env("WP_APP_PASSWORD_SYSLOG", &socket).output().unwrap();
+        assert_eq!(text(&output.stderr), "");
+        assert_eq!(text(&output.stdout), "Success: Deleted 1 of 1 application password.\n");
+    };
+    // Nobody listens.
+    delete(1);
+    let log = UnixDatagram::bind(&socket).unwrap();
+    log.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    delete(2);
+    let mut buffer = [0; 8192];
+    let length = log.recv(&mut buffer).unwrap();
+    let message = text(&buffer[..length]);
+    let (head, record) = message.split_once("]: ").unwrap();
+    assert!(head.starts_with("<85>wp-app-password["), "{message}");
+    let record: Value = serde_json::from_str(record).unwrap();
+    assert_eq!(record["action"], "revoke");
+    assert_eq!(record["uuid"], uuid(2));
+    // One that is stuck holds nothing up for long.
+    let full = vec![b'x'; 1_000];
+    let filler = UnixDatagram::unbound().unwrap();
+    filler.set_nonblocking(true).unwrap();
+    while filler.send_to(&full, &socket).is_ok() {}
+    place.0.set_meta(3, &list(&[(0, item(3, &[]))]));
+    let mut command = place.command(&["delete", "3", &uuid(3)]);
+    let started = std::time::Instant::now();
+    let output = command.env("WP_APP_PASSWORD_SYSLOG", &socket).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn records_of_many_runs_at_once_stay_whole_lines() {
+    let mut place = Place::both().remove(0);
+    place.0.set_meta(3, &list(&[]));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.jsonl");
+    let journal = format!("--journal={}", file.display());
+    let runs: Vec<_> = (0..12)
+        .map(|number| {
+            let name = format!("Feed {number} {}", "x".repeat(200));
+            let mut command = place.command(&["create", "3", &name, &journal, "--no-confirm"]);
+            command.stdout(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    let records = records(&file);
+    assert_eq!(records.len(), 12);
+    let names: std::collections::BTreeSet<&str> =
+        records.iter().map(|record| record["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), 12);
+    assert_eq!(place.uuids(3).len(), 12);
+}
+
+#[test]
+fn a_leaked_password_that_is_revoked_leaves_a_record() {
+    let mut place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let (file, leak) = (folder.path().join("journal.jsonl"), folder.path().join("leak"));
+    let password = place.done(&["create", "3", "Leaked", "--porcelain"]);
+    std::fs::write(&leak, &password).unwrap();
+    let journal = format!("--journal={}", file.display());
+    let output = place.run(&["identify", leak.to_str().unwrap(), "--revoke", "--yes", &journal]);
+    assert!(place.uuids(3).is_empty(), "{output:?}");
+    assert_eq!(actions(&file), ["identify revoke Leaked"]);
+}

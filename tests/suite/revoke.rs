@@ -1,0 +1,209 @@
+//! `revoke-all` in a breach: over all users, with guards; and nothing that it removed can be resumed.
+
+use crate::process::Terminal;
+use crate::rig;
+use crate::suspend::{Place, item, list, quoted, text, uuid};
+use crate::wordpress::Person;
+
+const APP: &str = "11111111-1111-4111-8111-111111111111";
+
+/// Two users with two entries each, of which one is of the vendor, and one suspended entry of the vendor.
+fn breached(place: &mut Place) {
+    place.0.set_meta(3, &list(&[(0, item(1, &[])), (1, item(2, &[]))]));
+    place.0.set_meta(7, &list(&[(0, item(2, &[])), (1, item(3, &[("created", "i:1799999999;")]))]));
+    place.0.add_meta(9, "_application_passwords_suspended", &list(&[(0, item(2, &[])), (1, item(4, &[]))]));
+}
+
+#[test]
+fn of_a_compromised_vendor_nothing_is_left_and_nothing_can_be_resumed() {
+    for mut place in Place::both() {
+        breached(&mut place);
+        let app = format!("--app-id={}", APP.to_uppercase());
+        let before = place.0.metas();
+        let dry = place.ends(2, &["revoke-all", &app, "--dry-run"]);
+        assert!(
+            dry.ends_with("Would revoke 3 application passwords of 3 users, 1 of them suspended.\n"),
+            "{dry}"
+        );
+        assert!(dry.contains(&format!("{}  'Feed 2' of user 7 (999)\n", uuid(2))), "{dry}");
+        assert!(dry.contains("'Feed 2' of user 9 (") && dry.contains(") (suspended)\n"), "{dry}");
+        assert!(
+            place
+                .ends(1, &["revoke-all", &app])
+                .contains("say --yes, or look first with --dry-run. Nothing was changed.")
+        );
+        assert!(
+            place
+                .ends(1, &["revoke-all", &app, "--yes", "--max=2"])
+                .contains("more than --max=2. Nothing was changed.")
+        );
+        assert_eq!(place.0.metas(), before);
+        let typed = Terminal::run_with_input(place.command(&["revoke-all", &app]), 120, b"no\n");
+        assert_eq!(typed.exit_code, 1);
+        assert!(text(&typed.received).contains("Revoke 3 application passwords of 3 users? [y/n]"));
+        assert_eq!(place.0.metas(), before);
+        assert_eq!(
+            place.done(&["revoke-all", &app, "--yes", "--max=3"]),
+            "Success: Revoked 2 application passwords of 3 users.\n1 suspended one was erased, and cannot be resumed.\n"
+        );
+        assert_eq!((place.uuids(3), place.uuids(7)), (vec![uuid(1)], vec![uuid(3)]));
+        assert_eq!(place.suspended_uuids(9), [uuid(4)]);
+        assert_eq!(
+            place.ends(0, &["revoke-all", &app, "--dry-run"]),
+            "Would revoke 0 application passwords of 0 users.\n"
+        );
+    }
+}
+
+#[test]
+fn filters_narrow_each_other_and_one_of_them_is_needed() {
+    for mut place in Place::both() {
+        breached(&mut place);
+        let before = place.0.metas();
+        for nonsense in [
+            &["revoke-all", "--yes"][..],
+            &["revoke-all", "--name=", "--yes"],
+            &["revoke-all", "3", "--all-users"],
+            &["revoke-all", "3", "--role=author"],
+            &["revoke-all", "--created-since=soon", "--yes"],
+            &["revoke-all", "--all-users", "--suspend", "--keep-suspended", "--yes"],
+        ] {
+            place.ends(1, nonsense);
+        }
+        assert_eq!(place.0.metas(), before);
+        let app = format!("--app-id={APP}");
+        let none = place.ends(0, &["revoke-all", &app, "--name=Feed 1", "--dry-run"]);
+        assert!(none.contains("Would revoke 0"), "{none}");
+        let since = place.ends(2, &["revoke-all", "--created-since=2027-01-15", "--dry-run"]);
+        assert!(
+            since.contains("Would revoke 1 application password of 1 user.") && since.contains(&uuid(3)),
+            "{since}"
+        );
+        // Of one user, without a yes.
+        assert_eq!(
+            place.done(&["revoke-all", "7", &app]),
+            "Success: Revoked 1 application password of user 7 (999).\n"
+        );
+        assert_eq!((place.uuids(3).len(), place.uuids(7).len()), (2, 1));
+    }
+}
+
+#[test]
+fn all_users_lose_everything_or_have_it_suspended() {
+    for mut place in Place::both() {
+        breached(&mut place);
+        let before = place.0.metas();
+        let suspended =
+            place.done(&["revoke-all", "--all-users", "--suspend", "--yes", "--replace-unreadable"]);
+        assert!(suspended.starts_with("Success: Suspended "), "{suspended}");
+        assert!(place.0.metas().values().all(|rows| crate::suspend::uuids(&rows[0]).is_empty()));
+        place.done(&["resume", "--all-users", "--yes"]);
+        for (user, rows) in &before {
+            let now = place.0.metas().remove(user).unwrap();
+            assert_eq!(text(&now[0]), text(&rows[0]), "user {user}");
+        }
+        let revoked = place.done(&["revoke-all", "--all-users", "--yes"]);
+        assert!(
+            revoked.contains("were erased, and cannot be resumed")
+                || revoked.contains("was erased")
+                || place.suspended(9) == b"a:0:{}",
+            "{revoked}"
+        );
+        assert!(place.0.metas().values().all(|rows| rows[0] == b"a:0:{}"), "{:?}", place.0.metas());
+        assert!(place.done(&["resume", "--all-users", "--yes"]).contains("Resumed 0"));
+    }
+}
+
+#[test]
+fn revoke_all_and_delete_all_erase_suspended_copies_unless_told_not_to() {
+    for mut place in Place::both() {
+        let both = list(&[(0, item(1, &[])), (1, item(2, &[]))]);
+        for (command, kept) in [
+            (&["revoke-all", "3"][..], false),
+            (&["delete", "3", "--all"], false),
+            (&["revoke-all", "3", "--keep-suspended"], true),
+            (&["delete", "3", "--all", "--keep-suspended"], true),
+        ] {
+            place.0.set_meta(3, &both);
+            place.done(&["suspend", "3", &uuid(1)]);
+            let said = place.done(command);
+            assert_eq!(place.uuids(3).len(), 0, "{command:?}");
+            assert_eq!(place.suspended_uuids(3), if kept { vec![uuid(1)] } else { vec![] }, "{command:?}");
+            // A mirrored verb says what WP-CLI says.
+            if command[0] == "delete" {
+                assert_eq!(said, "Success: Deleted all application passwords.\n");
+            } else {
+                assert_eq!(said.contains("1 suspended one was erased"), !kept, "{said}");
+            }
+        }
+        // Only a suspended one is left: it still counts.
+        let dry = place.ends(2, &["revoke-all", "3", "--dry-run"]);
+        assert!(dry.contains("Would erase 1 suspended."), "{dry}");
+        // A second row that nobody can read goes too.
+        place.0.sql("UPDATE wp_usermeta SET meta_value = 'a:1:{broken' WHERE meta_key = '_application_passwords_suspended'");
+        place.done(&["revoke-all", "3"]);
+        assert_eq!(place.suspended(3), b"a:0:{}");
+    }
+}
+
+#[test]
+fn one_list_that_fails_does_not_keep_the_others() {
+    for mut place in Place::both() {
+        breached(&mut place);
+        place.0.set_meta(2, b"a:1:{broken");
+        let app = format!("--app-id={APP}");
+        let said = place.ends(3, &["revoke-all", &app, "--yes"]);
+        assert!(said.contains("Revoked 2 application passwords of 3 users."), "{said}");
+        assert!(said.contains("The lists of 1 user could not be read"), "{said}");
+        let said = place.ends(3, &["revoke-all", "--all-users", "--yes"]);
+        assert!(said.contains("User 2 (editor1): ") && said.contains("1 of "), "{said}");
+        assert!(place.uuids(3).is_empty() && place.uuids(7).is_empty());
+        assert_eq!(place.list(2), b"a:1:{broken");
+    }
+}
+
+#[test]
+fn a_role_of_any_site_counts() {
+    for mut place in Place::both() {
+        breached(&mut place);
+        for (user, role) in [(3, "shop_manager"), (7, "editor")] {
+            place.0.sql(&format!(
+                "DELETE FROM wp_usermeta WHERE user_id = {user} AND meta_key = 'wp_capabilities'"
+            ));
+            place.0.add_meta(user, "wp_capabilities", format!("a:1:{{{}b:1;}}", quoted(role)).as_bytes());
+        }
+        let said = place.ends(2, &["revoke-all", "--role=editor", "--dry-run"]);
+        assert!(said.contains("of user 7 (999)") && !said.contains("of user 3 ("), "{said}");
+    }
+}
+
+#[test]
+fn a_vendor_of_a_real_site_is_shut_out() {
+    let Some(rig) = rig::require() else { return };
+    let site = rig.site("wp71");
+    let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let app = format!("{:08x}-2222-4222-8222-222222222222", std::process::id());
+    let people = [Person::new(rig, site), Person::new(rig, site)];
+    let passwords: Vec<String> = people
+        .iter()
+        .map(|person| {
+            let app = format!("--app-id={app}");
+            rig::output(site.tool().args(["create", &person.login, "Vendor", "--porcelain", &app]))
+                .trim()
+                .to_owned()
+        })
+        .collect();
+    let others: Vec<String> = people
+        .iter()
+        .map(|person| {
+            rig::output(site.tool().args(["create", &person.login, "Own", "--porcelain"])).trim().to_owned()
+        })
+        .collect();
+    let status =
+        |at: usize, password: &str| site.get("/wp-json/wp/v2/users/me", &people[at].login, password).status;
+    let said = rig::output(site.tool().args(["revoke-all", &format!("--app-id={app}"), "--yes"]));
+    assert_eq!(said.trim(), "Success: Revoked 2 application passwords of 2 users.");
+    for at in 0..2 {
+        assert_eq!((status(at, &passwords[at]), status(at, &others[at])), (401, 200));
+    }
+}
