@@ -134,7 +134,8 @@ impl ApplicationPasswords<'_> {
     pub fn suspend_where(&mut self, user: &User, choose: Choose<'_>, me: &Run) -> Result<Vec<Taken>, Error> {
         let list = self.read(user.id)?;
         self.refuse_unreadable(user, &list)?;
-        if !list.records().any(|record| choose(&list, &record)) {
+        // What cannot be moved changes nothing, not even the second row.
+        if copies(user, &list, choose)?.is_empty() {
             // What an earlier command took may live on in a cache.
             if self.aftercare.has_cache() {
                 self.keep_out(user, false, &[], choose)?;
