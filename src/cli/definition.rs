@@ -278,6 +278,9 @@ impl Verb {
             | Self::RecordUsage(_)
             | Self::Delete(_) => true,
             Self::RevokeAll(_)
+            | Self::Prune(_)
+            | Self::Suspend(_)
+            | Self::Resume(_)
             | Self::Rotate(_)
             | Self::Ensure(_)
             | Self::Verify(_)
@@ -299,7 +302,9 @@ impl Verb {
             | Self::Audit(_)
             | Self::Completions(_)
             | Self::Man(_) => true,
-            Self::RevokeAll(args) => args.dry_run,
+            Self::RevokeAll(args) => args.guard.dry_run,
+            Self::Prune(args) => args.guard.dry_run,
+            Self::Suspend(args) | Self::Resume(args) => args.guard.dry_run,
             Self::Identify(args) => !args.revoke,
             Self::Create(_)
             | Self::Update(_)

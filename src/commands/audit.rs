@@ -429,7 +429,7 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
 }
 
 /// What a walk says of a row that is too long to be read: all others were visited then.
-fn unless_too_long(walked: Result<(), StoreError>) -> Result<Option<String>, Error> {
+pub(super) fn unless_too_long(walked: Result<(), StoreError>) -> Result<Option<String>, Error> {
     match walked {
         Ok(()) => Ok(None),
         Err(StoreError::Unfit(why)) => Ok(Some(why.to_string())),

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
 
-use super::audit::{from_record, from_row, point_in_time};
+use super::audit::{from_record, from_row, point_in_time, unless_too_long};
 use super::{Context, Outcome};
 use crate::application_passwords::{PlainReader, Record, Run, StoredList, Taken, named};
 use crate::audit::entry::Entry;
@@ -507,10 +507,10 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
             progress.count(rows, rows, || count(found.all()));
             if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        match criteria.role {
+        let walked = match criteria.role {
             None => store.each_user_meta(key, &mut |row: UserMeta<'_>| {
                 visit(row.user, row.login, row.umeta_id, row.value)
-            })?,
+            }),
             Some(role) => store.each_account(key, &mut |account: Account<'_>| {
                 let has_role = account.roles.iter().any(|(blog, stored)| {
                     let map = role_maps.iter().find(|(site, _)| *site == blog);
@@ -520,7 +520,13 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
                 });
                 let login = account.login.filter(|_| has_role);
                 visit(account.user, login, account.umeta_id, account.value)
-            })?,
+            }),
+        };
+        // One row that is too long to be read hides no other.
+        if let Some(why) = unless_too_long(walked)? {
+            found.unreadable += 1;
+            drop(progress);
+            context.out.warning(why);
         }
         if let Some(error) = failure {
             return Err(error);
