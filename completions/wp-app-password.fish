@@ -392,7 +392,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -431,7 +431,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
@@ -469,7 +469,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l table-prefix -d 'Prefix of the tables with --db (default: wp_)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l url -d 'Site of a network, by its address' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r

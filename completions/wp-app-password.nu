@@ -407,7 +407,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -448,7 +448,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
@@ -492,7 +492,7 @@ module completions {
     --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
     --assume-env              # Take what the configuration falls back to where an environment variable is not set here
     --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
-    --table-prefix: string    # Prefix of the tables with --db (default: wp_)
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
     --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
     --url: string             # Site of a network, by its address
     --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command

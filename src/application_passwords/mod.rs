@@ -858,7 +858,8 @@ impl<'s> ApplicationPasswords<'s> {
             Contents::List(document) => (document.clone(), None),
             Contents::Unreadable { .. } => {
                 self.refuse_unreadable(user, &list)?;
-                (Document::empty_array(), Some(BACKUP_KEY))
+                // What is erased is to be gone.
+                (Document::empty_array(), (self.moving != Some(changes::ERASE)).then_some(BACKUP_KEY))
             }
         };
         let answer = match change(&list, &mut document)? {

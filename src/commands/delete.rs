@@ -42,12 +42,12 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     context.prepare_write()?;
     let mut passwords = context.passwords();
     if args.all {
-        let deleted = passwords.delete_all(&user);
+        passwords.delete_all(&user)?;
         // Nothing that an emergency removed can be resumed.
         let erased = if args.keep_suspended { Ok(0) } else { passwords.erase_all_suspended(&user) };
         let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
         context.warn_of(concerns);
-        deleted.and(erased)?;
+        erased?;
         context.revoked(trouble, "Deleted all application passwords")?;
         return Ok(Outcome::Done);
     }

@@ -118,12 +118,12 @@ fn all_of(args: &RevokeAll, user: &OsString, context: &mut Context<'_>) -> Resul
     }
     context.prepare_write()?;
     let mut passwords = context.passwords();
-    let revoked = passwords.delete_all(&user);
-    // Also when that failed: less that can come back.
+    let revoked = passwords.delete_all(&user)?;
+    // Nothing that an emergency removed can be resumed.
     let erased = if args.keep_suspended { Ok(0) } else { passwords.erase_all_suspended(&user) };
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
-    let (revoked, erased) = (revoked?, erased?);
+    let erased = erased?;
     // Also when there was nothing left to revoke: what an earlier run revoked may live on in an object cache.
     context.revoked(trouble, &format!("Revoked {} of user {who}", count(revoked)))?;
     tell_erased(context, erased)?;

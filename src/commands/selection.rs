@@ -406,8 +406,8 @@ fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &Us
         Deed::Resume => passwords.resume_where(user, &choose, &me, autoload),
     };
     let erased = match deed {
-        // Also when the rest failed: less that can come back.
-        Deed::Revoke { keep_suspended: false } => passwords.erase_suspended(user, &choose),
+        // What failed changed nothing, and says so.
+        Deed::Revoke { keep_suspended: false } if changed.is_ok() => passwords.erase_suspended(user, &choose),
         _ => Ok(Vec::new()),
     };
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());

@@ -147,7 +147,10 @@ fn no_page_or_script_is_left_over_or_unreachable() {
 #[test]
 fn a_synopsis_is_what_one_types() {
     for (command, line) in [
-        ("delete", r"\fBwp\-app\-password delete\fR <user> [<uuid>...] [\-\-all] [<option>...]"),
+        (
+            "delete",
+            r"\fBwp\-app\-password delete\fR <user> [<uuid>...] [\-\-all] [\-\-keep\-suspended] [<option>...]",
+        ),
         ("get", r"\fBwp\-app\-password get\fR <user> <uuid> [\-\-field=<field>] [\-\-fields=<fields>]"),
         ("", r"\fBwp\-app\-password\fR <command> [<argument>...] [<option>...]"),
     ] {

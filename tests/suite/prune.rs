@@ -189,8 +189,9 @@ fn an_entry_that_is_used_meanwhile_stays() {
         // The first user's change runs a command that uses the second user's entry before its turn comes.
         place.0.set_meta(7, &list(&[(0, aged(4, 200, Some(100), &[])), (1, aged(5, 200, Some(100), &[]))]));
         let script = format!(
-            "test $WP_APP_PASSWORD_USER_IDS = 7 || {} record-usage 7 {}",
+            "test $WP_APP_PASSWORD_USER_IDS = 7 || {} --db='{}' record-usage 7 {}",
             env!("CARGO_BIN_EXE_wp-app-password"),
+            place.0.url(),
             uuid(4)
         );
         let output = place.run(&["prune", "--unused-for=90d", "--yes", &format!("--after-write={script}")]);

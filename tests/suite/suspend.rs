@@ -410,7 +410,11 @@ fn a_resume_that_meets_a_revocation_brings_nothing_back() {
         place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
         place.done(&["suspend", "3", "--all"]);
         // Between the two writes of the resumption somebody revokes everything.
-        let script = format!("{} revoke-all 3 --yes >/dev/null", env!("CARGO_BIN_EXE_wp-app-password"));
+        let script = format!(
+            "{} --db='{}' revoke-all 3 --yes >/dev/null",
+            env!("CARGO_BIN_EXE_wp-app-password"),
+            place.0.url()
+        );
         let output = place.run(&["resume", "3", "--all", &format!("--after-write={script}")]);
         assert_eq!(place.uuids(3).len() + place.suspended_uuids(3).len(), 0, "{output:?}");
         assert!(text(&output.stdout).contains("Resumed 0 application passwords"), "{output:?}");
