@@ -655,7 +655,7 @@ impl Document {
     }
 
     /// This array with more entries in it, each a key and the [`Document::raw`] bytes of a value. An entry gets the
-    /// key that it wants and stands in the order of the numbers, or, where the key is taken, behind all others.
+    /// key that it wants and stands in the order of the numbers, or, where the key is taken, behind all of them.
     ///
     /// # Errors
     /// [`EditError::OpaqueReferences`] where the array holds references: they count places. [`EditError::NotAnArray`],
@@ -685,7 +685,12 @@ impl Document {
             let place = match &key {
                 Key::Int(number) => {
                     next = next.and_then(|next| number.checked_add(1).map(|after| next.max(after)));
-                    items.iter().position(|(other, _)| matches!(other, Key::Int(other) if other > number))
+                    let number_is = |item: &(Key<'_>, Cow<'_, [u8]>), greater: bool| match item.0 {
+                        Key::Int(other) => !greater || other > *number,
+                        Key::Str(_) => false,
+                    };
+                    let greater = items.iter().position(|item| number_is(item, true));
+                    greater.or_else(|| Some(items.iter().rposition(|item| number_is(item, false))? + 1))
                 }
                 Key::Str(_) => None,
             };
@@ -1910,10 +1915,10 @@ mod tests {
         let mut without = list.clone();
         without.remove(without.root(), Key::Int(2)).unwrap();
         assert_eq!(without.with_entries(&[(Key::Int(2), raw)]).unwrap().to_bytes(), list.to_bytes());
-        // The key is taken: behind all others.
+        // The key is taken: behind all other numbers.
         let twice =
             list.with_entries(&[(Key::Int(2), raw), (Key::Int(2), raw), (Key::from("k"), b"N;")]).unwrap();
-        assert_eq!(keys(&twice, twice.root()), ["0", "2", "k", "3", "4", "5"]);
+        assert_eq!(keys(&twice, twice.root()), ["0", "2", "3", "4", "5", "'k'"]);
         let into_nothing =
             Document::empty_array().with_entries(&[(Key::Int(7), raw), (Key::Int(1), b"N;")]).unwrap();
         assert_eq!(into_nothing.to_bytes(), b"a:2:{i:1;N;i:7;a:1:{s:1:\"b\";S:1:\"\\ff\";}}");
