@@ -404,6 +404,47 @@ pub enum Error {
         /// `its siteurl is … and its home is …`.
         found: String,
     },
+    /// `authorize`: nobody answered.
+    #[error(
+        "Nobody answered on the authorization screen within {waited}. Nothing was written. If it was approved too late, revoke \
+         that application password in the user's profile; --timeout gives more time."
+    )]
+    AuthorizationTimedOut {
+        /// `5m`
+        waited: String,
+    },
+    /// `authorize`: what came back names another site.
+    #[error(
+        "The answer comes from {found}, but {expected} was asked. Its password was sent nowhere, and nothing was written. If \
+         that is the site you mean, give that address; else revoke the application password there."
+    )]
+    AuthorizedElsewhere {
+        /// The site that was asked.
+        expected: String,
+        /// What the answer says.
+        found: String,
+    },
+    /// `authorize`: the site does not take the password that came back.
+    #[error(
+        "The site does not let {login} in with the password that came back: {reason} Nothing was written. If there is an \
+         application password of that name in the user's profile now, revoke it."
+    )]
+    AuthorizedNotAccepted {
+        /// As it came.
+        login: String,
+        /// Sentences.
+        reason: String,
+    },
+    /// `authorize`: it works, and could not be handed over.
+    #[error("The password could not be {done} ({reason}). {revoked}")]
+    AuthorizedNotDelivered {
+        /// What should have been done with it: `written to standard output`.
+        done: String,
+        /// A clause.
+        reason: String,
+        /// Sentences: what became of the application password.
+        revoked: String,
+    },
     /// `identify` found nothing where it looked, which was not everywhere.
     #[error("Nothing was found, but not everything could be looked at: {0}.")]
     NotEverywhere(String),
@@ -515,6 +556,10 @@ impl Error {
             | Self::NotRetired { .. }
             | Self::RevokedDuringRotation { .. }
             | Self::OtherSite { .. }
+            | Self::AuthorizationTimedOut { .. }
+            | Self::AuthorizedElsewhere { .. }
+            | Self::AuthorizedNotAccepted { .. }
+            | Self::AuthorizedNotDelivered { .. }
             | Self::NotEverywhere(_)
             | Self::Journal { .. }
             | Self::Declined

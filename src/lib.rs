@@ -10,7 +10,7 @@
 //! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
 //! - [`scan`] finds strings that may be application passwords in bytes of any kind. It knows no database.
 //! - [`object_cache`] forgets what WordPress's persistent object cache holds of what was written.
-//! - [`live`] asks a site over HTTP whether it accepts a password. It knows no database and never prints.
+//! - [`live`] asks a site over HTTP whether it has application passwords and accepts one. It knows no database and never prints.
 //! - [`sink`] brings a new password to a file, a command or wherever it was asked for. It knows no WordPress.
 //! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
 //! - [`journal`] keeps a trail of what was changed. It knows no database and no terminal.

@@ -10,9 +10,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::audit::AuditSite;
+use crate::commands::authorize::Authorize;
 use crate::commands::completions::Completions;
 use crate::commands::create::Create;
 use crate::commands::delete::Delete;
+use crate::commands::discover::Discover;
 use crate::commands::ensure::Ensure;
 use crate::commands::exists::Exists;
 use crate::commands::get::Get;
@@ -38,7 +40,7 @@ use crate::secret::DatabaseUrl;
     long_about = "Manage WordPress application passwords straight on the site's database (MySQL, MariaDB, or the \
                   SQLite file of the SQLite integration), without PHP. The verbs of `wp user \
                   application-password` take the same arguments and print the same bytes.",
-    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run, or findings of `audit`; 3 some of several failed; 4 \"no\" from `verify` and `identify`.",
+    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run, or findings of `audit`; 3 some of several failed; 4 \"no\" from `verify`, `identify`, `discover` and `authorize`.",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -258,6 +260,15 @@ pub enum Verb {
     Identify(Identify),
     /// Look at all application passwords of the site by rules, for people, cron and CI
     Audit(Box<AuditSite>),
+    /// Find out whether a site has application passwords, and where users authorize an application
+    ///
+    /// Asks the site itself; no database is needed. Exit codes: 0 yes; 4 no; 1 it could not be told.
+    Discover(Discover),
+    /// Let a user approve an application in the browser, and receive its password
+    ///
+    /// Asks the site itself; no database is needed. Exit codes: 0 approved and delivered; 4 no, said by the user or the site;
+    /// 1 everything else.
+    Authorize(Box<Authorize>),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell
@@ -286,6 +297,8 @@ impl Verb {
             | Self::Verify(_)
             | Self::Identify(_)
             | Self::Audit(_)
+            | Self::Discover(_)
+            | Self::Authorize(_)
             | Self::Site(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
@@ -312,7 +325,9 @@ impl Verb {
             | Self::Delete(_)
             | Self::Rotate(_)
             | Self::Ensure(_)
-            // What it says may be a no: that must arrive.
+            | Self::Authorize(_)
+            // What they say may be a no: that must arrive.
+            | Self::Discover(_)
             | Self::Verify(_) => false,
         }
     }

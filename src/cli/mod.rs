@@ -477,6 +477,8 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
                 return commands::audit::explain(rule, out);
             }
         }
+        Verb::Discover(args) => return commands::discover::run(args, out),
+        Verb::Authorize(args) => return commands::authorize::run(args, stdout_is_closed(), out),
         Verb::Site(args) => return show_site(args, &request(&global, place)?, out),
         Verb::Verify(args) => {
             // Before anything else is opened: a file descriptor that is named is the caller's.
@@ -514,7 +516,12 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
             Verb::Audit(args) => commands::audit::run(args, context),
-            Verb::Completions(_) | Verb::Man(_) | Verb::Site(_) | Verb::Verify(_) => Ok(Outcome::Done),
+            Verb::Completions(_)
+            | Verb::Man(_)
+            | Verb::Site(_)
+            | Verb::Verify(_)
+            | Verb::Discover(_)
+            | Verb::Authorize(_) => Ok(Outcome::Done),
         }
     })
 }

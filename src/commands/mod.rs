@@ -26,9 +26,11 @@ use crate::wordpress::version::{self, DbVersionEvidence, Evidence, Source, WordP
 
 pub mod after_write;
 pub mod audit;
+pub mod authorize;
 pub mod completions;
 pub mod create;
 pub mod delete;
+pub mod discover;
 pub mod duration;
 pub mod ensure;
 pub mod exists;
@@ -61,7 +63,7 @@ pub enum Outcome {
     Pending,
     /// Of several, some could not be done.
     SomeFailed,
-    /// The answer is no, and it is certain (`verify`, `identify`): an outage never reads as this.
+    /// The answer is no, and it is certain (`verify`, `identify`, `discover`, `authorize`): an outage never reads as this.
     Negative,
     /// The answer could not be found, which was said.
     Unknown,

@@ -34,7 +34,7 @@ pub struct Address {
 
 impl Address {
     /// Reads an absolute address.
-    fn parse(text: &str) -> Result<Self, Reason> {
+    pub fn parse(text: &str) -> Result<Self, Reason> {
         let uri: Uri =
             text.trim().parse().map_err(|error| Reason::Address(format!("{error} ({})", shown(text))))?;
         let secure = match uri.scheme_str() {
@@ -74,7 +74,23 @@ impl Address {
         if self.secure || self.is_loopback() { Ok(()) } else { Err(Reason::PlainHttp { to: self.origin() }) }
     }
 
-    fn is_loopback(&self) -> bool {
+    /// Whether it is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The path, from its slash on.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The same place with another path and without a query.
+    pub fn with_path(&self, path: &str) -> Self {
+        Self { path: path.to_owned(), query: None, ..self.clone() }
+    }
+
+    /// Whether it is this machine itself.
+    pub fn is_loopback(&self) -> bool {
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse::<IpAddr>() {
             return address.is_loopback();
@@ -135,6 +151,19 @@ impl Address {
 
     /// What a `Location` or `Link` found here means, if credentials may follow it.
     pub fn follow(&self, reference: &str) -> Result<Self, Reason> {
+        self.leads_to(&self.resolve(reference)?)
+    }
+
+    /// The same for who has no credentials and looks around: any host, but never from HTTPS down to plain HTTP.
+    pub fn look_at(&self, reference: &str) -> Result<Self, Reason> {
+        let other = self.resolve(reference)?;
+        if self.secure && !other.secure {
+            return Err(Reason::Elsewhere { from: self.origin(), to: other.origin() });
+        }
+        Ok(other)
+    }
+
+    fn resolve(&self, reference: &str) -> Result<Self, Reason> {
         let reference = reference.trim();
         let folder = self.path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let text = if reference.contains("://") && !reference.starts_with(['/', '?']) {
@@ -148,7 +177,7 @@ impl Address {
         } else {
             format!("{}{folder}/{reference}", self.origin())
         };
-        self.leads_to(&Self::parse(&text)?)
+        Self::parse(&text)
     }
 
     /// Whether credentials for this address may go to that one: the same host and port, or the same host once it is
@@ -189,8 +218,12 @@ pub enum Ask<'a> {
     Head,
     /// `GET`
     Get(Option<&'a Credentials>),
+    /// `GET` of a web page without credentials; a long one is cut.
+    Page,
     /// `POST` of XML.
     Post(&'a str),
+    /// `DELETE`
+    Delete(&'a Credentials),
 }
 
 /// An answer that is no redirect.
@@ -208,12 +241,19 @@ pub struct Reply {
 /// Asks until a deadline.
 pub struct Client {
     deadline: Instant,
+    /// No secret is at hand: plain HTTP and other hosts are asked too.
+    looks_around: bool,
 }
 
 impl Client {
     /// The deadline is so far away.
     pub fn new(timeout: Duration) -> Self {
-        Self { deadline: Instant::now() + timeout }
+        Self { deadline: Instant::now() + timeout, looks_around: false }
+    }
+
+    /// One that has no credentials: it goes wherever a browser would, but never from HTTPS down to plain HTTP.
+    pub fn without_credentials(timeout: Duration) -> Self {
+        Self { looks_around: true, ..Self::new(timeout) }
     }
 
     /// Asks, and follows redirects where credentials may go.
@@ -223,25 +263,37 @@ impl Client {
             let reply = self.send_once(&address, ask)?;
             let location = reply.headers.get(LOCATION).filter(|_| (300..400).contains(&reply.status));
             let Some(location) = location else { return Ok(reply) };
-            address = address.follow(&String::from_utf8_lossy(location.as_bytes()))?;
+            let location = String::from_utf8_lossy(location.as_bytes());
+            address =
+                if self.is_free(ask) { address.look_at(&location)? } else { address.follow(&location)? };
         }
         Err(Reason::TooManyRedirects)
     }
 
+    /// Whether nothing goes out that only one host may see.
+    fn is_free(&self, ask: &Ask<'_>) -> bool {
+        self.looks_around && matches!(ask, Ask::Head | Ask::Page | Ask::Get(None))
+    }
+
     fn send_once(&self, address: &Address, ask: &Ask<'_>) -> Result<Reply, Reason> {
-        address.may_be_asked()?;
+        if !self.is_free(ask) {
+            address.may_be_asked()?;
+        }
         let left = self.deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Reason::Timeout);
         }
         let body = match ask {
             Ask::Post(body) => body.as_bytes(),
-            Ask::Head | Ask::Get(_) => &[],
+            Ask::Head | Ask::Get(_) | Ask::Page | Ask::Delete(_) => &[],
         };
-        let mut request = ureq::http::Request::builder()
-            .method(if matches!(ask, Ask::Post(_)) { Method::POST } else { Method::GET })
-            .uri(address.text());
-        if let Ask::Get(Some(Credentials(header))) = ask {
+        let method = match ask {
+            Ask::Post(_) => Method::POST,
+            Ask::Delete(_) => Method::DELETE,
+            Ask::Head | Ask::Get(_) | Ask::Page => Method::GET,
+        };
+        let mut request = ureq::http::Request::builder().method(method).uri(address.text());
+        if let Ask::Get(Some(Credentials(header))) | Ask::Delete(Credentials(header)) = ask {
             request = request.header(AUTHORIZATION, header);
         }
         if let Ask::Post(_) = ask {
@@ -252,7 +304,7 @@ impl Client {
             Ask::Post(_) => {
                 request.body(body).map_err(ureq::Error::from).and_then(|request| agent.run(request))
             }
-            Ask::Head | Ask::Get(_) => {
+            Ask::Head | Ask::Get(_) | Ask::Page | Ask::Delete(_) => {
                 request.body(()).map_err(ureq::Error::from).and_then(|request| agent.run(request))
             }
         };
@@ -262,7 +314,7 @@ impl Client {
         if !matches!(ask, Ask::Head) {
             let mut reader = body.into_reader().take(LONGEST_ANSWER + 1);
             reader.read_to_end(&mut bytes).map_err(|error| failed(error.into()))?;
-            if bytes.len() as u64 > LONGEST_ANSWER {
+            if bytes.len() as u64 > LONGEST_ANSWER && !matches!(ask, Ask::Page) {
                 return Err(Reason::TooLong);
             }
         }
@@ -378,6 +430,23 @@ mod tests {
         assert_eq!(own.follow("https://127.0.0.1:8443/x").unwrap().text(), "https://127.0.0.1:8443/x");
         assert!(own.follow("http://127.0.0.1:8081/").is_err());
         assert!(own.follow("http://127.0.0.2:8080/").is_err());
+    }
+
+    #[test]
+    fn who_has_no_credentials_goes_anywhere_but_down() {
+        let secure = address("https://example.org/");
+        assert_eq!(secure.look_at("https://www.example.org/x").unwrap().text(), "https://www.example.org/x");
+        assert!(matches!(secure.look_at("http://example.org/"), Err(Reason::Elsewhere { .. })));
+        let plain = address("http://example.org/");
+        assert!(plain.look_at("http://www.example.org/").is_ok() && plain.look_at("https://e.org/").is_ok());
+        // What has credentials with it keeps to the rules, whoever sends it.
+        let around = Client::without_credentials(Duration::from_secs(5));
+        let credentials = Credentials::new("a", &PlainPassword::new("b".into())).unwrap();
+        for ask in [Ask::Get(Some(&credentials)), Ask::Post("x"), Ask::Delete(&credentials)] {
+            assert!(!around.is_free(&ask));
+            assert!(matches!(around.send(&plain, &ask), Err(Reason::PlainHttp { .. })));
+        }
+        assert!(around.is_free(&Ask::Page) && !Client::new(Duration::ZERO).is_free(&Ask::Page));
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! Does a site itself accept a login and an application password: one question over HTTP.
+//! Does a site have application passwords ([`discover()`]), and does it accept a login and one of them ([`check`]).
 //!
 //! [`check`] asks the REST API who the user is, and on request XML-RPC, as a client would. It knows no database,
 //! prints nothing, and is bounded in time and memory. Credentials are sent to the host and port that were named and
 //! nowhere else; in clear text only to this machine itself.
 //!
 //! - `http` sends requests under those rules.
+//! - `discover` finds out, without credentials, whether a site has application passwords at all.
 //! - `rest` and `xmlrpc` ask, and read what WordPress answers.
 //! - `reason` has the sentences for everything but yes, each with a code for scripts.
 //!
@@ -15,11 +16,13 @@ use std::time::Duration;
 
 use crate::secret::PlainPassword;
 
+mod discover;
 mod http;
 mod reason;
 mod rest;
 mod xmlrpc;
 
+pub use discover::{Discovery, Verdict, discover, same_site};
 pub use reason::Reason;
 
 /// What to ask, and where.
@@ -82,6 +85,10 @@ pub struct Accepted {
     pub capabilities: Vec<String>,
     /// The application password that the site found; WordPress 5.7 and newer tells it.
     pub uuid: Option<String>,
+    /// Its name, from the same versions on.
+    pub name: Option<String>,
+    /// When it was made, in Unix seconds, UTC; from the same versions on.
+    pub created: Option<i64>,
 }
 
 impl Answer {
@@ -106,6 +113,22 @@ impl Answer {
             (other, _) => other,
         }
     }
+}
+
+/// Lets the site revoke the application password with this uuid, which is the one given: for one that nobody got.
+///
+/// # Errors
+/// Why it may still be there.
+pub fn revoke(
+    site_url: &str,
+    login: &str,
+    password: &PlainPassword,
+    uuid: &str,
+    timeout: Duration,
+) -> Result<(), Reason> {
+    let site = http::Address::of_site(site_url)?;
+    let credentials = http::Credentials::new(login, password)?;
+    rest::revoke(&http::Client::new(timeout), &site, uuid, &credentials)
 }
 
 /// Asks the site. Never fails: what goes wrong is an [`Answer::NotTold`].

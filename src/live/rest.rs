@@ -13,7 +13,7 @@ use super::{Accepted, Answer, Reason, Request};
 use crate::wordpress::generate;
 
 /// How a page says where the API is.
-const RELATION: &str = "https://api.w.org/";
+pub(super) const RELATION: &str = "https://api.w.org/";
 
 /// Codes by which widespread plugins close the REST API to visitors, and WordPress's own for a route that is gone.
 const CLOSED: [&str; 6] = [
@@ -74,7 +74,7 @@ fn find_root(client: &Client, site: &Address) -> Result<Address, Reason> {
 }
 
 /// `Link: <https://example.org/wp-json/>; rel="https://api.w.org/"`
-fn linked_root(headers: &HeaderMap) -> Option<String> {
+pub(super) fn linked_root(headers: &HeaderMap) -> Option<String> {
     headers.get_all(LINK).iter().find_map(|value| {
         let value = std::str::from_utf8(value.as_bytes()).ok()?;
         // Each link begins with its address; what follows, up to the next one, are its parameters.
@@ -94,21 +94,21 @@ fn is_rest(reply: &Reply) -> bool {
     json(reply).is_some_and(|json| json["namespaces"].is_array()) || Refusal::read(reply).is_some()
 }
 
-fn json(reply: &Reply) -> Option<Value> {
+pub(super) fn json(reply: &Reply) -> Option<Value> {
     let text = std::str::from_utf8(&reply.body).ok()?;
     // PHP files that were saved with a byte order mark put it before everything.
     serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
 }
 
 /// An error as the API words it.
-struct Refusal {
-    status: u16,
-    code: String,
-    message: String,
+pub(super) struct Refusal {
+    pub status: u16,
+    pub code: String,
+    pub message: String,
 }
 
 impl Refusal {
-    fn read(reply: &Reply) -> Option<Self> {
+    pub fn read(reply: &Reply) -> Option<Self> {
         let json = json(reply)?;
         let code = json["code"].as_str().filter(|code| !code.is_empty())?;
         let message = json["message"].as_str()?;
@@ -131,7 +131,7 @@ fn who_am_i(
             user_id: Some(user_id),
             roles: roles(&json["roles"]),
             capabilities: granted(&json["capabilities"]),
-            uuid: introspect(client, root, credentials),
+            ..introspect(client, root, credentials).unwrap_or_default()
         }));
     }
     let Some(refusal) = Refusal::read(&reply) else { return Err(not_wordpress(&reply)) };
@@ -187,12 +187,35 @@ fn not_logged_in(
     })
 }
 
-/// The uuid of the application password that WordPress found; 5.6 has no such route.
-fn introspect(client: &Client, root: &Address, credentials: &Credentials) -> Option<String> {
+/// The application password that WordPress found; 5.6 has no such route.
+fn introspect(client: &Client, root: &Address, credentials: &Credentials) -> Option<Accepted> {
     let address = root.route("wp/v2/users/me/application-passwords/introspect", None);
     let reply = client.send(&address, &Ask::Get(Some(credentials))).ok()?;
     let json = json(&reply).filter(|_| reply.status == 200)?;
-    Some(shown(json["uuid"].as_str()?))
+    let text = |field: &str| json[field].as_str().map(shown);
+    // WordPress: UTC, without saying so.
+    let created = json["created"].as_str().and_then(|created| created.parse::<jiff::civil::DateTime>().ok());
+    let created = created.and_then(|created| jiff::tz::Offset::UTC.to_timestamp(created).ok());
+    Some(Accepted {
+        uuid: Some(text("uuid")?),
+        name: text("name"),
+        created: created.map(|created| created.as_second()),
+        ..Accepted::default()
+    })
+}
+
+/// Revokes the application password that the credentials hold.
+pub fn revoke(client: &Client, site: &Address, uuid: &str, credentials: &Credentials) -> Result<(), Reason> {
+    let root = find_root(client, site)?;
+    let address = root.route(&format!("wp/v2/users/me/application-passwords/{uuid}"), None);
+    let reply = client.send(&address, &Ask::Delete(credentials))?;
+    if json(&reply).is_some_and(|json| reply.status == 200 && json["deleted"] == true) {
+        return Ok(());
+    }
+    Err(match Refusal::read(&reply) {
+        Some(Refusal { status, code, message }) => Reason::Plugin { status, code, message },
+        None => not_wordpress(&reply),
+    })
 }
 
 fn roles(json: &Value) -> Vec<String> {
