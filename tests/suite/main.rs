@@ -9,9 +9,12 @@
 )]
 
 mod audit;
+mod authorize;
+mod browser;
 mod cli;
 mod concurrency;
 mod conformance;
+mod discover;
 mod drop_ins;
 mod faults;
 mod fixture;

@@ -9,6 +9,8 @@ use std::process::{Command, Stdio};
 
 use regex::Regex;
 
+use crate::verify::{Server, respond};
+
 /// A folder that is home and holds the program on the search path.
 struct Home {
     folder: tempfile::TempDir,
@@ -134,6 +136,17 @@ fn every_shell_example_that_starts_the_program_succeeds() {
     let home = Home::new();
     home.add_a_site();
     home.add_a_pipeline();
+    // The site of "Discover and authorize": it is WordPress, as far as these commands look.
+    let shop = Server::start(|request, client| {
+        let origin =
+            request.lines().find_map(|line| line.strip_prefix("Host: ").or(line.strip_prefix("host: ")));
+        let screen =
+            format!("http://{}/wp-admin/authorize-application.php", origin.unwrap_or_default().trim());
+        let index = format!(
+            "{{\"namespaces\":[\"wp/v2\"],\"authentication\":{{\"application-passwords\":{{\"endpoints\":{{\"authorization\":\"{screen}\"}}}}}}}}"
+        );
+        respond(client, "200 OK", "", &index);
+    });
     let mut commands = 0;
     for line in blocks(&text, "sh").into_iter().flat_map(str::lines) {
         let line = line.replace("cargo run --release --", "wp-app-password");
@@ -146,6 +159,7 @@ fn every_shell_example_that_starts_the_program_succeeds() {
             .replace("/srv/www", "www")
             .replace("/etc/feed", "feed")
             .replace("/proc/$(pgrep -o php-fpm)/environ", "web.env")
+            .replace("https://shop.example", &shop.url)
             .replace("man -l -", "cat");
         let output = home.shell(&line);
         assert!(output.status.success(), "{line}\n{}", String::from_utf8_lossy(&output.stderr));

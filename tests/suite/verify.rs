@@ -353,10 +353,10 @@ fn every_kind_of_hash_and_of_damage_is_judged_as_wordpress_does() {
 // A site with a quirk
 
 /// WordPress 7.1 on a database of its own, with a plugin.
-struct Quirk {
-    folder: tempfile::TempDir,
+pub struct Quirk {
+    pub folder: tempfile::TempDir,
     server: Child,
-    url: String,
+    pub url: String,
 }
 
 impl Drop for Quirk {
@@ -370,21 +370,36 @@ impl Drop for Quirk {
 const EARLY: &str = "add_filter( 'rest_authentication_errors', function ( $result ) { is_user_logged_in(); return $result; }, 1 );";
 
 impl Quirk {
-    fn start(rig: &Rig, plugin: &str) -> Self {
-        let site = rig.site("wp71-sqlite");
+    pub fn start(rig: &Rig, plugin: &str) -> Self {
+        Self::start_behind(rig, ("wp71-sqlite", Template::Sqlite), None, "", plugin)
+    }
+
+    /// The same with another site's files, behind `front` (its address; it is told the port), with more PHP that runs first.
+    pub fn start_behind(
+        rig: &Rig,
+        (files, template): (&str, Template),
+        front: Option<(&str, &AtomicU32)>,
+        php: &str,
+        plugin: &str,
+    ) -> Self {
+        let site = rig.site(files);
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().display();
         std::fs::create_dir(folder.path().join("mu-plugins")).unwrap();
-        rig.fresh_sqlite_database(Template::Sqlite, &folder.path().join("site.sqlite"));
+        rig.fresh_sqlite_database(template, &folder.path().join("site.sqlite"));
         let mut tries = 0;
         let (server, url) = loop {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let url = format!("http://127.0.0.1:{port}");
+            let own = format!("http://127.0.0.1:{port}");
+            let url = front.map_or(own, |(url, behind)| {
+                behind.store(port.into(), Ordering::SeqCst);
+                url.to_owned()
+            });
             let router = folder.path().join("router.php");
             std::fs::write(
                 &router,
                 format!(
-                    "<?php define( 'DB_DIR', '{root}/' ); define( 'DB_FILE', 'site.sqlite' );
+                    "<?php {php} define( 'DB_DIR', '{root}/' ); define( 'DB_FILE', 'site.sqlite' );
                      define( 'WPMU_PLUGIN_DIR', '{root}/mu-plugins' ); define( 'WP_HOME', '{url}' );
                      define( 'WP_SITEURL', '{url}' ); {}",
                     rig::ROUTER
@@ -421,7 +436,7 @@ impl Quirk {
     }
 
     /// Another plugin instead of the one before. In a file of its own, because PHP remembers what it has read.
-    fn becomes(&self, plugin: &str) {
+    pub fn becomes(&self, plugin: &str) {
         let plugins = self.folder.path().join("mu-plugins");
         let before: Vec<_> =
             std::fs::read_dir(&plugins).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -437,13 +452,13 @@ impl Quirk {
         self.folder.path().join("site.sqlite")
     }
 
-    fn sql(&self, sql: &str) {
+    pub fn sql(&self, sql: &str) {
         let database = rusqlite::Connection::open(self.database()).unwrap();
         database.busy_timeout(Duration::from_secs(20)).unwrap();
         database.execute_batch(sql).unwrap();
     }
 
-    fn tool(&self) -> Command {
+    pub fn tool(&self) -> Command {
         tool_on(&self.database())
     }
 
@@ -723,8 +738,8 @@ fn a_site_that_contradicts_its_database_is_neither_yes_nor_no() {
 // A server of a few lines
 
 /// Answers each request, its head and body as text, with bytes; keeps what it was asked.
-struct Server {
-    url: String,
+pub struct Server {
+    pub url: String,
     asked: Arc<Mutex<Vec<String>>>,
     stopped: Arc<std::sync::atomic::AtomicBool>,
     port: u16,
@@ -739,7 +754,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    fn start(answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Self {
+    pub fn start(answer: impl Fn(&str, &mut TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -751,6 +766,7 @@ impl Server {
                     return;
                 }
                 let (log, answer) = (log.clone(), answer.clone());
+                client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
                 std::thread::spawn(move || {
                     let Some(request) = read_request(&mut client) else { return };
                     log.lock().unwrap().push(request.clone());
@@ -761,7 +777,7 @@ impl Server {
         Self { url: format!("http://127.0.0.1:{port}"), asked, stopped, port }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -773,8 +789,7 @@ impl Server {
     }
 }
 
-fn read_request(client: &mut TcpStream) -> Option<String> {
-    client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+pub fn read_request(client: &mut impl Read) -> Option<String> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -793,7 +808,7 @@ fn read_request(client: &mut TcpStream) -> Option<String> {
 }
 
 /// An answer with a body.
-fn respond(client: &mut TcpStream, status: &str, headers: &str, body: &str) {
+pub fn respond(client: &mut TcpStream, status: &str, headers: &str, body: &str) {
     let answer = format!(
         "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         body.len()
