@@ -1,21 +1,24 @@
 //! A shell command that takes the secret on its standard input: never in its arguments, never in its environment.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, PipeWriter, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl};
 use rustix::io::ioctl_fionread;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpid, kill_process, set_child_subreaper};
 
 use super::{Delivery, SinkError, go_on};
 use crate::interrupt;
 
 const SHELL: &str = "/bin/sh";
+
+/// How long what the command started may take to end after it was asked to, and then after it was made to.
+const TIME_TO_END: Duration = Duration::from_secs(2);
 
 fn refuse(command: &OsStr, why: &str) -> SinkError {
     SinkError::new(format!("the command of --exec, `{}`, {why}", command.to_string_lossy()))
@@ -95,10 +98,35 @@ pub(super) fn run(command: &OsString, text: &[u8], delivery: &Delivery<'_>) -> R
         let value: Vec<u8> = value.iter().copied().filter(|byte| *byte != 0).collect();
         shell.env(name, OsStr::from_bytes(&value));
     }
+    // Whatever loses its parent becomes a child of ours: that is how all of a pipeline is found. A process group would
+    // not do, since a command in the background cannot ask for a passphrase on the terminal.
+    let _ = set_child_subreaper(Some(getpid()));
     let mut child = shell.spawn().map_err(failed)?;
     // The shell's copy of the reading end is in the child now; ours would keep it from seeing the end.
     drop(shell);
 
+    let taken = attend(&mut child, output, text).and_then(|rest| {
+        let left = ioctl_fionread(&unread).unwrap_or_default();
+        if left >= text.len() as u64 || rest > 0 {
+            return Err(SinkError::new("it ended with 0 without reading its standard input"));
+        }
+        Ok(())
+    });
+    // Before the entry is taken back: nobody is to go on with a password that is none.
+    let ended = taken.or_else(|error| {
+        drop(unread);
+        if end_all() {
+            return Err(error);
+        }
+        Err(SinkError::new(format!("{error}; something that it started runs on and could not be ended")))
+    });
+    let _ = set_child_subreaper(None);
+    ended
+}
+
+/// Writes until the command has ended with 0; how much it was not given.
+fn attend(child: &mut Child, output: PipeWriter, text: &[u8]) -> Result<usize, SinkError> {
+    let failed = |error: std::io::Error| SinkError::new(format!("it could not be run ({error})"));
     let mut rest = text;
     let mut output = Some(output);
     let mut told = false;
@@ -118,21 +146,76 @@ pub(super) fn run(command: &OsString, text: &[u8], delivery: &Delivery<'_>) -> R
         }
         if interrupt::caught().is_some() && !told {
             told = true;
-            // It may have ended meanwhile, and its exit code decides in any case.
-            if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            // It may have ended meanwhile, and its exit code decides in any case. The shell is named by itself for
+            // systems without /proc.
+            let shell = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+            let others = descendants().into_iter().filter(|pid| Some(*pid) != shell);
+            for pid in shell.into_iter().chain(others) {
                 let _ = kill_process(pid, Signal::TERM);
             }
         }
         std::thread::sleep(Duration::from_millis(2));
     };
-    if !status.success() {
-        return Err(SinkError::new(described(status)));
+    if status.success() { Ok(rest.len()) } else { Err(SinkError::new(described(status))) }
+}
+
+/// Ends whatever the command started and left behind. Whether nothing is there any more.
+fn end_all() -> bool {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let began = Instant::now();
+        let mut told = Vec::new();
+        loop {
+            let left = descendants();
+            if left.is_empty() {
+                return true;
+            }
+            if began.elapsed() >= TIME_TO_END {
+                break;
+            }
+            for pid in left {
+                // Asked once, or it could not put anything in order.
+                if signal == Signal::KILL || !told.contains(&pid) {
+                    let _ = kill_process(pid, signal);
+                    told.push(pid);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
-    let left = ioctl_fionread(&unread).unwrap_or_default();
-    if left >= text.len() as u64 || !rest.is_empty() {
-        return Err(SinkError::new("it ended with 0 without reading its standard input"));
+    false
+}
+
+/// The living processes that descend from this one, by the system's list of processes.
+fn descendants() -> Vec<Pid> {
+    let mut parents = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let stat = std::fs::read(entry.path().join("stat")).unwrap_or_default();
+        // The name, in parentheses, may hold anything.
+        let behind = stat.iter().rposition(|byte| *byte == b')').map_or(stat.len(), |at| at + 1);
+        let behind = String::from_utf8_lossy(stat.get(behind..).unwrap_or_default()).into_owned();
+        let mut fields = behind.split_ascii_whitespace();
+        let (state, parent) = (fields.next(), fields.next().and_then(|parent| parent.parse::<i32>().ok()));
+        if let (Some(state), Some(parent)) = (state, parent) {
+            // What has ended and was not asked how holds nothing any more.
+            parents.push((pid, parent, !matches!(state, "Z" | "X")));
+        }
     }
-    Ok(())
+    let mut known = vec![getpid().as_raw_nonzero().get()];
+    let mut next = 0;
+    let mut living = Vec::new();
+    while let Some(parent) = known.get(next).copied() {
+        next += 1;
+        for (pid, _, lives) in parents.iter().filter(|(_, of, _)| *of == parent) {
+            if !known.contains(pid) {
+                known.push(*pid);
+                living.extend(Pid::from_raw(*pid).filter(|_| *lives));
+            }
+        }
+    }
+    living
 }
 
 fn described(status: ExitStatus) -> String {

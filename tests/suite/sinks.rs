@@ -757,6 +757,44 @@ fn an_interruption_while_the_command_runs_takes_the_entry_back() {
     assert_eq!(site.entries(), before);
 }
 
+#[test]
+fn what_a_command_started_ends_with_it_before_the_entry_is_taken_back() {
+    let site = Site::new();
+    let before = site.entries();
+    // A pipeline; one that does not care; one that left; one whose shell is long gone.
+    for (command, signal) in [
+        ("cat | (echo >ready; sleep 3; cat >late)", true),
+        ("cat | (trap '' TERM; echo >ready; sleep 3; sleep 3; cat >late)", true),
+        ("cat | setsid sh -c 'echo >ready; sleep 3; cat >late'", true),
+        ("{ sleep 3; cat >late; } <&0 & echo >ready; exit 7", false),
+        ("read x; (sleep 3; echo $x >late) & echo >ready; exit 7", false),
+    ] {
+        let _ = std::fs::remove_file(site.path("ready"));
+        let mut child =
+            site.command(&["create", "3", "App", "--exec", command]).stderr(Stdio::piped()).spawn().unwrap();
+        let began = Instant::now();
+        while signal && !site.path("ready").exists() {
+            assert!(began.elapsed() < Duration::from_secs(30) && child.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if signal {
+            let pid = rustix::process::Pid::from_child(&child);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        }
+        // Whoever still held standard error would keep this waiting.
+        let output = child.wait_with_output().unwrap();
+        assert!(!output.status.success(), "{command}: {output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("taken back"), "{output:?}");
+        assert_eq!(site.entries(), before);
+        std::thread::sleep(Duration::from_millis(3500));
+        assert!(!site.path("late").exists(), "{command}");
+    }
+    // Of one that was content, what it left goes on.
+    site.shell("\"$TOOL\" create 3 App --exec='read x; (sleep 1; echo $x >late) & exit 0'");
+    std::thread::sleep(Duration::from_millis(1500));
+    site.assert_works(site.read("late").trim_end());
+}
+
 // File descriptors.
 
 #[test]
@@ -1004,9 +1042,13 @@ fn an_interruption_while_the_entry_is_saved_takes_it_back() {
         std::thread::sleep(Duration::from_millis(200));
         lock.execute_batch("COMMIT").unwrap();
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(1), "{way}: {output:?}");
+        assert_eq!(output.status.code(), Some(128 + 2), "{way}: {output:?}");
         let stderr = String::from_utf8_lossy(&output.stderr);
-        assert!(stderr.ends_with("(interrupted), so it was taken back. Nothing was changed.\n"), "{stderr}");
+        assert_eq!(
+            stderr,
+            "Error: Interrupted: the new application password was taken back, and nobody has seen it. Nothing was \
+             changed.\n"
+        );
         assert_eq!(site.entries(), before, "{way}");
         assert!(!site.path("pw").exists() && site.read("through").is_empty());
     }
