@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::error::Error;
 use crate::sink::{Encryption, Format, Sink, SinkError, Target, Wording};
@@ -77,6 +77,9 @@ pub struct SinkArgs {
     pub secret_name: Option<String>,
 }
 
+/// What verbs that make several passwords put into the name of each one's file.
+const PLACEHOLDERS: [&str; 5] = ["{user}", "{user_id}", "{name}", "{app_id}", "{uuid}"];
+
 fn mode(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix("0o").unwrap_or(text);
     let mode = u32::from_str_radix(digits, 8).ok().filter(|mode| *mode <= 0o777 && !digits.starts_with('+'));
@@ -93,6 +96,56 @@ impl SinkArgs {
     pub fn has_form(&self) -> bool {
         let elsewhere = self.out_file.is_some() || self.out_fd.is_some() || self.exec.is_some();
         !elsewhere && (self.format.is_some() || !self.encrypt_to.is_empty() || self.seal_to.is_some())
+    }
+
+    /// Why several passwords cannot go there one after the other: a clause without a full stop, or `None` if they can.
+    pub fn only_one(&self) -> Option<String> {
+        if self.exec.is_some() {
+            // It runs once for each.
+            return None;
+        }
+        if let Some(file) = &self.out_file {
+            let name = file.as_os_str().as_bytes();
+            let has = |placeholder: &str| {
+                name.windows(placeholder.len()).any(|part| part == placeholder.as_bytes())
+            };
+            if PLACEHOLDERS.iter().any(|placeholder| has(placeholder)) {
+                return None;
+            }
+            let what = match &self.set_key {
+                Some(key) => format!("the key {key} of {} holds one password", file.display()),
+                None => format!("{} would hold the last password alone", file.display()),
+            };
+            return Some(format!("{what}: put one of {} into --out-file", PLACEHOLDERS.join(", ")));
+        }
+        let name = |format: Format| {
+            let value = format.to_possible_value();
+            value.map_or_else(String::new, |value| value.get_name().to_owned())
+        };
+        let why = match self.format {
+            _ if !self.encrypt_to.is_empty() => {
+                "what --encrypt-to makes is decrypted one by one, and not when it stands in one stream"
+                    .to_owned()
+            }
+            _ if self.seal_to.is_some() => "what --seal-to makes does not say whose it is".to_owned(),
+            Some(Format::Json | Format::Netrc) => return None,
+            Some(format @ Format::DockerSecret) => {
+                format!("--format={} writes no line end, and the passwords would run together", name(format))
+            }
+            Some(format @ Format::Env) => {
+                format!("--format={} would set the same variable again and again", name(format))
+            }
+            Some(format @ (Format::Curl | Format::K8sSecret)) => {
+                format!("--format={} describes one login a file", name(format))
+            }
+            // The verb says in its own words whose each is.
+            None if self.out_fd.is_none() => return None,
+            Some(Format::Plain) | None => "passwords alone do not say whose they are".to_owned(),
+        };
+        Some(format!(
+            "{why}: use --format=json, --exec, or --out-file with one of {}",
+            PLACEHOLDERS.join(", ")
+        ))
     }
 
     /// The sink that is meant. Recipients are read, nothing else is touched yet. `porcelain`: the password alone is
@@ -193,6 +246,54 @@ impl SinkArgs {
             (recipients, None) => Encryption::age(recipients).map(Some),
             ([], Some(key)) => Encryption::sealed(key).map(Some),
             _ => Err(SinkError::new("it is encrypted one way: give --encrypt-to or --seal-to")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_passwords_go_only_where_they_can_be_told_apart() {
+        let with = |change: &dyn Fn(&mut SinkArgs)| {
+            let mut args = SinkArgs::default();
+            change(&mut args);
+            args.only_one()
+        };
+        for fits in [
+            with(&|_| ()),
+            with(&|args| args.format = Some(Format::Json)),
+            with(&|args| args.format = Some(Format::Netrc)),
+            with(&|args| (args.format, args.out_fd) = (Some(Format::Json), Some(3))),
+            with(&|args| (args.format, args.exec) = (Some(Format::DockerSecret), Some("x".into()))),
+            with(&|args| (args.seal_to, args.out_file) = (Some("k".into()), Some("{user_id}.b64".into()))),
+            with(&|args| (args.set_key, args.out_file) = (Some("K".into()), Some("{uuid}/.env".into()))),
+        ] {
+            assert_eq!(fits, None);
+        }
+        for (refused, words) in [
+            (with(&|args| args.format = Some(Format::DockerSecret)), "docker-secret writes no line end"),
+            (with(&|args| args.format = Some(Format::Plain)), "do not say whose they are"),
+            (with(&|args| args.out_fd = Some(3)), "do not say whose they are"),
+            (with(&|args| args.format = Some(Format::Env)), "the same variable"),
+            (with(&|args| args.format = Some(Format::Curl)), "--format=curl describes one login"),
+            (with(&|args| args.format = Some(Format::K8sSecret)), "--format=k8s-secret describes one login"),
+            (
+                with(&|args| {
+                    (args.format, args.encrypt_to) = (Some(Format::Json), vec!["age1".into()]);
+                }),
+                "--encrypt-to",
+            ),
+            (with(&|args| (args.seal_to, args.out_fd) = (Some("k".into()), Some(3))), "--seal-to"),
+            (with(&|args| args.out_file = Some("one".into())), "one would hold the last password alone"),
+            (
+                with(&|args| (args.set_key, args.out_file) = (Some("K".into()), Some(".env".into()))),
+                "the key K of .env holds one password",
+            ),
+        ] {
+            let refused = refused.unwrap();
+            assert!(refused.contains(words) && !refused.ends_with('.'), "{refused}");
         }
     }
 }

@@ -164,6 +164,17 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// The sentence without its full stop, for the middle of another one.
+    pub fn clause(&self) -> String {
+        let mut sentence = self.to_string();
+        if sentence.ends_with('.') && !sentence.ends_with("..") {
+            sentence.pop();
+        }
+        sentence
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -171,6 +182,12 @@ impl fmt::Display for Reason {
             Self::IncorrectPassword { told: false } => {
                 f.write_str("The site answers as if nobody had logged in, which is what WordPress makes of a wrong password.")
             }
+            // WordPress: asked about the entry's user by id, in a multisite also about one that is no member.
+            Self::UnknownUser { code } if code == "rest_user_invalid_id" => write!(
+                f,
+                "The site answers as if nobody had logged in, and has no user with the id that this login has in the \
+                 database ({code}): that site has another database, or is one of a multisite that the user is no member of."
+            ),
             Self::UnknownUser { code } => write!(f, "The site does not know this user ({code})."),
             Self::FeatureUnavailable => f.write_str(
                 "Application passwords are not available on this site: PHP does not see HTTPS there (and the environment \
@@ -192,7 +209,8 @@ impl fmt::Display for Reason {
                 "The site answers as if nobody had logged in, although the password is right. Most likely the server does \
                  not hand the Authorization header to PHP (Apache: `CGIPassAuth On`, or WordPress's rewrite rule for \
                  HTTP_AUTHORIZATION; nginx: `fastcgi_param HTTP_AUTHORIZATION $http_authorization`). If it does, a \
-                 plugin refuses the password without a word, or an object cache holds what was true before: flush it.",
+                 plugin refuses the password without a word, an object cache holds what was true before (flush it), or \
+                 that site has another database than this one.",
             ),
             Self::Expired => f.write_str(
                 "The site does not let it in: the password has expired, as its entry says, and a plugin sees to that.",
@@ -279,6 +297,8 @@ pub(super) fn shown(text: &str) -> String {
             '>' if in_tag => in_tag = false,
             _ if in_tag => continue,
             '\n' | '\t' | '\r' => shown.push(' '),
+            // As all other output has them.
+            c if c.is_ascii_control() => shown.push_str(&format!("\\x{:02x}", u32::from(c))),
             c if c.is_control() || is_bidi_control(c) => shown.extend(c.escape_unicode()),
             c => shown.push(c),
         }
@@ -297,12 +317,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_clause_has_no_full_stop() {
+        assert_eq!(Reason::Timeout.clause(), "The site did not answer in time");
+        let plugin = Reason::Plugin { status: 403, code: "x".into(), message: "No.".into() };
+        assert_eq!(plugin.clause(), plugin.to_string());
+    }
+
+    #[test]
     fn what_a_site_says_is_shown_on_one_harmless_line() {
         assert_eq!(
             shown("<strong>Error:</strong> The <a href='x'>thing</a>\nis 1 < 2 > 0"),
             "Error: The thing is 1 < 2 > 0"
         );
-        assert_eq!(shown("\u{1b}[31mred\u{202e}"), "\\u{1b}[31mred\\u{202e}");
+        assert_eq!(shown("\u{1b}[31mred\u{202e}"), "\\x1b[31mred\\u{202e}");
         assert_eq!(shown(&"é".repeat(1000)).chars().count(), LONGEST_SHOWN + 1);
     }
 }

@@ -174,7 +174,8 @@ fn not_logged_in(
             return Ok(Answer::Refused(Reason::UnavailableForUser));
         }
         Some(code @ "rest_user_invalid_id") => {
-            return Ok(Answer::Refused(Reason::UnknownUser { code: code.to_owned() }));
+            // It may be another site altogether: no answer about this password.
+            return Ok(Answer::NotTold(Reason::UnknownUser { code: code.to_owned() }));
         }
         _ => {}
     }

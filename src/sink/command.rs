@@ -113,12 +113,12 @@ pub(super) fn run(command: &OsString, text: &[u8], delivery: &Delivery<'_>) -> R
         Ok(())
     });
     // Before the entry is taken back: nobody is to go on with a password that is none.
-    let ended = taken.or_else(|error| {
+    let ended = taken.map_err(|error| {
         drop(unread);
         if end_all() {
-            return Err(error);
+            return error;
         }
-        Err(SinkError::new(format!("{error}; something that it started runs on and could not be ended")))
+        SinkError::new(format!("{error}; something that it started runs on and could not be ended"))
     });
     let _ = set_child_subreaper(None);
     ended

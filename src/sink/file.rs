@@ -1,5 +1,8 @@
 //! A file that holds a secret: written beside, saved, and renamed into place, so that the old file or the new one is
 //! there, whole. Never through a symbolic link. An existing file keeps its owner, group and mode.
+//!
+//! Whoever is killed in the middle leaves the file beside it. It was locked as long as its writer lived, so the next
+//! one that writes into the folder knows it by that, and removes it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,6 +30,9 @@ const LARGEST: u64 = 16 << 20;
 /// How long another copy of this program is waited for that edits a file in the same folder.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What the name of a file begins with that is to be renamed; 16 hexadecimal digits follow.
+const TEMPORARY: &str = ".wp-app-password-";
+
 /// What to write, and how.
 pub(super) struct Target<'a> {
     pub(super) path: &'a Path,
@@ -45,6 +51,7 @@ impl Target<'_> {
         let _guard = interrupt::hold();
         let place = self.open()?;
         let old = place.existing()?;
+        place.sweep(old.as_ref());
         content(place.read(old.as_ref(), edits)?.as_ref().map(|text| text.as_slice()))?;
         let attributes = StatxAttributes::APPEND | StatxAttributes::IMMUTABLE;
         if place.attributes(OsStr::new("")).intersects(attributes) {
@@ -77,6 +84,7 @@ impl Target<'_> {
         if edits {
             place.lock()?;
         }
+        place.sweep(place.existing()?.as_ref());
         // Whoever edits the file at the same moment without a lock makes us start again.
         for _ in 0..5 {
             let old = place.existing()?;
@@ -250,6 +258,31 @@ impl Place<'_> {
         found.map_or(StatxAttributes::empty(), |found| found.stx_attributes & found.stx_attributes_mask)
     }
 
+    /// Removes what writers left that were killed: a password that may still be valid. `old`: the file that stands
+    /// there, to whose owner they may have given theirs.
+    fn sweep(&self, old: Option<&Stat>) {
+        // What cannot be looked at or removed is no obstacle.
+        let Ok(entries) = fs::Dir::read_from(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let digits = name.to_bytes().strip_prefix(TEMPORARY.as_bytes());
+            if !digits.is_some_and(|digits| digits.len() == 16 && digits.iter().all(u8::is_ascii_hexdigit)) {
+                continue;
+            }
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let Ok(file) = fs::openat(&self.folder, name, flags, Mode::empty()) else { continue };
+            let Ok(found) = fs::fstat(&file) else { continue };
+            let is_ours =
+                found.st_uid == geteuid().as_raw() || old.is_some_and(|old| old.st_uid == found.st_uid);
+            if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile
+                && is_ours
+                && fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok()
+            {
+                let _ = fs::unlinkat(&self.folder, name, AtFlags::empty());
+            }
+        }
+    }
+
     /// Lets one copy of this program at a time edit files of this folder.
     fn lock(&self) -> Result<(), SinkError> {
         let began = Instant::now();
@@ -270,12 +303,24 @@ impl Place<'_> {
 
     /// An empty file beside the target that has its owner, group and mode. Nobody else can open it before.
     fn prepare(&self, old: Option<&Stat>, mode: u32, keeps_access: bool) -> Result<Temporary<'_>, SinkError> {
-        let name = format!(".wp-app-password-{:016x}", rand::rng().random::<u64>());
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = fs::openat(&self.folder, name.as_str(), flags, Mode::RUSR | Mode::WUSR)
-            .map_err(|error| self.failed("cannot be written: no file can be made in its folder", error))?;
-        let temporary = Temporary { place: self, name, file: File::from(file), renamed: false };
-        let made = fs::fstat(&temporary.file).map_err(|error| self.failed("cannot be looked at", error))?;
+        let mut tries = 0;
+        let (temporary, made) = loop {
+            let name = format!("{TEMPORARY}{:016x}", rand::rng().random::<u64>());
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let file =
+                fs::openat(&self.folder, name.as_str(), flags, Mode::RUSR | Mode::WUSR).map_err(|error| {
+                    self.failed("cannot be written: no file can be made in its folder", error)
+                })?;
+            let temporary = Temporary { place: self, name, file: File::from(file), renamed: false };
+            let locked = fs::flock(&temporary.file, FlockOperation::NonBlockingLockExclusive);
+            let made =
+                fs::fstat(&temporary.file).map_err(|error| self.failed("cannot be looked at", error))?;
+            // Somebody who sweeps may have come between its first moment and the lock.
+            tries += 1;
+            if tries > 10 || (locked != Err(Errno::WOULDBLOCK) && made.st_nlink > 0) {
+                break (temporary, made);
+            }
+        };
         if let Some(old) = old.filter(|old| (old.st_uid, old.st_gid) != (made.st_uid, made.st_gid)) {
             let (owner, group) = (Uid::from_raw(old.st_uid), Gid::from_raw(old.st_gid));
             fs::fchown(&temporary.file, Some(owner), Some(group)).map_err(|error| {

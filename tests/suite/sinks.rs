@@ -758,6 +758,64 @@ fn an_interruption_while_the_command_runs_takes_the_entry_back() {
 }
 
 #[test]
+fn what_a_killed_writer_left_is_removed_by_the_next_one_and_nothing_else_is() {
+    let site = Site::new();
+    // Killed between the secret and the rename: only the lock tells it from one that is alive.
+    let names = ["0123456789abcdef", "fedcba9876543210", "0123456789abcdeg", "0123456789abcdef0"];
+    for name in names {
+        std::fs::write(site.path(&format!(".wp-app-password-{name}")), "secret\n").unwrap();
+    }
+    std::os::unix::fs::symlink("elsewhere", site.path(".wp-app-password-aaaaaaaaaaaaaaaa")).unwrap();
+    std::fs::create_dir(site.path(".wp-app-password-bbbbbbbbbbbbbbbb")).unwrap();
+    let alive = std::fs::File::open(site.path(".wp-app-password-fedcba9876543210")).unwrap();
+    rustix::fs::flock(&alive, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    succeeded(&site.command(&["create", "3", "App", "--out-file=pw"]).output().unwrap());
+    let left: Vec<bool> = names
+        .into_iter()
+        .chain(["aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"])
+        .map(|name| site.path(&format!(".wp-app-password-{name}")).symlink_metadata().is_ok())
+        .collect();
+    assert_eq!(left, [false, true, true, true, true, true]);
+}
+
+#[test]
+fn a_writer_that_works_holds_its_file_locked() {
+    let site = Site::new();
+    let folder = site.home.path().to_owned();
+    let looker = std::thread::spawn(move || {
+        let began = Instant::now();
+        let mut seen = 0;
+        while began.elapsed() < Duration::from_secs(20) && seen == 0 {
+            for entry in std::fs::read_dir(&folder).unwrap().flatten() {
+                let is_ours = entry.file_name().to_string_lossy().starts_with(".wp-app-password-");
+                let Ok(file) = std::fs::File::open(entry.path()) else { continue };
+                let way = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+                // One that is empty may be in its first moment.
+                let has_text = file.metadata().is_ok_and(|found| found.len() > 0);
+                seen += usize::from(is_ours && has_text && rustix::fs::flock(&file, way).is_err());
+            }
+        }
+        seen
+    });
+    for _ in 0..100 {
+        succeeded(&site.command(&["create", "3", "App", "--out-file=pw"]).output().unwrap());
+        if looker.is_finished() {
+            break;
+        }
+    }
+    assert!(looker.join().unwrap() > 0, "no lock was seen");
+}
+
+#[test]
+fn a_number_that_no_program_has_room_for_is_json_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = set_key(folder.path(), "a.json", "{\"n\": 1e999, \"a\": \"x\"}", "a").unwrap();
+    assert!(text.starts_with("{\"n\": 1e999, \"a\": \"") && !text.contains("\"x\""));
+    let refused = set_key(folder.path(), "a.json", "{\"n\": 1e999, \"a\": \"x\",}", "a").unwrap_err();
+    assert!(refused.contains("is no JSON"), "{refused}");
+}
+
+#[test]
 fn what_a_command_started_ends_with_it_before_the_entry_is_taken_back() {
     let site = Site::new();
     let before = site.entries();
@@ -867,7 +925,8 @@ const ENV_FILES: &[(&str, &str, &str)] = &[
     ("KEY=\n", "KEY", "KEY=@\n"),
     ("KEY= # to be filled in\n", "KEY", "KEY=@ # to be filled in\n"),
     ("KEY=a#b\n", "KEY", "KEY=@\n"),
-    ("KEY=${OTHER}\n", "KEY", "KEY=@\n"),
+    ("KEY='${OTHER}'\n", "KEY", "KEY='@'\n"),
+    ("KEY=pa$$word\n", "KEY", "KEY=@\n"),
     ("KEY=''\n", "KEY", "KEY='@'\n"),
     ("#KEY=old\nMY_KEY=x\nKEY_2=y\nkey=z\n", "KEY", "#KEY=old\nMY_KEY=x\nKEY_2=y\nkey=z\nKEY=@\n"),
     ("PEM=\"-----BEGIN\nabc=\n-----END\"\nKEY=x\n", "KEY", "PEM=\"-----BEGIN\nabc=\n-----END\"\nKEY=@\n"),
@@ -932,6 +991,9 @@ fn a_file_whose_key_is_not_certain_is_left_alone() {
         (".env", "KEY='a'b\n", "KEY", "put together from several parts"),
         (".env", "KEY=a\"b # c\"\n", "KEY", "put together from several parts"),
         (".env", "KEY=$(pass wp)\n", "KEY", "put together from several parts"),
+        (".env", "KEY=${OTHER}\n", "KEY", "put together from several parts"),
+        (".env", "KEY=$OTHER\n", "KEY", "put together from several parts"),
+        (".env", "KEY=\"a${OTHER}\" # c\n", "KEY", "put together from several parts"),
         (".env", "KEY=#x\n", "KEY", "put together from several parts"),
         (".env", "A=1\nX=\"\nKEY=b\n\"\n", "KEY", "set inside the quotes that begin in line 2"),
         (".env", "A=one \\\nKEY=two\n", "KEY", "continues the line before it"),

@@ -510,7 +510,10 @@ fn a_site_that_says_so_is_believed_about_a_wrong_password() {
 #[test]
 fn a_user_that_the_site_does_not_know_is_told_from_a_wrong_password() {
     let Some(rig) = rig::require() else { return };
-    for (plugin, code) in [(EARLY, "invalid_username"), ("", "rest_user_invalid_id")] {
+    for (plugin, code, exit, words) in [
+        (EARLY, "invalid_username", 4, "does not know this user"),
+        ("", "rest_user_invalid_id", 1, "that site has another database"),
+    ] {
         let site = Quirk::start(rig, plugin);
         let password = site.create();
         let copy = site.folder.path().join("copy.sqlite");
@@ -519,7 +522,7 @@ fn a_user_that_the_site_does_not_know_is_told_from_a_wrong_password() {
             .execute("VACUUM INTO ?", [copy.to_str().unwrap()])
             .unwrap();
         site.sql("DELETE FROM wp_users WHERE user_login = 'author1'");
-        assert_told(|| tool_on(&copy), &password, "--live", code, 4, "does not know this user");
+        assert_told(|| tool_on(&copy), &password, "--live", code, exit, words);
     }
 }
 
@@ -862,6 +865,7 @@ fn a_header_that_the_server_keeps_is_told() {
         let live = format!("--live={}", server.url);
         let code = "authorization_header_stripped";
         assert_told(|| site.tool(), &password, &live, code, 1, "Authorization header");
+        assert_told(|| site.tool(), &password, &live, code, 1, "another database");
         // XML-RPC needs no header.
         let said = json(site.tool(), "author1", &password, &[&live, "--xmlrpc"]);
         assert_eq!(said.json()["live"]["xmlrpc"]["answer"], "accepted");

@@ -112,7 +112,8 @@ impl<'a> Reader<'a> {
                 }
                 let after = self.rest_of_line(close + 1);
                 let tail = after.trim_ascii();
-                let is_plain = tail.is_empty() || (tail.starts_with(b"#") && blanks(after) > 0);
+                let is_plain = (*quote == b'\'' || !is_put_together(inside))
+                    && (tail.is_empty() || (tail.starts_with(b"#") && blanks(after) > 0));
                 self.line += inside.iter().filter(|byte| **byte == b'\n').count();
                 self.end_line(close + 1 + after.len());
                 Ok(Some(Assignment { name, value: value + 1..close, is_plain }))
@@ -126,7 +127,7 @@ impl<'a> Reader<'a> {
                     raw.get(..comment.unwrap_or(raw.len())).unwrap_or_default().trim_ascii_end().len();
                 let bare = raw.get(..length).unwrap_or_default();
                 let has_parts = bare.iter().any(|byte| b"\"'\\`".contains(byte))
-                    || bare.windows(2).any(|two| two == b"$(")
+                    || is_put_together(bare)
                     || (raw.first() == Some(&b'#') && value == behind);
                 let continues = bare.ends_with(b"\\");
                 self.end_line(end);
@@ -177,6 +178,14 @@ fn assigns(line: &[u8], key: &str) -> bool {
     let line = line.trim_ascii();
     let line = line.strip_prefix(b"export").map_or(line, <[u8]>::trim_ascii_start);
     line.strip_prefix(key.as_bytes()).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+}
+
+/// Whether a value takes another one in: `$(command)`, `${NAME}`, or all of it is `$NAME`. A lone `$` in a text is one.
+fn is_put_together(value: &[u8]) -> bool {
+    let taken = |two: &[u8]| matches!(two, b"$(" | b"${");
+    let protected = |at: usize| at > 0 && value.get(at - 1) == Some(&b'\\');
+    value.windows(2).enumerate().any(|(at, two)| taken(two) && !protected(at))
+        || value.strip_prefix(b"$").is_some_and(|name| !name.is_empty() && is_name(name))
 }
 
 fn is_blank(byte: &u8) -> bool {

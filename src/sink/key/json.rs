@@ -9,7 +9,17 @@ use super::Edit;
 
 /// Finds the place of the value. Errors are clauses that follow the file's name.
 pub(super) fn find(text: &[u8], key: &str, value: &str) -> Result<Edit, String> {
-    if let Err(error) = serde_json::from_slice::<serde_json::Value>(text) {
+    let valid = match serde_json::from_slice::<serde_json::Value>(text) {
+        // A number that this parser has no room for is JSON all the same.
+        Err(error) if error.to_string().starts_with("number out of range") => {
+            match std::str::from_utf8(text) {
+                Ok(text) => serde_json::from_str::<serde::de::IgnoredAny>(text).map(drop),
+                Err(_) => Err(error),
+            }
+        }
+        other => other.map(drop),
+    };
+    if let Err(error) = valid {
         return Err(format!(
             "is no JSON that can be edited (line {}, column {}): comments, a byte-order mark and the like are none",
             error.line(),
