@@ -20,13 +20,14 @@ const LONGEST_USERINFO: usize = 512;
 /// The most base64 that is decoded.
 const LONGEST_BASE64: usize = 1024;
 
-/// Whether what begins at `at` and has `length` letters and digits is the rest of an escape: `%3D`, `=3D`, `\n`,
+/// Whether what begins at `at` and has `length` letters and digits is the rest of an escape: `%3D`, `%253D`, `=3D`, `\n`,
 /// `\x3d`, `\u003d`, or the colour `31m` of a terminal.
 pub fn is_escape(data: &[u8], at: usize, length: usize) -> bool {
     let Some(text) = data.get(at..at + length) else { return false };
     let hex = |text: &[u8]| text.iter().all(u8::is_ascii_hexdigit);
     match at.checked_sub(1).and_then(|before| data.get(before)) {
-        Some(b'%') => length == 2 && hex(text),
+        // Also escaped once more: `%2520`.
+        Some(b'%') => hex(text) && (length == 2 || (length == 4 && text.starts_with(b"25"))),
         // Quoted-printable writes capitals.
         Some(b'=') => length == 2 && text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F')),
         Some(b'\\') => match text {
@@ -51,12 +52,18 @@ pub fn begins_at(data: &[u8], at: usize) -> bool {
     extra == 0 || is_escape(data, at - extra, extra)
 }
 
+/// Blanks and no-break spaces of HTML, JSON and addresses.
+const SEPARATING_ESCAPES: [&[u8]; 7] =
+    [b"&nbsp;", b"&#160;", b"&#32;", b"%2520", b"%C2%A0", b"\\u0020", b"\\u00a0"];
+
 /// Puts six groups of four together that begin `step` bytes apart, if what stands between them separates groups:
 /// always the same.
 pub fn join_groups(data: &[u8], at: usize, step: usize, joined: &mut [u8; PASSWORD_LENGTH]) -> bool {
     let Some(separator) = data.get(at + 4..at + step) else { return false };
     // A blank, what addresses make of it, what people replace it with, and no-break spaces of Latin-1 and UTF-8.
-    if !matches!(separator, b" " | b"+" | b"-" | b"_" | b"\xa0" | b"\xc2\xa0" | b"%20") {
+    let is_usual =
+        matches!(separator, b" " | b"\t" | b"+" | b"-" | b"_" | b"\xa0" | b"  " | b"\xc2\xa0" | b"%20");
+    if !is_usual && !SEPARATING_ESCAPES.iter().any(|escape| separator.eq_ignore_ascii_case(escape)) {
         return false;
     }
     let (groups, _) = joined.as_chunks_mut::<4>();

@@ -115,6 +115,21 @@ impl Masks {
         six(self.last_4(), exactly_6 << 2, 7)
     }
 
+    /// The same with five bytes between each: `&#32;`, `%2520`.
+    #[inline]
+    pub fn groups_five_apart(&self) -> u64 {
+        let exactly_8 = self.starts & self.of_8 & !(self.all >> 8);
+        six(self.last_4(), self.exactly_4() | exactly_8 << 4, 9)
+    }
+
+    /// The same with six bytes between each: `&nbsp;`, `%C2%A0`, `\u0020`.
+    #[inline]
+    pub fn groups_six_apart(&self) -> u64 {
+        let exactly_6 = self.starts & self.of_4 & self.of_2 >> 4 & !(self.all >> 6);
+        let exactly_9 = self.starts & self.of_8 & self.all >> 8 & !(self.all >> 9);
+        six(self.last_4(), self.exactly_4() | exactly_6 << 2 | exactly_9 << 5, 10)
+    }
+
     /// Where runs of exactly five begin.
     #[inline]
     pub fn runs_of_5(&self) -> u64 {
@@ -128,8 +143,8 @@ impl Masks {
     }
 }
 
-/// Where a first group is followed by five others, each `step` further. The last one ends 39 bytes behind at most,
-/// well within the view.
+/// Where a first group is followed by five others, each `step` further. The last one ends 54 bytes behind at most,
+/// within the view.
 #[inline]
 fn six(first: u128, other: u128, step: u32) -> u64 {
     let two = first & other >> step;

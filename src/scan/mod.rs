@@ -9,11 +9,13 @@
 //! - runs of exactly 24 ASCII letters and digits; what an escape puts before them (`%3D`, `\n`, `\u003d`, `=3D`, a
 //!   colour of a terminal) is no part of them;
 //! - six groups of four with the same separator between them, as WordPress shows passwords:
-//!   `abcd EFGH 1234 ijkl MNOP 5678`, also with `%20`, `+`, `-`, `_` or a no-break space;
+//!   `abcd EFGH 1234 ijkl MNOP 5678`, also with two blanks, a tab, `%20`, `+`, `-`, `_`, a no-break space, or what HTML
+//!   and JSON write for a blank;
 //! - `user:password` in addresses, and in the base64 behind `Basic`;
 //! - where that is asked for, whole lines.
 //!
-//! Text is ASCII or anything that contains it; UTF-16 is known by the mark at its beginning.
+//! Text is ASCII or anything that contains it; UTF-16 is known by the mark at its beginning, and without one, or inside
+//! of something else, by the NUL beside each letter.
 
 use std::io::{self, Read};
 
@@ -93,6 +95,9 @@ pub struct Scanner {
     window: Zeroizing<Vec<u8>>,
     decoded: Zeroizing<Vec<u8>>,
     plain: Zeroizing<Vec<u8>>,
+    /// The window without NULs between letters, and where its bytes stood. Allocated when there is a window of this kind.
+    thinned: Zeroizing<Vec<u8>>,
+    origins: Vec<u32>,
 }
 
 impl Default for Scanner {
@@ -108,6 +113,8 @@ impl Scanner {
             // As long as anything that is decoded: a buffer that grows leaves its first half behind, unwiped.
             decoded: Zeroizing::new(Vec::with_capacity(AHEAD)),
             plain: Zeroizing::new(Vec::with_capacity(AHEAD)),
+            thinned: Zeroizing::default(),
+            origins: Vec::new(),
         }
     }
 
@@ -141,6 +148,37 @@ impl Scanner {
         }
     }
 
+    /// Looks at the window as if it had no NULs between letters; whether it had any. What lies in two windows is told
+    /// twice.
+    fn look_between_nuls(&mut self, end: usize, base: u64, visit: &mut dyn FnMut(Finding<'_>)) -> bool {
+        let data = self.window.get(..end).unwrap_or_default();
+        self.thinned.clear();
+        self.origins.clear();
+        utf16::thin(data, &mut self.thinned, &mut self.origins);
+        if self.thinned.len() == data.len() {
+            return false;
+        }
+        let (length, origins) = (self.thinned.len(), &self.origins);
+        self.thinned.resize(length + PADDING, 0);
+        let lines = Lines { offset: 0, line: 1 };
+        let mut state = State { lines, line_start: 0, whole_lines: false, wide: false };
+        Pass {
+            window: &self.thinned,
+            data: self.thinned.get(..length).unwrap_or_default(),
+            base: 0,
+            decoded: &mut self.decoded,
+            plain: &mut self.plain,
+            state: &mut state,
+            visit: &mut |finding| {
+                let place = usize::try_from(finding.at).ok().and_then(|at| origins.get(at));
+                let offset = base + place.copied().map_or(0, u64::from);
+                visit(Finding { offset, ..finding });
+            },
+        }
+        .look(0, length.div_ceil(masks::BLOCK));
+        true
+    }
+
     /// The same, behind the mark of UTF-16 if there was one.
     fn scan_as(
         &mut self,
@@ -152,7 +190,7 @@ impl Scanner {
         let capacity = self.window.len() - PADDING;
         // The data is window[..end], `at` is where it is looked at next, `base` bytes came before.
         let (mut at, mut end, mut base, mut at_end) = (0, 0, 0_u64, false);
-        let mut binary = None;
+        let (mut binary, mut is_mixed) = (None, false);
         let mut state = State { lines: Lines { offset: 0, line: 1 }, line_start: 0, whole_lines, wide };
         loop {
             while end < capacity && !at_end {
@@ -184,6 +222,12 @@ impl Scanner {
             pass.look(at, blocks);
             if at_end {
                 pass.last_line();
+            }
+            if !wide && self.window.get(at..end).is_some_and(|new| new.contains(&0)) {
+                is_mixed |= self.look_between_nuls(end, base, visit);
+            }
+            let binary = binary || is_mixed;
+            if at_end {
                 return Ok(Scanned { bytes: state.offset(base + end as u64), binary });
             }
             at += blocks * masks::BLOCK;
@@ -275,6 +319,12 @@ impl Pass<'_> {
             }
             for place in places(masks.groups_with_percent()) {
                 self.groups(start + place, 7);
+            }
+            for place in places(masks.groups_five_apart()) {
+                self.groups(start + place, 9);
+            }
+            for place in places(masks.groups_six_apart()) {
+                self.groups(start + place, 10);
             }
             for place in places(masks.runs_of_5()) {
                 self.basic(start + place);

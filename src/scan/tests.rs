@@ -44,6 +44,12 @@ fn all(text: &[u8], piece: usize, whole_lines: bool) -> Vec<Told> {
 const PLAIN: &str = "abcdEFGH1234ijklMNOP5678";
 const GROUPS: [&str; 6] = ["abcd", "EFGH", "1234", "ijkl", "MNOP", "5678"];
 
+/// What may stand between groups.
+const SEPARATORS: [&str; 15] = [
+    " ", "\t", "  ", "+", "-", "_", "%20", "\u{a0}", "&nbsp;", "&#160;", "&#32;", "%2520", "%C2%A0",
+    "\\u0020", "\\u00a0",
+];
+
 /// What is found of `text`, without where.
 fn found(text: &str) -> Vec<(Form, String, Option<String>)> {
     all(text.as_bytes(), PIECE, false).into_iter().map(|(_, form, plain, user)| (form, plain, user)).collect()
@@ -85,7 +91,7 @@ fn a_run_is_found_whatever_stands_around_it() {
 
 #[test]
 fn groups_are_found_with_each_separator() {
-    for separator in [" ", "+", "-", "_", "%20", "\u{a0}"] {
+    for separator in SEPARATORS {
         let text = GROUPS.join(separator);
         for (before, after) in
             [("", ""), ("pass=\"", "\"\n"), ("\\n", "\\n"), ("p%3D", "&"), ("one ", " seven")]
@@ -101,7 +107,9 @@ fn groups_are_found_with_each_separator() {
     for text in [
         "abcd EFGH-1234 ijkl MNOP 5678",
         "abcd,EFGH,1234,ijkl,MNOP,5678",
-        "abcd  EFGH  1234  ijkl  MNOP  5678",
+        "abcd   EFGH   1234   ijkl   MNOP   5678",
+        "abcd&ensp;EFGH&ensp;1234&ensp;ijkl&ensp;MNOP&ensp;5678",
+        "abcd\\u0030EFGH\\u00301234\\u0030ijkl\\u0030MNOP\\u00305678",
         "abcd EFGH 1234 ijkl MNOP 56789",
         "abcd EFGH 1234 ijkl MNOP 567",
         "xabcd EFGH 1234 ijkl MNOP 5678",
@@ -109,7 +117,7 @@ fn groups_are_found_with_each_separator() {
     ] {
         assert_eq!(found(text), [], "{text}");
     }
-    for separator in [" ", "%20", "\u{a0}"] {
+    for separator in [" ", "%20", "\u{a0}", "&nbsp;", "%2520", "\\u0020"] {
         for place in 0..6 {
             for odd in ["a!cd", "abc", "abcde", ""] {
                 let mut groups = GROUPS;
@@ -191,6 +199,9 @@ fn every_form_is_found_at_every_place_across_the_borders_of_pieces_and_blocks() 
         (of(Form::Run, None), format!("\\u003d{PLAIN}")),
         (of(Form::Groups, None), GROUPS.join(" ")),
         (of(Form::Groups, None), format!("%3D{}", GROUPS.join("%20"))),
+        (of(Form::Groups, None), GROUPS.join("%2520")),
+        (of(Form::Groups, None), GROUPS.join("&nbsp;")),
+        (of(Form::Groups, None), GROUPS.join("\\u0020")),
         (of(Form::Url, Some("admin")), format!("https://admin:{PLAIN}@host")),
         (of(Form::Basic, Some("admin")), format!("Basic {pair}")),
         (of(Form::Line, None), format!("\n{}\n", GROUPS.join(", "))),
@@ -238,6 +249,32 @@ fn text_of_two_bytes_a_character_is_read_too() {
 }
 
 #[test]
+fn text_of_two_bytes_a_character_is_read_without_a_mark_too() {
+    for big_endian in [false, true] {
+        for text in [PLAIN.to_owned(), GROUPS.join(" ")] {
+            let wide: Vec<u8> = text
+                .encode_utf16()
+                .flat_map(|unit| if big_endian { unit.to_be_bytes() } else { unit.to_le_bytes() })
+                .collect();
+            for before in (0..130).chain(FIRST_BORDER - 130..FIRST_BORDER + 130) {
+                // As in a record of a binary: a NUL may stand before it, and two behind it.
+                let text =
+                    [&vec![b'.'; before], &[1, 0][..], &wide, &[0, 0], &vec![b'.'; AHEAD + 300]].concat();
+                let mut found = BTreeSet::new();
+                let scanned = Scanner::with_piece(masks::BLOCK)
+                    .scan(&mut &*text, false, &mut |finding| {
+                        found.insert((finding.plain == PLAIN.as_bytes(), finding.offset));
+                    })
+                    .unwrap();
+                assert!(scanned.binary && scanned.bytes == text.len() as u64);
+                let at = (before + 2 + usize::from(big_endian)) as u64;
+                assert_eq!(found, BTreeSet::from([(true, at)]), "{big_endian} {before}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_binary_is_told_from_text() {
     let scan = |text: &[u8]| Scanner::default().scan(&mut &*text, false, &mut |_| {}).unwrap().binary;
     assert!(scan(b"ELF\0\x01") && !scan(b"text\n") && !scan(b""));
@@ -276,8 +313,25 @@ fn bits_and_bytes_agree() {
 /// What the scanner should find, said with patterns that look at every place.
 fn by_pattern(text: &[u8]) -> BTreeSet<(u64, Form, String)> {
     /// Nothing, or an escape, and what it stands behind is no letter.
-    const START: &str = r"(?:^|[^A-Za-z0-9]|%[0-9A-Fa-f]{2}|=[0-9A-F]{2}|\\(?:[nrtbfv0]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[0-3][0-7]{2})|[\[;][0-9]{0,5}[mK])$";
-    const SEPARATORS: [&str; 7] = [" ", r"\+", "-", "_", r"\xa0", r"\xc2\xa0", "%20"];
+    const START: &str = r"(?:^|[^A-Za-z0-9]|%(?:25)?[0-9A-Fa-f]{2}|=[0-9A-F]{2}|\\(?:[nrtbfv0]|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|[0-3][0-7]{2})|[\[;][0-9]{0,5}[mK])$";
+    const SEPARATORS: [&str; 16] = [
+        " ",
+        r"\t",
+        "  ",
+        r"\+",
+        "-",
+        "_",
+        r"\xa0",
+        r"\xc2\xa0",
+        "%20",
+        "(?i:&nbsp;)",
+        "&#160;",
+        "&#32;",
+        "%2520",
+        "(?i:%c2%a0)",
+        r"(?i:\\u0020)",
+        r"(?i:\\u00a0)",
+    ];
     static PATTERNS: LazyLock<(Regex, Vec<(Form, Regex)>)> = LazyLock::new(|| {
         let regex = |pattern: &str| Regex::new(&format!("(?s-u){pattern}")).unwrap();
         let mut forms = vec![(Form::Run, regex(r"^([A-Za-z0-9]{24})(?:[^A-Za-z0-9]|$)"))];
@@ -296,8 +350,10 @@ fn by_pattern(text: &[u8]) -> BTreeSet<(u64, Form, String)> {
         }
         for (form, pattern) in forms {
             if let Some(groups) = pattern.captures(&text[at..]) {
-                let whole = String::from_utf8_lossy(&groups[1]).replace("%20", "");
-                let plain = whole.chars().filter(char::is_ascii_alphanumeric).collect();
+                let whole = &groups[1];
+                let step = if *form == Form::Run { 4 } else { (whole.len() - 4) / 5 };
+                let plain =
+                    (0..6).map(|group| String::from_utf8_lossy(&whole[group * step..][..4])).collect();
                 found.insert((at as u64, *form, plain));
             }
         }
@@ -311,10 +367,10 @@ fn texts() -> impl Strategy<Value = Vec<u8>> {
         4 => "[A-Za-z0-9]{4}",
         1 => "[A-Za-z0-9]{23}",
         1 => "[A-Za-z0-9]{1,70}",
-        3 => prop::sample::select(vec![" ", "+", "-", "_", "%20", "\u{a0}"]).prop_map(str::to_owned),
+        3 => prop::sample::select(SEPARATORS.to_vec()).prop_map(str::to_owned),
         2 => prop::sample::select(vec!["\\n", "%3D", "=3D", "\\u003d", "\\x3d", "\\101", "\u{1b}[1;31m", "\n", "."])
             .prop_map(str::to_owned),
-        2 => ("[A-Za-z0-9]{4}", prop::sample::select(vec![" ", "+", "-", "%20", "\u{a0}"]), 5..8_usize)
+        2 => ("[A-Za-z0-9]{4}", prop::sample::select(SEPARATORS.to_vec()), 5..8_usize)
             .prop_map(|(group, separator, count)| vec![group; count].join(separator)),
         1 => "[ -~]{0,20}",
         1 => (0..150_usize).prop_map(|count| ".".repeat(count)),

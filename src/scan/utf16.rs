@@ -4,6 +4,26 @@ use std::io::{self, Read};
 
 use zeroize::Zeroizing;
 
+/// Leaves NULs out that stand between other bytes in a row of such: UTF-16 of either order, wherever it begins.
+/// `origins`: where each byte that is left stood.
+pub fn thin(data: &[u8], thinned: &mut Zeroizing<Vec<u8>>, origins: &mut Vec<u32>) {
+    // At once: a buffer that grows leaves copies behind, unwiped.
+    thinned.reserve_exact(data.len() + super::PADDING);
+    let is_nul = |at: Option<usize>| at.and_then(|at| data.get(at)) == Some(&0);
+    for (at, byte) in data.iter().enumerate() {
+        let is_between = *byte == 0
+            && at > 0
+            && at + 1 < data.len()
+            && !is_nul(Some(at - 1))
+            && !is_nul(Some(at + 1))
+            && (is_nul(at.checked_sub(2)) || is_nul(Some(at + 2)));
+        if !is_between {
+            thinned.push(*byte);
+            origins.push(u32::try_from(at).unwrap_or(u32::MAX));
+        }
+    }
+}
+
 /// Reads text whose characters have two bytes.
 pub struct Narrow<'a> {
     wide: &'a mut dyn Read,

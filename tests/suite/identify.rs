@@ -221,6 +221,13 @@ fn every_form_is_found_in_files_and_streams() {
             json!({"line": json!({"text": format!("\n{PLAIN}")}).to_string()}).to_string(),
             ":1",
         ),
+        ("no-break spaces of HTML", in_groups("&nbsp;"), ":1"),
+        ("escaped twice", in_groups("%2520"), ":1"),
+        (
+            "event log",
+            format!("ElfFile\0\x01\0{}\0\0", PLAIN.replace("", "\0").trim_matches('\0')),
+            " (byte 10)",
+        ),
         ("one long line", format!("{long} {PLAIN} {long}"), ":1"),
         ("binary", format!("\u{7f}ELF\0\0\n\n\0{PLAIN}\0{long}"), " (byte 9)"),
     ] {
@@ -262,6 +269,11 @@ fn folders_are_searched_and_links_are_not_followed() {
     std::os::unix::fs::symlink("../elsewhere", site.folder.path().join("logs/link")).unwrap();
     assert_eq!(site.rows(0, &["--scan", "logs"], b""), [found("logs/deep/er/access.log:2")]);
     std::fs::remove_dir_all(site.folder.path().join("logs/deep")).unwrap();
+    // What the link leads to was not looked at, so that is no no.
+    let output = site.run(&["--scan", "logs"], b"");
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).contains("1 link was not followed"), "{}", stderr(&output));
+    std::fs::remove_file(site.folder.path().join("logs/link")).unwrap();
     assert_eq!(site.rows(4, &["--scan", "logs"], b""), Vec::<Value>::new());
     let refused = site.run(&["logs"], b"");
     assert_eq!(refused.status.code(), Some(1));
@@ -286,7 +298,13 @@ fn what_cannot_be_read_is_told_and_is_no_no() {
     site.write("old.log.gz", b"\x1f\x8b");
     let packed = site.run(&["--scan", "old.log.gz"], b"");
     assert_eq!(packed.status.code(), Some(1));
-    assert!(stderr(&packed).contains("1 packed file"), "{}", stderr(&packed));
+    assert!(stderr(&packed).contains("1 packed or encrypted file was not"), "{}", stderr(&packed));
+    site.write("sneaky.log", b"\x1f\x8b\x08\0\0");
+    for (arguments, input) in [(&["sneaky.log"][..], &b""[..]), (&["--scan"], b"PK\x03\x04")] {
+        let packed = site.run(arguments, input);
+        assert_eq!(packed.status.code(), Some(1));
+        assert!(stderr(&packed).contains("1 packed or encrypted file was not"), "{}", stderr(&packed));
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ use crate::wordpress::sanitize;
 
 mod sources;
 
-use sources::{Files, is_packed};
+use sources::{BEGINNING, Files, is_packed};
 
 /// `identify [<file>...] [--scan]`
 #[derive(Debug, Args)]
@@ -115,9 +115,10 @@ pub fn run(args: &Identify, context: &mut Context<'_>) -> Result<Outcome, Error>
     }
     context.out.debug("identify", format!("{read} strings, {} for slow hashes", candidates.strings.len()));
     if args.generic_only && hashes.salted() > 0 {
-        let many = counted(hashes.salted(), "slow hash", "slow hashes");
-        context.out.note(format!("--generic-only: {many} of this site were not compared."));
-        gaps.add(format!("{many} were left out (--generic-only)"), 1);
+        let many = counted(hashes.salted(), "slow hash of this site was", "slow hashes of this site were");
+        context.out.note(format!("--generic-only: {many} not compared."));
+        let many = counted(hashes.salted(), "slow hash was", "slow hashes were");
+        gaps.add(format!("{many} left out (--generic-only)"), 1);
     } else {
         try_salted(context, &mut hashes, candidates, &mut found, &mut gaps)?;
     }
@@ -459,6 +460,7 @@ const PACKED_FILES: &str = "packed files";
 /// Reads everything that was named. What cannot be read is told and counted.
 fn read_sources(args: &Identify, context: &mut Context<'_>, search: &mut Search<'_>, gaps: &mut Gaps) {
     let mut scanner = Scanner::default();
+    let mut links = 0;
     let stdin = [PathBuf::from("-")];
     let named = if args.files.is_empty() { &stdin[..] } else { &args.files };
     let fail = |context: &mut Context<'_>, gaps: &mut Gaps, path: &Path, error: io::Error| {
@@ -475,14 +477,16 @@ fn read_sources(args: &Identify, context: &mut Context<'_>, search: &mut Search<
             }
             // Without the buffer of the standard library, which is not wiped.
             let stdin = io::stdin().as_fd().try_clone_to_owned().map(File::from);
-            let read =
-                stdin.and_then(|mut stdin| search.read(&mut scanner, b"stdin", &mut stdin, !args.scan));
+            let read = stdin.and_then(|stdin| {
+                read_file(stdin, Path::new(""), b"stdin", !args.scan, search, &mut scanner, gaps)
+            });
             if let Err(error) = read {
                 fail(context, gaps, Path::new("Standard input"), error);
             }
             continue;
         }
-        for file in Files::below(path) {
+        let mut files = Files::below(path);
+        for file in files.by_ref() {
             let path = match file {
                 Ok(path) => path,
                 Err((path, error)) => {
@@ -490,26 +494,47 @@ fn read_sources(args: &Identify, context: &mut Context<'_>, search: &mut Search<
                     continue;
                 }
             };
-            if is_packed(&path) {
-                gaps.count(PACKED_FILES);
-            }
             let name = path.as_os_str().as_bytes();
-            let read =
-                File::open(&path).and_then(|mut file| search.read(&mut scanner, name, &mut file, !args.scan));
+            let read = File::open(&path)
+                .and_then(|file| read_file(file, &path, name, !args.scan, search, &mut scanner, gaps));
             if let Err(error) = read {
                 fail(context, gaps, &path, error);
             }
         }
+        links += files.links();
     }
     gaps.sum_up(FILES, |count| {
         format!("{} could not be read", counted(count, "file or folder", "files or folders"))
     });
     gaps.sum_up(PACKED_FILES, |count| {
         format!(
-            "{} were not unpacked (pipe what is in them into `identify`)",
-            counted(count, "packed file", "packed files")
+            "{} not unpacked (pipe what is in them into `identify`)",
+            counted(count, "packed or encrypted file was", "packed or encrypted files were")
         )
     });
+    let many = counted(usize::try_from(links).unwrap_or(usize::MAX), "link was", "links were");
+    gaps.add(format!("{many} not followed (name what they lead to)"), links);
+}
+
+/// Reads a file to its end; whether it is packed is seen on the way.
+fn read_file(
+    mut file: File,
+    path: &Path,
+    name: &[u8],
+    whole_lines: bool,
+    search: &mut Search<'_>,
+    scanner: &mut Scanner,
+    gaps: &mut Gaps,
+) -> io::Result<()> {
+    let mut beginning = Zeroizing::new(Vec::with_capacity(BEGINNING));
+    let read = file.by_ref().take(BEGINNING as u64).read_to_end(&mut beginning);
+    if is_packed(path, &beginning) {
+        gaps.count(PACKED_FILES);
+    }
+    read?;
+    // A terminal whose end was seen would have to be ended once more.
+    let rest = if beginning.len() < BEGINNING { 0 } else { u64::MAX };
+    search.read(scanner, name, &mut beginning.chain(file.take(rest)), whole_lines)
 }
 
 /// Tries strings on the hashes that have a salt.
