@@ -70,6 +70,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "ens
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "verify" -d 'Check whether a password is one of a user\'s application passwords, and works'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "identify" -d 'Find out whose a leaked string is, or what leaked into files and logs'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "audit" -d 'Look at all application passwords of the site by rules, for people, cron and CI'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "discover" -d 'Find out whether a site has application passwords, and where users authorize an application'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "authorize" -d 'Let a user approve an application in the browser, and receive its password'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "site" -d 'Show which site, database and version were found, and where each setting came from'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "man" -d 'Print a manual page'
@@ -545,9 +547,10 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l finish -d 'Revoke old passwords whose overlap is over: of all users, of one, or the one that is named'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l now -d 'With --finish, also those whose overlap is not over'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l abort -d 'Undo a rotation that did not end: the new password goes, the old one stays'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -s y -l yes -d 'Don\'t ask; --abort also where the new password was delivered, several also beyond one user'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -s y -l yes -d 'Don\'t ask: of --abort whether the new password was delivered, of several whether those of all users are meant'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l dry-run -d 'Show what would be rotated and change nothing (exit code 2 if anything would)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l no-live -d 'Check the new password against the database only'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l takeover -d 'Don\'t wait for a run on another machine or in another container that may still be at work'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l porcelain -d 'Output just the new password'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l json -d 'Report what was done as one JSON object, with the password in it if it goes to standard output'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand rotate" -l force -d 'Write --out-file even where everybody may replace files of its folder'
@@ -609,6 +612,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l no-live -d 'Check the new password against the database only'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l takeover -d 'Don\'t wait for a run on another machine or in another container that may still be at work'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l porcelain -d 'Output just the new password'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l json -d 'Report what was done as one JSON object, with the password in it if it goes to standard output'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l force -d 'Write --out-file even where everybody may replace files of its folder'
@@ -758,6 +762,95 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand audit" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l format -d 'Render output in a particular format' -r -f -a "table\t''
+json\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l timeout -d 'How long all of it may take (15s, 1m)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand discover" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l name -d 'Name of the application, which the user sees and can change' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l app-id -d 'Application ID to attribute to the application password: a UUID in lower case' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l success-url -d 'Print the address of the authorization screen for an application of your own that is called back here' -r -f
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l reject-url -d 'The same, called back when the user rejects (default: --success-url with success=false)' -r -f
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l login -d 'Login of the user who approves, where the screen shows the password (default: asked on a terminal)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l timeout -d 'How long the user may take' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
+json\t'One JSON object with all fields'
+env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
+netrc\t'A line for ~/.netrc, with the site\'s host and the login'
+curl\t'A configuration for curl -K, with login and password'
+k8s-secret\t'A Kubernetes Secret with login and password'
+docker-secret\t'The password without a line end'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l out-file -d 'Write the password to this file, which is replaced whole' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l set-key -d 'Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l mode -d 'Mode of --out-file, in octal (default: 0600, or that of the existing file)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l out-fd -d 'Write the password to this file descriptor, which the caller opened' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l exec -d 'Run this in a shell with the password on its standard input; its exit code decides' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l encrypt-to -d 'Encrypt for an age or SSH public key, or for those in a file (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l seal-to -d 'Encrypt into a sealed box for this base64 public key, as APIs for a forge\'s secrets want it' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l var -d 'What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l username -d 'Login to write where a format has one (default: the user\'s)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l secret-name -d 'Name of the object with --format=k8s-secret (default: wp-app-password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l no-browser -d 'Show the address to open instead of opening it'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l paste -d 'Don\'t wait for the browser: the screen shows the password, and you type it in or give it on standard input'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l porcelain -d 'Output just the new password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l force -d 'Write --out-file even where everybody may replace files of its folder'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l with-user -d 'With --format=env, add lines for the login and the site\'s address'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 json\t''
 yaml\t''"

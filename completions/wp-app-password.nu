@@ -536,11 +536,12 @@ module completions {
     --finish                  # Revoke old passwords whose overlap is over: of all users, of one, or the one that is named
     --now                     # With --finish, also those whose overlap is not over
     --abort                   # Undo a rotation that did not end: the new password goes, the old one stays
-    --yes(-y)                 # Don't ask; --abort also where the new password was delivered, several also beyond one user
+    --yes(-y)                 # Don't ask: of --abort whether the new password was delivered, of several whether those of all users are meant
     --dry-run                 # Show what would be rotated and change nothing (exit code 2 if anything would)
     --overlap: string         # Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered
     --live: string            # Require that the site at this address accepts the new password before it is delivered (default: the site's own address, where it can be reached over HTTPS)
     --no-live                 # Check the new password against the database only
+    --takeover                # Don't wait for a run on another machine or in another container that may still be at work
     --porcelain               # Output just the new password
     --json                    # Report what was done as one JSON object, with the password in it if it goes to standard output
     --hash: string@"nu-complete wp-app-password rotate hash" # How to hash the password
@@ -607,6 +608,7 @@ module completions {
     --overlap: string         # Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered
     --live: string            # Require that the site at this address accepts the new password before it is delivered (default: the site's own address, where it can be reached over HTTPS)
     --no-live                 # Check the new password against the database only
+    --takeover                # Don't wait for a run on another machine or in another container that may still be at work
     --porcelain               # Output just the new password
     --json                    # Report what was done as one JSON object, with the password in it if it goes to standard output
     --hash: string@"nu-complete wp-app-password ensure hash" # How to hash the password
@@ -802,6 +804,106 @@ module completions {
     --skip-packages           # Without effect: packages are never loaded
     --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
+  ]
+
+  def "nu-complete wp-app-password discover format" [] {
+    [ "table" "json" ]
+  }
+
+  # Find out whether a site has application passwords, and where users authorize an application
+  export extern "wp-app-password discover" [
+    --format: string@"nu-complete wp-app-password discover format" # Render output in a particular format
+    --timeout: string         # How long all of it may take (15s, 1m)
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    site-address: string      # Address of the site, as a browser has it; without a scheme it is https://
+  ]
+
+  def "nu-complete wp-app-password authorize format" [] {
+    [ "plain" "json" "env" "netrc" "curl" "k8s-secret" "docker-secret" ]
+  }
+
+  # Let a user approve an application in the browser, and receive its password
+  export extern "wp-app-password authorize" [
+    --name: string            # Name of the application, which the user sees and can change
+    --app-id: string          # Application ID to attribute to the application password: a UUID in lower case
+    --success-url: string     # Print the address of the authorization screen for an application of your own that is called back here
+    --reject-url: string      # The same, called back when the user rejects (default: --success-url with success=false)
+    --no-browser              # Show the address to open instead of opening it
+    --paste                   # Don't wait for the browser: the screen shows the password, and you type it in or give it on standard input
+    --login: string           # Login of the user who approves, where the screen shows the password (default: asked on a terminal)
+    --timeout: string         # How long the user may take
+    --porcelain               # Output just the new password
+    --format: string@"nu-complete wp-app-password authorize format" # Form in which the password is written
+    --out-file: path          # Write the password to this file, which is replaced whole
+    --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
+    --mode: string            # Mode of --out-file, in octal (default: 0600, or that of the existing file)
+    --force                   # Write --out-file even where everybody may replace files of its folder
+    --out-fd: string          # Write the password to this file descriptor, which the caller opened
+    --exec: string            # Run this in a shell with the password on its standard input; its exit code decides
+    --encrypt-to: string      # Encrypt for an age or SSH public key, or for those in a file (repeatable)
+    --seal-to: string         # Encrypt into a sealed box for this base64 public key, as APIs for a forge's secrets want it
+    --var: string             # What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)
+    --with-user               # With --format=env, add lines for the login and the site's address
+    --username: string        # Login to write where a format has one (default: the user's)
+    --secret-name: string     # Name of the object with --format=k8s-secret (default: wp-app-password)
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    site-address: string      # Address of the site, as a browser has it; without a scheme it is https://
   ]
 
   def "nu-complete wp-app-password site format" [] {

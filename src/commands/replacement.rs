@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use super::create::Hashing;
-use super::sink_args::SinkArgs;
+use super::sink_args::{PLACEHOLDERS, SinkArgs};
 use super::{Context, duration, rules, unix_now};
 use crate::application_passwords::{NewEntry, Retire, Retired, Run, Successor, named};
 use crate::error::Error;
@@ -145,10 +145,10 @@ impl Replacing {
     }
 
     /// Whether `--out-file` names another file for each entry.
-    pub fn has_placeholder(&self) -> bool {
+    fn has_placeholder(&self) -> bool {
         self.sink.out_file.as_ref().is_some_and(|path| {
             let text = path.to_string_lossy();
-            ["{user}", "{user_id}", "{name}", "{app_id}", "{uuid}"].iter().any(|name| text.contains(name))
+            PLACEHOLDERS.iter().any(|placeholder| text.contains(placeholder))
         })
     }
 }

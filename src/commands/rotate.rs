@@ -262,11 +262,16 @@ fn rotate_several(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, E
                 .into(),
         ));
     }
+    if let Some(why) = args.replacing.sink.only_one().filter(|_| chosen.len() > 1) {
+        return Err(Error::Usage(format!(
+            "Several passwords would go to one place: {why}. Nothing was changed."
+        )));
+    }
     let mut files = BTreeSet::new();
     for (user, old) in &chosen {
         let filled = args.replacing.filled_in(user, &old.name, &old.app_id, &old.uuid);
         if let Some(file) = replacement::out_file(&filled)
-            && (!args.replacing.has_placeholder() || !files.insert(file.clone()))
+            && !files.insert(file.clone())
         {
             return Err(Error::Usage(format!(
                 "Several passwords would be written to {}: put {{user}}, {{user_id}}, {{name}}, {{app_id}} or {{uuid}} \

@@ -78,7 +78,7 @@ pub struct SinkArgs {
 }
 
 /// What verbs that make several passwords put into the name of each one's file.
-const PLACEHOLDERS: [&str; 5] = ["{user}", "{user_id}", "{name}", "{app_id}", "{uuid}"];
+pub(super) const PLACEHOLDERS: [&str; 5] = ["{user}", "{user_id}", "{name}", "{app_id}", "{uuid}"];
 
 fn mode(text: &str) -> Result<u32, String> {
     let digits = text.strip_prefix("0o").unwrap_or(text);

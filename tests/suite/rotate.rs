@@ -336,7 +336,7 @@ fn several_are_rotated_each_into_its_own_file() {
     let flat = format!("--out-file={}", place.file("flat").display());
     let stderr = place.fails(1, &["rotate", "--all-of", USER, &flat]);
     assert!(
-        stderr.contains("Several passwords would be written to") && stderr.contains("Nothing was changed"),
+        stderr.contains("Several passwords would go to one place") && stderr.contains("Nothing was changed"),
         "{stderr}"
     );
     let dry = place.run(&["rotate", "--all-of", USER, &template, "--dry-run"]);
