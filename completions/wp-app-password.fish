@@ -137,8 +137,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l created -d 'Filter by the time it was created, in Unix seconds UTC' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_used -d 'Filter by the time it was last used, in Unix seconds UTC (--last-used is accepted too)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l last_ip -d 'Filter by the IP address it was last used from (--last-ip is accepted too)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user_id -d 'Without <user>: filter by the user\'s ID (--user-id is accepted too)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user_login -d 'Without <user>: filter by the user\'s login (--user-login is accepted too)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user_id -d 'Without `<user>`: filter by the user\'s ID (--user-id is accepted too)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l user_login -d 'Without `<user>`: filter by the user\'s login (--user-login is accepted too)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l field -d 'Print the value of a single field' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l fields -d 'Limit the output to specific fields' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand list" -l format -d 'Render output in a particular format' -r -f -a "table\t''

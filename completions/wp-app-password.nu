@@ -115,8 +115,8 @@ module completions {
     --created: string         # Filter by the time it was created, in Unix seconds UTC
     --last_used: string       # Filter by the time it was last used, in Unix seconds UTC (--last-used is accepted too)
     --last_ip: string         # Filter by the IP address it was last used from (--last-ip is accepted too)
-    --user_id: string         # Without <user>: filter by the user's ID (--user-id is accepted too)
-    --user_login: string      # Without <user>: filter by the user's login (--user-login is accepted too)
+    --user_id: string         # Without `<user>`: filter by the user's ID (--user-id is accepted too)
+    --user_login: string      # Without `<user>`: filter by the user's login (--user-login is accepted too)
     --field: string           # Print the value of a single field
     --fields: string          # Limit the output to specific fields
     --format: string@"nu-complete wp-app-password list format" # Render output in a particular format

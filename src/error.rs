@@ -385,6 +385,17 @@ pub enum Error {
         /// The sentence of what failed.
         cause: String,
     },
+    /// The new password works and was delivered; what became of the old one is not known.
+    #[error(
+        "The new password works and was {done}. Whether the old one was retired is not known: {cause} If it is still there, \
+         run the same command again."
+    )]
+    RetirementUnknown {
+        /// `written to standard output`.
+        done: String,
+        /// The sentence of what failed.
+        cause: String,
+    },
     /// The old and the new entry went while the password was being delivered.
     #[error(
         "Somebody else revoked the new application password of user {user} while it was being delivered, and it does not work. \
@@ -554,6 +565,7 @@ impl Error {
             | Self::AlreadyRotated { .. }
             | Self::NotAccepted { .. }
             | Self::NotRetired { .. }
+            | Self::RetirementUnknown { .. }
             | Self::RevokedDuringRotation { .. }
             | Self::OtherSite { .. }
             | Self::AuthorizationTimedOut { .. }

@@ -79,11 +79,11 @@ pub struct Filters {
     #[arg(long = "last_ip", value_name = "last_ip")]
     pub last_ip: Option<OsString>,
 
-    /// Without <user>: filter by the user's ID (--user-id is accepted too)
+    /// Without `<user>`: filter by the user's ID (--user-id is accepted too)
     #[arg(long = "user_id", value_name = "user_id")]
     pub user_id: Option<OsString>,
 
-    /// Without <user>: filter by the user's login (--user-login is accepted too)
+    /// Without `<user>`: filter by the user's login (--user-login is accepted too)
     #[arg(long = "user_login", value_name = "user_login")]
     pub user_login: Option<OsString>,
 }

@@ -293,6 +293,9 @@ pub fn replace(
         passwords.take_over(user, &entry, retire, own_check, unix_now()).map_err(|cause| match cause {
             Error::RevokedMeanwhile => Error::RevokedDuringRotation { user: named(user) },
             taken @ Error::TakenOver { .. } => taken,
+            cause @ (Error::Unconfirmed { .. } | Error::Overwritten { .. } | Error::Uncertain { .. }) => {
+                Error::RetirementUnknown { done: sink.done(), cause: cause.to_string() }
+            }
             cause => Error::NotRetired { done: sink.done(), cause: cause.cause() },
         })?;
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
@@ -416,13 +419,15 @@ fn check(
         // from this one question. A WordPress that answers as if nobody had logged in is another matter.
         Answer::NotTold(reason) | Answer::Refused(reason) if !required && !denies(&reason) => {
             context.out.warning(format!(
-                "Whether the site accepts the new password could not be seen at {address}: {reason}. It was checked \
-                 against the database only (--no-live: always)."
+                "Whether the site accepts the new password could not be seen at {address}: {}. It was checked \
+                 against the database only (--no-live: always).",
+                reason.clause()
             ));
             Ok((None, own_check))
         }
         Answer::Refused(reason) | Answer::NotTold(reason) => Err(format!(
-            "the site does not accept it at {address}: {reason}{}",
+            "the site does not accept it at {address}: {}{}",
+            reason.clause(),
             if required { "" } else { ". If that is not this database's site, use --no-live" }
         )),
     }

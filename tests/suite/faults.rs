@@ -20,6 +20,9 @@ const FIRST: &str = "11111111-1111-4111-8111-111111111111";
 const SECOND: &str = "22222222-2222-4222-8222-222222222222";
 const VERBS: [&str; 5] = ["create", "delete", "update", "record-usage", "revoke-all"];
 
+/// Those of the matrices. A rotation is several writes, so it has a state in between.
+const COLUMNS: [&str; 6] = ["create", "delete", "update", "record-usage", "revoke-all", "rotate"];
+
 /// The list that every run starts from: two entries.
 fn old_list() -> String {
     let entry = |index: usize, uuid: &str, name: &str| {
@@ -79,6 +82,8 @@ impl Rows {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Old,
+    /// A rotation: the new entry and the old one.
+    Between,
     New,
 }
 
@@ -96,6 +101,14 @@ fn state(verb: &str, value: &str) -> State {
         "update" => value.starts_with("a:2:{") && value.contains("s:3:\"new\"") && value.contains(SECOND),
         "record-usage" => value.contains("s:9:\"127.0.0.1\"") && entries == 2,
         "revoke-all" => value == "a:0:{}",
+        "rotate" => {
+            let has_old = value.contains(&format!("s:4:\"uuid\";s:36:\"{FIRST}\""));
+            let undelivered = value.contains("s:11:\"undelivered\"");
+            if has_old && undelivered && entries == 3 && value.contains(SECOND) {
+                return State::Between;
+            }
+            !has_old && !undelivered && entries == 2 && value.contains(SECOND)
+        }
         other => panic!("{other}"),
     };
     assert!(holds && value.ends_with('}'), "{verb} left {value}");
@@ -237,6 +250,7 @@ fn arguments(verb: &str) -> Vec<&str> {
         "update" => vec!["update", "2", FIRST, "--name=new"],
         "record-usage" => vec!["record-usage", "2", FIRST],
         "revoke-all" => vec!["revoke-all", "2", "--yes"],
+        "rotate" => vec!["rotate", "2", FIRST, "--porcelain", "--hash=phpass", "--no-live"],
         other => panic!("{other}"),
     }
 }
@@ -246,7 +260,7 @@ fn judge(fault: &str, verb: &str, output: &Output, value: &str) -> String {
     let state = state(verb, value);
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     let told = format!("{fault}, {verb}: {:?}\n{stdout}{stderr}{value}", output.status);
-    if verb == "create" && stdout.len() == 25 {
+    if matches!(verb, "create" | "rotate") && stdout.len() == 25 {
         let works = value.split("s:8:\"password\";s:34:\"").skip(1).any(|rest| {
             verify(stdout.trim().as_bytes(), &rest.as_bytes()[..34], Era::Since68) == Verdict::Match
         });
@@ -258,18 +272,30 @@ fn judge(fault: &str, verb: &str, output: &Output, value: &str) -> String {
             assert!(stderr.starts_with("Error: ") && !stdout.contains("Success"), "{told}");
             "error, unchanged".into()
         }
+        (Some(1), State::Between) => {
+            let delivered = stdout.len() == 25;
+            let honest = if delivered {
+                ["works and was", "is still there"]
+            } else {
+                ["revoke it: delete 2 ", "Nobody"]
+            };
+            assert!(honest.iter().any(|words| stderr.contains(words)), "{told}");
+            "error, both, says so".into()
+        }
         (Some(1), State::New) => {
             if stderr.contains("may or may not be saved") {
                 let look = if verb == "create" { "revoke it: delete 2 " } else { "Look with `list 2`" };
                 assert!(stderr.contains(look) && stderr.contains("`list 2`"), "{told}");
             }
-            let honest = ["may or may not be saved", "could not be confirmed", "revoke it: delete"];
+            let honest =
+                ["may or may not be saved", "could not be confirmed", "revoke it: delete", "is not known"];
             assert!(honest.iter().any(|words| stderr.contains(words)), "{told}");
             assert!(!stdout.contains("Success"), "{told}");
             "error, saved, says so".into()
         }
         // Killed.
         (None, State::Old) => "killed, unchanged".into(),
+        (None, State::Between) => "killed, both work".into(),
         (None, State::New) => "killed, saved".into(),
         _ => panic!("{told}"),
     }
@@ -473,7 +499,7 @@ const FAULTS: &[Fault] = &[
 fn the_fault_matrix_has_no_unknown_cell() {
     let Some(rig) = rig::require() else { return };
     let mut table = format!("{:45}", "MariaDB, InnoDB");
-    for verb in VERBS {
+    for verb in COLUMNS {
         table.push_str(&format!(" | {verb:21}"));
     }
     let rows: Vec<String> = std::thread::scope(|scope| {
@@ -485,7 +511,7 @@ fn the_fault_matrix_has_no_unknown_cell() {
                     database.sql("INSERT INTO wp_options (option_name, option_value, autoload) VALUES ('using_application_passwords', '1', 'off')");
                     let mut rows = Rows::of(&database);
                     let mut line = format!("{:45}", fault.name);
-                    for verb in VERBS {
+                    for verb in COLUMNS {
                         let rounds = if fault.name.starts_with("kill") { 10 } else { 1 };
                         let mut cells: BTreeMap<String, u32> = BTreeMap::new();
                         for _ in 0..rounds {
@@ -510,7 +536,7 @@ fn the_fault_matrix_has_no_unknown_cell() {
         let passing =
             ["idle", "cut", "failover", "deadlock", "certification"].iter().any(|word| row.contains(word));
         if passing && !row.starts_with("COMMIT") {
-            assert_eq!(row.matches(" | done").count(), VERBS.len(), "{row}");
+            assert_eq!(row.matches(" | done").count(), COLUMNS.len(), "{row}");
         }
     }
 }
@@ -581,7 +607,7 @@ fn the_fault_matrix_of_sqlite_has_no_unknown_cell() {
         let url = format!("sqlite:{}", file.display());
         for fault in ["the disk is full", "locked by somebody else", "kill -9 at a random moment"] {
             let mut line = format!("{:45}", format!("{generation}: {fault}"));
-            for verb in VERBS {
+            for verb in COLUMNS {
                 let mut cells: BTreeMap<String, u32> = BTreeMap::new();
                 for _ in 0..if fault.starts_with("kill") { 10 } else { 1 } {
                     let key = "user_id = 2 AND meta_key = '_application_passwords'";
@@ -625,7 +651,7 @@ fn the_fault_matrix_of_sqlite_has_no_unknown_cell() {
                 line.push_str(&format!(" | {:21}", cell(cells)));
             }
             if !fault.starts_with("kill") {
-                assert_eq!(line.matches(" | error, unchanged").count(), VERBS.len(), "{line}");
+                assert_eq!(line.matches(" | error, unchanged").count(), COLUMNS.len(), "{line}");
             }
             lines.push(line);
         }

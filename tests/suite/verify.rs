@@ -576,7 +576,7 @@ fn what_a_plugin_says_is_shown_harmlessly() {
         "--live",
         "wall_blocked",
         4,
-        "Blocked by \\u{1b}[31mrule 7 (HTTP 403)",
+        "Blocked by \\x1b[31mrule 7 (HTTP 403)",
     );
     let said = json(site.tool(), "author1", &password, &["--live"]);
     assert_eq!(said.json()["live"]["status"], 403);
