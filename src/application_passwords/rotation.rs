@@ -491,7 +491,8 @@ fn is_older_than(list: &StoredList, entry: &NewEntry) -> bool {
     let original = entry.successor.as_ref().and_then(|successor| successor.of.as_deref());
     let original = original.and_then(|original| list.records().find(|record| record.has_uuid(original)));
     original.is_some_and(|original| {
-        original.text(own::ROTATING_TO).is_none_or(|to| *to != *entry.uuid.as_bytes())
+        let knows = |key| original.text(key).is_some_and(|uuid| *uuid == *entry.uuid.as_bytes());
+        !knows(own::ROTATING_TO) && !knows(own::ROTATED_BY)
     })
 }
 

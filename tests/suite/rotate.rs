@@ -449,6 +449,34 @@ fn what_somebody_revokes_during_a_rotation_stays_revoked_and_the_old_one_stays()
 }
 
 #[test]
+fn what_somebody_revokes_while_a_rotation_is_confirmed_stays_revoked() {
+    let mut place = Place::on_sqlite();
+    let old = place.done(&["create", USER, "Feed", "--porcelain"]);
+    let run = place
+        .command(&["rotate", USER, "--name=Feed", "--overlap=1h", "--confirm=4", "--exec=cat >/dev/null"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let new_uuid = loop {
+        let entries = place.entries(USER);
+        if let Some(by) = entries.iter().find_map(|entry| entry["rotated_by"].as_str()) {
+            break by.to_owned();
+        }
+        assert!(Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    place.run(&["delete", USER, &new_uuid]);
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stderr).contains("Somebody else revoked the new"), "{output:?}");
+    let entries = place.entries(USER);
+    assert!(!entries.iter().any(|entry| entry["uuid"] == new_uuid.as_str()), "{entries:?}");
+    assert!(place.accepts(2, old.trim()));
+}
+
+#[test]
 fn a_new_entry_that_wordpress_overwrites_during_its_delivery_is_made_again() {
     let mut place = Place::on_sqlite();
     place.done(&["create", USER, "Feed"]);
