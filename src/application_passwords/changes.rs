@@ -105,7 +105,9 @@ fn changed(old: &Record<'_>, new: &Record<'_>) -> Option<&'static str> {
     let fields = |record: &Record<'_>| -> Vec<(Key<'static>, String)> {
         let (document, node) = record.parts();
         let shown = |view: View<'_>| format!("{view:?}");
-        document.entries(node).map(|(key, value)| (super::owned(key), shown(document.view(value)))).collect()
+        // A rotation's mark on the old entry is no change of it: the new entry's record tells.
+        let entries = document.entries(node).filter(|(key, _)| *key != Key::from(own::ROTATING_TO));
+        entries.map(|(key, value)| (super::owned(key), shown(document.view(value)))).collect()
     };
     let (before, after) = (fields(old), fields(new));
     let differs = |key: &str| {

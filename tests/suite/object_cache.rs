@@ -866,7 +866,7 @@ fn a_signal_while_a_new_password_is_being_confirmed_takes_it_back() {
     let count =
         || stdout(rig::binary().args(["list", "2", "--format=count"]).env("WP_APP_PASSWORD_DB", &url));
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
-        let mut command = rig::binary();
+        let mut command = rig::interruptible();
         command.args(["create", "2", "x", "--porcelain", "--confirm=20"]).env("WP_APP_PASSWORD_DB", &url);
         command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
         let child = command.spawn().unwrap();

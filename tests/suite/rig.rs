@@ -469,6 +469,15 @@ pub fn binary() -> Command {
     command
 }
 
+/// The same, ended by Ctrl-C's signal also where a shell started the tests in the background, which ignores it.
+pub fn interruptible() -> Command {
+    let program = binary();
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_wp-app-password")]).env_clear();
+    command.envs(program.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
+    command
+}
+
 /// An answer.
 #[derive(Debug)]
 pub struct Response {

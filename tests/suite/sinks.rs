@@ -1072,7 +1072,7 @@ fn an_interruption_while_the_file_is_waited_for_takes_the_entry_back() {
     // From the saved entry to the lock it is not far.
     std::thread::sleep(Duration::from_secs(2));
     let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(
@@ -1100,11 +1100,11 @@ fn an_interruption_while_the_entry_is_saved_takes_it_back() {
         // It waits for the database by then.
         std::thread::sleep(Duration::from_secs(3));
         let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         std::thread::sleep(Duration::from_millis(200));
         lock.execute_batch("COMMIT").unwrap();
         let output = child.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(128 + 2), "{way}: {output:?}");
+        assert_eq!(output.status.code(), Some(128 + 15), "{way}: {output:?}");
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             stderr,
