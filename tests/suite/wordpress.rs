@@ -376,8 +376,12 @@ fn every_hash_that_is_written_is_accepted(rig: &Rig, site: &Site) {
         if generic { &["auto", "bcrypt", "phpass", "generic"][..] } else { &["auto", "bcrypt", "phpass"] };
     for scheme in schemes {
         let hash = format!("--hash={scheme}");
-        let stdout =
-            run(site.tool().args(["create", &person.login, scheme, "--porcelain", &hash, "--bcrypt-cost=4"]));
+        let mut command = site.tool();
+        command.args(["create", &person.login, scheme, "--porcelain", &hash]);
+        if *scheme == "bcrypt" {
+            command.arg("--bcrypt-cost=4");
+        }
+        let stdout = run(&mut command);
         assert_authenticates(site, &person, stdout.trim_end());
         let stored = person.passwords(rig, site).into_iter().find(|item| item["name"] == *scheme).unwrap();
         let prefix = match *scheme {
