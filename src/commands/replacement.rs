@@ -130,13 +130,9 @@ impl Replacing {
         let mut filled = self.clone();
         if let Some(path) = self.sink.out_file.as_ref().filter(|_| self.has_placeholder()) {
             let mut text = path.as_os_str().as_bytes().to_vec();
-            for (placeholder, value) in [
-                ("{user}", user.login.as_slice()),
-                ("{user_id}", user.id.to_string().as_bytes()),
-                ("{name}", name),
-                ("{app_id}", app_id),
-                ("{uuid}", old_uuid),
-            ] {
+            let id = user.id.to_string();
+            let values: [&[u8]; PLACEHOLDERS.len()] = [&user.login, id.as_bytes(), name, app_id, old_uuid];
+            for (placeholder, value) in PLACEHOLDERS.iter().zip(values) {
                 text = replaced(&text, placeholder.as_bytes(), file_name(value).as_bytes());
             }
             filled.sink.out_file = Some(PathBuf::from(OsString::from_vec(text)));

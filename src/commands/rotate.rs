@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::replacement::{self, Made, Replacing, Report, Wanted, date, last_use};
+use super::selection::count;
 use super::{Context, Outcome, duration};
 use crate::application_passwords::{Due, Retired, Rotatable, Run, Standing, StoredList, Which, named};
 use crate::error::Error;
@@ -567,8 +568,4 @@ fn quoted(name: &[u8]) -> String {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn count(number: usize) -> String {
-    format!("{number} application password{}", if number == 1 { "" } else { "s" })
 }
