@@ -11,6 +11,7 @@
 //! - [`scan`] finds strings that may be application passwords in bytes of any kind. It knows no database.
 //! - [`object_cache`] forgets what WordPress's persistent object cache holds of what was written.
 //! - [`live`] asks a site over HTTP whether it has application passwords and accepts one. It knows no database and never prints.
+//! - [`enforcer`] writes the plugin that makes WordPress enforce expiry and restrictions. It knows files only.
 //! - [`sink`] brings a new password to a file, a command or wherever it was asked for. It knows no WordPress.
 //! - [`store`] moves bytes in and out of WordPress's tables. It never looks inside a value.
 //! - [`journal`] keeps a trail of what was changed. It knows no database and no terminal.
@@ -22,6 +23,7 @@ pub mod application_passwords;
 pub mod audit;
 pub mod cli;
 pub mod commands;
+pub mod enforcer;
 pub mod error;
 pub mod interrupt;
 pub mod journal;

@@ -15,6 +15,7 @@ use crate::commands::completions::Completions;
 use crate::commands::create::Create;
 use crate::commands::delete::Delete;
 use crate::commands::discover::Discover;
+use crate::commands::enforcer::Enforcer;
 use crate::commands::ensure::Ensure;
 use crate::commands::exists::Exists;
 use crate::commands::get::Get;
@@ -269,6 +270,11 @@ pub enum Verb {
     /// Asks the site itself; no database is needed. Exit codes: 0 approved and delivered; 4 no, said by the user or the site;
     /// 1 everything else.
     Authorize(Box<Authorize>),
+    /// Install, check or remove the plugin that makes WordPress enforce expiry and restrictions
+    ///
+    /// Application passwords with --expires, --allow, --allow-net or --read-only need it: WordPress itself knows neither. It
+    /// is one file in the folder of must-use plugins. No database is opened.
+    Enforcer(Enforcer),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell
@@ -299,6 +305,7 @@ impl Verb {
             | Self::Audit(_)
             | Self::Discover(_)
             | Self::Authorize(_)
+            | Self::Enforcer(_)
             | Self::Site(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
@@ -319,6 +326,7 @@ impl Verb {
             Self::Prune(args) => args.guard.dry_run,
             Self::Suspend(args) | Self::Resume(args) => args.guard.dry_run,
             Self::Identify(args) => !args.revoke,
+            Self::Enforcer(args) => args.deed.action().is_none(),
             Self::Create(_)
             | Self::Update(_)
             | Self::RecordUsage(_)

@@ -479,6 +479,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
         }
         Verb::Discover(args) => return commands::discover::run(args, out),
         Verb::Authorize(args) => return commands::authorize::run(args, stdout_is_closed(), out),
+        Verb::Enforcer(args) => return enforce(args, &global, place, out),
         Verb::Site(args) => return show_site(args, &request(&global, place)?, out),
         Verb::Verify(args) => {
             // Before anything else is opened: a file descriptor that is named is the caller's.
@@ -521,6 +522,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             | Verb::Site(_)
             | Verb::Verify(_)
             | Verb::Discover(_)
+            | Verb::Enforcer(_)
             | Verb::Authorize(_) => Ok(Outcome::Done),
         }
     })
@@ -574,6 +576,39 @@ fn show_site(
         out.note(note);
     }
     commands::site::run(args, &survey, version_in_database(&survey, out).as_ref(), out)
+}
+
+/// `enforcer`: works on the site's files, whether its database answers or not.
+fn enforce(
+    args: &commands::enforcer::Enforcer,
+    global: &Global,
+    place: &Place,
+    out: &mut Output<'static>,
+) -> Result<Outcome, Error> {
+    let site = site::resolve(&request(global, place)?)?;
+    explain(&site, out);
+    let folder = commands::enforcer::folder(&site)?;
+    let Some(action) = args.deed.action() else {
+        return Ok(commands::enforcer::run(&args.deed, &folder, out)?.0);
+    };
+    let journal = journal(global, place)?;
+    let root = site.root.as_ref().map_or_else(String::new, |root| root.display().to_string());
+    journal.open(root, String::new());
+    commands::tell_of_journal(&journal, global.journal_required, false, out)?;
+    let (outcome, changed) = commands::enforcer::run(&args.deed, &folder, out)?;
+    if changed {
+        let name = folder.join(crate::enforcer::FILE);
+        journal.record(&journal::Event {
+            action,
+            user_id: 0,
+            user_login: b"",
+            uuid: b"",
+            name: name.as_os_str().as_bytes(),
+            outcome: "done",
+        });
+    }
+    commands::tell_of_journal(&journal, global.journal_required, true, out)?;
+    Ok(outcome)
 }
 
 /// Finds the site, opens its database, and does something there.

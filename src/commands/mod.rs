@@ -32,6 +32,7 @@ pub mod create;
 pub mod delete;
 pub mod discover;
 pub mod duration;
+pub mod enforcer;
 pub mod ensure;
 pub mod exists;
 pub mod get;
@@ -347,14 +348,7 @@ impl Context<'_> {
         // A record is worth more than a complete one.
         let site = self.site_url().ok().flatten().unwrap_or_default();
         self.journal.open(site, self.store.description().place.clone());
-        let Some(reason) = self.journal.take_trouble() else { return Ok(()) };
-        let file = self.journal.file().map_or_else(String::new, |file| file.display().to_string());
-        if self.journal_required {
-            let done = "Nothing was changed, as --journal-required asks.";
-            return Err(Error::Journal { file, reason, done });
-        }
-        self.out.warning(format!("The journal {file} can't be written: {reason}."));
-        Ok(())
+        tell_of_journal(&self.journal, self.journal_required, false, self.out)
     }
 
     /// Ends a run: whether the journal has all records.
@@ -362,14 +356,7 @@ impl Context<'_> {
     /// # Errors
     /// [`Error::Journal`] with `--journal-required`.
     pub fn end_journal(&mut self) -> Result<(), Error> {
-        let Some(reason) = self.journal.take_trouble() else { return Ok(()) };
-        let file = self.journal.file().map_or_else(String::new, |file| file.display().to_string());
-        let done = "What was done is done, but its record is missing there.";
-        if self.journal_required {
-            return Err(Error::Journal { file, reason, done });
-        }
-        self.out.warning(format!("The journal {file} can't be written: {reason}. {done}"));
-        Ok(())
+        tell_of_journal(&self.journal, self.journal_required, true, self.out)
     }
 
     /// The same, and stops before something is added that the object cache would hide, and undo.
@@ -538,6 +525,35 @@ pub enum Cache {
         /// What to do where it fails.
         remedy: Remedy,
     },
+}
+
+/// Says that the journal could not be opened, or, at the end of what was done (`done`), that records are missing.
+///
+/// # Errors
+/// [`Error::Journal`] if it is `required`.
+pub fn tell_of_journal(
+    journal: &Journal,
+    required: bool,
+    done: bool,
+    out: &mut Output<'static>,
+) -> Result<(), Error> {
+    let Some(reason) = journal.take_trouble() else { return Ok(()) };
+    let file = journal.file().map_or_else(String::new, |file| file.display().to_string());
+    let missing = "What was done is done, but its record is missing there.";
+    match (required, done) {
+        (true, true) => Err(Error::Journal { file, reason, done: missing }),
+        (true, false) => {
+            Err(Error::Journal { file, reason, done: "Nothing was changed, as --journal-required asks." })
+        }
+        (false, true) => {
+            out.warning(format!("The journal {file} can't be written: {reason}. {missing}"));
+            Ok(())
+        }
+        (false, false) => {
+            out.warning(format!("The journal {file} can't be written: {reason}."));
+            Ok(())
+        }
+    }
 }
 
 /// The time now, in Unix seconds, UTC.

@@ -54,6 +54,8 @@ pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, S
         root: root.map(Path::to_path_buf),
         files_out_of_sight: content_dir.is_none(),
         is_sandbox: false,
+        // The configuration, which could name another folder, was not looked at.
+        mu_plugin_dir: Ok(content_dir.as_deref().map(|content_dir| content_dir.join("mu-plugins"))),
         content_dir,
         home: FixedAddress::No,
         site_url: FixedAddress::No,

@@ -16,7 +16,7 @@ use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
 
 /// Constants that decide which database and tables are used, and what lies beside them.
-const DECISIVE: [&str; 24] = [
+const DECISIVE: [&str; 25] = [
     "DB_NAME",
     "DB_USER",
     "DB_PASSWORD",
@@ -40,6 +40,7 @@ const DECISIVE: [&str; 24] = [
     "CUSTOM_USER_META_TABLE",
     "ABSPATH",
     "WP_CONTENT_DIR",
+    "WPMU_PLUGIN_DIR",
     "WP_ENVIRONMENT_TYPE",
 ];
 
@@ -238,6 +239,11 @@ impl Config {
             site_url: self.fixed_address("WP_SITEURL"),
             files_out_of_sight: content_dir.is_none(),
             is_sandbox: false,
+            mu_plugin_dir: match self.path("WPMU_PLUGIN_DIR") {
+                Ok(Some(path)) => Ok(Some(path)),
+                Ok(None) => Ok(content_dir.as_deref().map(|content_dir| content_dir.join("mu-plugins"))),
+                Err(error) => Err(error.to_string()),
+            },
             content_dir,
             root: self.root.clone(),
             version_php: self.root.as_deref().and_then(root::version),

@@ -267,6 +267,9 @@ pub struct Site {
     pub tables: Tables,
     /// `WP_CONTENT_DIR`, where one is known.
     pub content_dir: Option<PathBuf>,
+    /// `WPMU_PLUGIN_DIR`: holds the plugins that WordPress loads without being asked. `None`: the site's files are out
+    /// of sight. An error is the sentence why it is not known.
+    pub mu_plugin_dir: Result<Option<PathBuf>, String>,
     /// The folder that holds `wp-load.php`, where one is known.
     pub root: Option<PathBuf>,
     /// What `wp-includes/version.php` says.

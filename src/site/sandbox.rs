@@ -28,6 +28,7 @@ pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
         address: Address::Sqlite(file),
         tables,
         content_dir: None,
+        mu_plugin_dir: Ok(None),
         root: None,
         version_php: None,
         object_cache: None,
