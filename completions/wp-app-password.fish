@@ -72,6 +72,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "ide
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "audit" -d 'Look at all application passwords of the site by rules, for people, cron and CI'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "discover" -d 'Find out whether a site has application passwords, and where users authorize an application'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "authorize" -d 'Let a user approve an application in the browser, and receive its password'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "enforcer" -d 'Install, check or remove the plugin that makes WordPress enforce expiry and restrictions'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "site" -d 'Show which site, database and version were found, and where each setting came from'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "man" -d 'Print a manual page'
@@ -81,6 +82,11 @@ bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
 generic\t'BLAKE2b, WordPress 6.8 and newer only'
 phpass\t'MD5-based, accepted by every WordPress since 5.6'"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l bcrypt-cost -d 'Cost of bcrypt (default: 10): each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l expires -d 'Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l allow -d 'Allow only these methods and routes of the REST API: \'GET,PUT /wc/v3/products*\' (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l allow-net -d 'Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l note -d 'A note for people' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l owner -d 'Who answers for it, for people' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
 json\t'One JSON object with all fields'
 env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
@@ -115,6 +121,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l porcelain -d 'Output just the new password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l read-only -d 'Allow only methods that read (GET, HEAD, OPTIONS)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l force -d 'Write --out-file even where everybody may replace files of its folder'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l with-user -d 'With --format=env, add lines for the login and the site\'s address'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand create" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
@@ -252,6 +259,17 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand exists" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l name -d 'The new name of the application password' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l expires -d 'Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l allow -d 'Allow only these methods and routes of the REST API: \'GET,PUT /wc/v3/products*\' (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l allow-net -d 'Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l note -d 'A note for people' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l owner -d 'Who answers for it, for people' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l clear -d 'Take one of the options above away again (repeatable)' -r -f -a "expires\t''
+allow\t''
+allow-net\t''
+read-only\t''
+note\t''
+owner\t''"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
@@ -268,6 +286,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l read-only -d 'Allow only methods that read (GET, HEAD, OPTIONS)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand update" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
@@ -851,6 +870,127 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authoriz
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -f -a "install" -d 'Write the plugin to the folder of must-use plugins, or replace an older version'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -f -a "status" -d 'Say whether the plugin is installed. Exit codes: 0 yes, in this version; 4 no; 1 it could not be told'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -f -a "remove" -d 'Remove the plugin: what has expired works again, and restrictions restrict nothing'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from install" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l format -d 'Render output in a particular format' -r -f -a "table\t''
+json\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 json\t''
 yaml\t''"

@@ -48,6 +48,12 @@ module completions {
     --porcelain               # Output just the new password
     --hash: string@"nu-complete wp-app-password create hash" # How to hash the password
     --bcrypt-cost: string     # Cost of bcrypt (default: 10): each step doubles what one check costs
+    --expires: string         # Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z
+    --allow: string           # Allow only these methods and routes of the REST API: 'GET,PUT /wc/v3/products*' (repeatable)
+    --allow-net: string       # Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)
+    --read-only               # Allow only methods that read (GET, HEAD, OPTIONS)
+    --note: string            # A note for people
+    --owner: string           # Who answers for it, for people
     --format: string@"nu-complete wp-app-password create format" # Form in which the password is written
     --out-file: path          # Write the password to this file, which is replaced whole
     --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
@@ -231,9 +237,20 @@ module completions {
     app_name: string          # Name of the application
   ]
 
+  def "nu-complete wp-app-password update clear" [] {
+    [ "expires" "allow" "allow-net" "read-only" "note" "owner" ]
+  }
+
   # Rename an application password
   export extern "wp-app-password update" [
     --name: string            # The new name of the application password
+    --expires: string         # Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z
+    --allow: string           # Allow only these methods and routes of the REST API: 'GET,PUT /wc/v3/products*' (repeatable)
+    --allow-net: string       # Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)
+    --read-only               # Allow only methods that read (GET, HEAD, OPTIONS)
+    --note: string            # A note for people
+    --owner: string           # Who answers for it, for people
+    --clear: string@"nu-complete wp-app-password update clear" # Take one of the options above away again (repeatable)
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
@@ -904,6 +921,143 @@ module completions {
     --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     site-address: string      # Address of the site, as a browser has it; without a scheme it is https://
+  ]
+
+  # Install, check or remove the plugin that makes WordPress enforce expiry and restrictions
+  export extern "wp-app-password enforcer" [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  # Write the plugin to the folder of must-use plugins, or replace an older version
+  export extern "wp-app-password enforcer install" [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  def "nu-complete wp-app-password enforcer status format" [] {
+    [ "table" "json" ]
+  }
+
+  # Say whether the plugin is installed. Exit codes: 0 yes, in this version; 4 no; 1 it could not be told
+  export extern "wp-app-password enforcer status" [
+    --format: string@"nu-complete wp-app-password enforcer status format" # Render output in a particular format
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+  ]
+
+  # Remove the plugin: what has expired works again, and restrictions restrict nothing
+  export extern "wp-app-password enforcer remove" [
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
   ]
 
   def "nu-complete wp-app-password site format" [] {

@@ -84,6 +84,18 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// An entry whose expiry or restriction makes no sense.
+    #[error(
+        "The application password {uuid} of user {user} holds something under {key} that this program did not write, so a new          password in its place could not be given the same restriction. Nothing was changed. Set it anew, or take it away:          update <user> {uuid} --clear={option}", option = .key.replace('_', "-")
+    )]
+    UnreadableTerm {
+        /// `5 (login)`.
+        user: String,
+        /// The entry's.
+        uuid: String,
+        /// `expires`, `allow`, …
+        key: &'static str,
+    },
     /// Another run suspends or resumes entries of the same user.
     #[error(
         "Application passwords of user {user} are being suspended or resumed by {run}. Nothing was changed; try again."
@@ -535,6 +547,7 @@ impl Error {
             | Self::Unreadable { .. }
             | Self::Uneditable { .. }
             | Self::UnreadableSuspended { .. }
+            | Self::UnreadableTerm { .. }
             | Self::BeingMoved { .. }
             | Self::Conflict { .. }
             | Self::Scheme(_)

@@ -33,6 +33,7 @@ use crate::store::{Autoload, MetaRow, MetaRows, Store, StoreError, Swap, User, U
 use crate::wordpress::object_cache;
 use crate::wordpress::php_serialize::{self, Document, Key, NodeId, Scalar, View};
 use crate::wordpress::plain_list::{Cell, PlainList, Row, Rows};
+use crate::wordpress::restrictions::{Changes, Terms};
 use crate::wordpress::schema::{APPLICATION_PASSWORDS, IN_USE, USING_APPLICATION_PASSWORDS};
 use crate::wordpress::{generate, sanitize};
 
@@ -276,6 +277,8 @@ pub struct NewEntry {
     pub created: i64,
     /// Set when its password is to be delivered before it counts: see [`ApplicationPasswords::take_over`].
     pub successor: Option<Successor>,
+    /// What it may be used for, where that was said.
+    pub terms: Changes,
 }
 
 /// Rules that depend on the version of WordPress.
@@ -600,52 +603,64 @@ impl<'s> ApplicationPasswords<'s> {
         })?)
     }
 
-    /// `update_application_password()`: renames the first entry with this uuid. An empty or unchanged name
-    /// is success without a write.
+    /// `update_application_password()`: renames the first entry with this uuid, and changes what it may be used for. An
+    /// empty or unchanged name is success without a write.
     ///
     /// # Errors
     /// [`Error::NotFound`], an unreadable list, a failing database.
-    pub fn rename(
+    pub fn update(
         &mut self,
         user: &User,
         uuid: &[u8],
         name: Option<&[u8]>,
+        terms: &Changes,
         rules: Rules,
     ) -> Result<(), Error> {
         let name = name.map(|given| {
             if rules.sanitize_names { sanitize::sanitize_text_field(given) } else { given.to_vec() }
         });
-        let old_name = RefCell::new(Vec::new());
-        let mut change = |list: &StoredList, document: &mut Document| {
+        let name = name.as_deref().filter(|name| !is_empty(name));
+        // What the entry was like before it was changed.
+        let old: RefCell<Option<(Vec<u8>, Terms)>> = RefCell::new(None);
+        let change = |list: &StoredList, document: &mut Document, name: Option<&[u8]>, terms: &Changes| {
             let node = find(list, document, uuid)?;
-            let Some(name) = name.as_deref().filter(|name| !is_empty(name)) else {
-                return Ok(Edit::Keep(()));
-            };
-            let old = document.get(node, b"name").map(|node| document.view(node));
-            if matches!(&old, Some(View::Str(old)) if **old == *name) {
-                return Ok(Edit::Keep(()));
-            }
-            let stored = sanitize::stripslashes(name);
-            if std::str::from_utf8(&stored).is_err() {
+            let before = Terms::of(document, node);
+            let stored_name = document.get(node, b"name").map(|node| document.view(node));
+            let renamed =
+                name.filter(|name| !matches!(&stored_name, Some(View::Str(old)) if **old == **name));
+            let stored = renamed.map(sanitize::stripslashes);
+            if stored.as_deref().is_some_and(|stored| std::str::from_utf8(stored).is_err()) {
                 return Err(Error::NotSaved);
             }
-            old_name.replace(list.text_of(uuid, "name"));
-            document
-                .set(node, Key::Str(b"name".into()), Scalar::Str(&stored))
-                .map_err(|reason| uneditable(user, reason))?;
+            if let Some(stored) = &stored {
+                document
+                    .set(node, Key::Str(b"name".into()), Scalar::Str(stored))
+                    .map_err(|reason| uneditable(user, reason))?;
+            }
+            terms.apply(document, node).map_err(|reason| uneditable(user, reason))?;
+            if stored.is_none() && (terms.is_empty() || Terms::of(document, node) == before) {
+                return Ok(Edit::Keep(()));
+            }
+            old.borrow_mut().get_or_insert_with(|| (list.text_of(uuid, "name"), before));
             Ok(Edit::Save(()))
         };
-        let edited = self.edit(user, &mut change)?;
+        let edited = self.edit(user, |list, document| change(list, document, name, terms))?;
         if !edited.saved {
             return Ok(());
         }
         let stale = object_cache::of_user_meta(user.id.0);
         self.settle(user, edited.contended, &stale, &mut |this, list| {
-            // Another name than the old one is somebody's later change, and stands.
-            if list.count_of(uuid) == 0 || list.text_of(uuid, "name") != *old_name.borrow() {
+            let Some(now) = list.records().find(|record| record.has_uuid(uuid)) else { return Ok(false) };
+            let (document, node) = now.parts();
+            let (old_name, old_terms) = old.borrow().clone().unwrap_or_default();
+            // Anything but what was there before is somebody's later change, and stands.
+            let name = name.filter(|_| list.text_of(uuid, "name") == old_name);
+            let nothing = Changes::default();
+            let terms = if Terms::of(document, node) == old_terms { terms } else { &nothing };
+            if name.is_none() && terms.is_empty() {
                 return Ok(false);
             }
-            Ok(this.edit(user, &mut change)?.saved)
+            Ok(this.edit(user, |list, document| change(list, document, name, terms))?.saved)
         })
     }
 
@@ -983,7 +998,8 @@ fn append(document: &mut Document, entry: &NewEntry) -> Result<(), String> {
     for (key, value) in fields {
         document.set(node, Key::Str(key.as_bytes().into()), value).map_err(|error| error.to_string())?;
     }
-    rotation::mark(document, node, entry)
+    rotation::mark(document, node, entry)?;
+    entry.terms.apply(document, node).map_err(|error| error.to_string())
 }
 
 /// WordPress: entries older than 5.6 have no uuid; it appends one whenever it reads the list. A list that is

@@ -19,6 +19,7 @@ use crate::error::{Bytes, Error};
 use crate::store::User;
 use crate::wordpress::object_cache;
 use crate::wordpress::php_serialize::{Document, Key, NodeId, Scalar, View};
+use crate::wordpress::restrictions::Terms;
 use crate::wordpress::sanitize;
 use crate::wordpress::schema::{item, own};
 
@@ -508,6 +509,11 @@ pub(super) fn may_succeed(list: &StoredList, user: &User, successor: &Successor)
     }
     if successor.of_leftover && !is_undelivered(&record) {
         return Err(Error::DuplicateName);
+    }
+    // Whatever it was meant to say, the new entry would not say it.
+    let (document, node) = record.parts();
+    if let Some(key) = Terms::of(document, node).unreadable().first() {
+        return Err(Error::UnreadableTerm { user: named(user), uuid: text(original), key });
     }
     match list.busy(original, &successor.run, successor.run.since, successor.take_over) {
         Some(run) => Err(Error::BeingRotated { user: named(user), run: run.named(), since: run.since }),

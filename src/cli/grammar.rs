@@ -17,6 +17,7 @@ use clap::{Arg, ArgAction, Command};
 
 use crate::commands::ActingUser;
 use crate::commands::sink_args::HEADING;
+use crate::commands::terms_args;
 use crate::site::wp_cli::is_alias;
 
 /// What follows `--name`.
@@ -517,9 +518,9 @@ fn options(verb: &Command) -> impl Iterator<Item = &Arg> {
         .filter(|arg| !arg.is_positional() && !arg.is_global_set() && arg.get_action().takes_values())
 }
 
-/// Whether a verb's parameter is an addition of ours that says where a secret goes.
+/// Whether a verb's parameter is an addition of ours that says where a secret goes, or what it may be used for.
 fn is_ours(arg: &Arg) -> bool {
-    arg.get_help_heading() == Some(HEADING)
+    arg.get_help_heading().is_some_and(|heading| heading == HEADING || heading == terms_args::HEADING)
 }
 
 /// The parameter of this name that we add to the verb, if it needs a value.

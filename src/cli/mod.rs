@@ -585,15 +585,13 @@ fn enforce(
     place: &Place,
     out: &mut Output<'static>,
 ) -> Result<Outcome, Error> {
-    let site = site::resolve(&request(global, place)?)?;
-    explain(&site, out);
-    let folder = commands::enforcer::folder(&site)?;
+    let folder = site::mu_plugin_dir(&request(global, place)?)?;
+    out.debug("site", format!("Must-use plugins: {}", folder.display()));
     let Some(action) = args.deed.action() else {
         return Ok(commands::enforcer::run(&args.deed, &folder, out)?.0);
     };
     let journal = journal(global, place)?;
-    let root = site.root.as_ref().map_or_else(String::new, |root| root.display().to_string());
-    journal.open(root, String::new());
+    journal.open(folder.display().to_string(), String::new());
     commands::tell_of_journal(&journal, global.journal_required, false, out)?;
     let (outcome, changed) = commands::enforcer::run(&args.deed, &folder, out)?;
     if changed {

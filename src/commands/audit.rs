@@ -17,7 +17,7 @@ use crate::application_passwords::{PlainReader, Record, StoredList, is_truthy_op
 use crate::audit::baseline::{self, Baseline};
 use crate::audit::entry::{Entry, Field, Own};
 use crate::audit::finding::{Finding, Severity};
-use crate::audit::policy::{FailOn, Network, Policy};
+use crate::audit::policy::{FailOn, Policy};
 use crate::audit::rules::{Id, RULES};
 use crate::audit::tally::{AGE_CLASSES, Histogram, Tally};
 use crate::audit::{self, Audit, Facts, Owner, Shape};
@@ -28,6 +28,7 @@ use crate::output::{
 };
 use crate::site::FixedAddress;
 use crate::store::{Account, StoreError, UserMeta};
+use crate::wordpress::network::Network;
 use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row};
 use crate::wordpress::roles::{RoleMap, super_admins};

@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{Args, ValueEnum};
 
 use super::sink_args::SinkArgs;
+use super::terms_args::TermsArgs;
 use super::{Context, Outcome, rules};
 use crate::application_passwords::{ApplicationPasswords, NewEntry, is_empty};
 use crate::error::Error;
@@ -38,6 +39,10 @@ pub struct Create {
     /// How it is hashed.
     #[command(flatten)]
     pub hashing: Hashing,
+
+    /// What it may be used for.
+    #[command(flatten)]
+    pub terms: TermsArgs,
 
     /// Where it goes.
     #[command(flatten)]
@@ -112,6 +117,7 @@ impl Hashing {
 /// An unknown user, a name that WordPress refuses, a database or a sink that fails.
 pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let mut sink = args.sink.sink(args.porcelain)?;
+    let terms = args.terms.changes(context.now)?;
     let user = context.find_user(&args.user)?;
     context.prepare_addition()?;
     if context.stdout_closed && sink.is_stdout() {
@@ -137,6 +143,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         uuid: generate::uuid4(&mut rng),
         created: context.now,
         successor: None,
+        terms,
     };
     let delivery = |entry: &NewEntry, deliver: &mut dyn FnMut(&Delivery<'_>) -> Result<(), SinkError>| {
         deliver(&Delivery {
@@ -151,6 +158,7 @@ pub fn run(args: &Create, context: &mut Context<'_>) -> Result<Outcome, Error> {
         })
     };
     delivery(&entry, &mut |delivery| sink.check(delivery))?;
+    context.warn_unless_enforced(&entry.terms);
     // Until it was handed over: a signal takes it back instead of leaving what nobody has seen.
     let _guard = interrupt::hold();
     let mut passwords = context.passwords();

@@ -4,7 +4,7 @@
 //! opened.
 
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 
@@ -12,7 +12,6 @@ use super::Outcome;
 use crate::enforcer::{self, Installed, State};
 use crate::error::Error;
 use crate::output::{self, Key, Output, Value};
-use crate::site::Site;
 
 /// `enforcer <install|status|remove>`
 #[derive(Debug, Args)]
@@ -48,25 +47,6 @@ impl Deed {
     }
 }
 
-/// Where the plugin belongs on a site.
-///
-/// # Errors
-/// [`Error::Usage`]: the site's files are not known.
-pub fn folder(site: &Site) -> Result<PathBuf, Error> {
-    if site.is_sandbox {
-        return Err(Error::Usage(
-            "No WordPress runs on the sandbox, so nothing could be enforced there: give --path.".into(),
-        ));
-    }
-    match &site.mu_plugin_dir {
-        Ok(Some(folder)) => Ok(folder.clone()),
-        Ok(None) => Err(Error::Usage(
-            "Only the site's database was named, and the plugin is a file of the site: give --path.".into(),
-        )),
-        Err(reason) => Err(Error::Usage(reason.clone())),
-    }
-}
-
 /// Installs or removes the plugin in `folder`, or says what is there. Gives also whether something was changed.
 ///
 /// # Errors
@@ -81,7 +61,9 @@ pub fn run(deed: &Deed, folder: &Path, out: &mut Output<'static>) -> Result<(Out
             let done = enforcer::install(folder).map_err(sentence)?;
             out.success(match done {
                 Installed::New => format!("Installed {file}, version {version}."),
-                Installed::InPlaceOf(old) => format!("Replaced version {old} of {file} with version {version}."),
+                Installed::InPlaceOf(old) => {
+                    format!("Replaced version {old} of {file} with version {version}.")
+                }
                 Installed::Already => format!("{file} is already there, in version {version}."),
             })?;
             out.note(format!("Its SHA-256 is {}.", enforcer::digest()));
@@ -116,12 +98,16 @@ fn status(folder: &Path, format: Option<&str>, out: &mut Output<'static>) -> Res
         ),
         State::Absent => (
             "absent",
-            format!("{file} is not there, so expiry and restrictions are not enforced: run `enforcer install`."),
+            format!(
+                "{file} is not there, so expiry and restrictions are not enforced: run `enforcer install`."
+            ),
             Outcome::Negative,
         ),
         State::Altered => (
             "altered",
-            format!("{file} was changed since this program wrote it: look at it, remove it, and run `enforcer install`."),
+            format!(
+                "{file} was changed since this program wrote it: look at it, remove it, and run `enforcer install`."
+            ),
             Outcome::Negative,
         ),
         State::Foreign => {

@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use clap::{Args, ValueEnum};
 
 use super::rows::{self, Columns, FIELDS};
+use super::terms_args::wants_enforcing;
 use super::{Context, Outcome};
 use crate::application_passwords::{PlainReader, Record, StoredList, named};
 use crate::error::Error;
@@ -180,6 +181,9 @@ pub fn run(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let user = context.find_user(user)?;
     let list = context.passwords().read(user.id)?;
     context.warn_of(list.concerns(&user));
+    if list.records().any(|record| wants_enforcing(&record)) {
+        context.warn_of_enforcement();
+    }
     let mut records: Vec<Record<'_>> = list.records().collect();
     sort(&mut records, |record, field| record.get(field), args);
     records.retain(|record| args.filters.accept(record));
@@ -269,15 +273,20 @@ fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
             },
             args,
         );
+        let restricted = rows.iter().any(|(_, record)| wants_enforcing(record));
         let rows: Vec<OwnedRow<'_>> =
             rows.into_iter().map(|(user, record)| OwnedRow { user, entry: Entry::Record(record) }).collect();
         output::display_items(context.out, &request, &rows)?;
+        if restricted {
+            context.warn_of_enforcement();
+        }
         return whole(left_out);
     }
     let mut stream = RowStream::begin(context.out, &request, &ALL_FIELDS)?;
     let unfiltered = args.filters.accept_all();
     let mut reader = PlainReader::default();
     let mut order = Vec::new();
+    let mut restricted = false;
     let left_out = each_user(context, |out, user, row| {
         if !args.filters.accept_user(user) {
             return Ok(());
@@ -291,11 +300,15 @@ fn all_users(args: &List, context: &mut Context<'_>) -> Result<Outcome, Error> {
         let list = stored_list(out, user, row);
         let mut records: Vec<Record<'_>> = list.records().filter(|r| args.filters.accept(r)).collect();
         sort(&mut records, |record, field| record.get(field), args);
+        restricted |= records.iter().any(wants_enforcing);
         records
             .into_iter()
             .try_for_each(|record| stream.row(out, &OwnedRow { user, entry: Entry::Record(record) }))
     })?;
     stream.end(context.out)?;
+    if restricted {
+        context.warn_of_enforcement();
+    }
     whole(left_out)
 }
 

@@ -35,6 +35,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("audit", include_str!("../../man/wp-app-password-audit.1")),
     ("discover", include_str!("../../man/wp-app-password-discover.1")),
     ("authorize", include_str!("../../man/wp-app-password-authorize.1")),
+    ("enforcer", include_str!("../../man/wp-app-password-enforcer.1")),
     ("site", include_str!("../../man/wp-app-password-site.1")),
     ("completions", include_str!("../../man/wp-app-password-completions.1")),
     ("man", include_str!("../../man/wp-app-password-man.1")),

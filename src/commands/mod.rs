@@ -50,6 +50,7 @@ pub mod selection;
 pub mod sink_args;
 pub mod site;
 pub mod suspend;
+pub mod terms_args;
 pub mod update;
 pub mod verify;
 

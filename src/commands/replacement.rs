@@ -20,6 +20,7 @@ use crate::output::{self, Key, Value};
 use crate::secret::PlainPassword;
 use crate::sink::{Delivery, Sink, SinkError};
 use crate::store::User;
+use crate::wordpress::restrictions::Changes;
 use crate::wordpress::version::Evidence;
 use crate::wordpress::{generate, password_hash};
 
@@ -219,6 +220,7 @@ pub fn replace(
             run: Run::current(context.now),
             take_over: args.takeover,
         }),
+        terms: Changes::default(),
     };
     let (user_id, user_login) = (user.id.0, user.login.as_slice());
     let deliverable = |entry: &NewEntry, work: &mut dyn FnMut(&Delivery<'_>) -> Result<(), SinkError>| {

@@ -8,8 +8,6 @@
  * An entry may hold: `expires`, Unix seconds (UTC) from which on it is refused; `allow_net`, addresses and networks that
  * it may be used from; `allow`, rules like "GET,PUT /wp/v2/posts*" of which one has to fit every REST request; and
  * `read_only`, true. A key that is missing or null restricts nothing. What cannot be understood is refused.
- *
- * Installed, updated and removed with `wp-app-password enforcer`, which leaves a file alone that somebody edited.
  */
 
 namespace WpAppPassword\Enforcer;
@@ -56,8 +54,7 @@ function parse_network( $network ) {
 /** Four or sixteen bytes, or null. An IPv4 address in the notation of IPv6 (::ffff:192.0.2.1) has four. */
 function pack_address( $text ) {
 	$packed = false === filter_var( $text, FILTER_VALIDATE_IP ) ? false : inet_pton( $text );
-	$is_v4  = is_string( $packed ) && 16 === strlen( $packed ) && 0 === strpos( $packed, str_repeat( "\0", 10 ) . "\xff\xff" );
-	return false === $packed ? null : ( $is_v4 ? substr( $packed, 12 ) : $packed );
+	return false === $packed ? null : preg_replace( '~\A\0{10}\xff{2}(?=.{4}\z)~s', '', $packed );
 }
 
 function is_within( $address, $network, $bits ) {
@@ -93,7 +90,7 @@ function refusal( $entry, $now, $address, $is_rest ) {
 
 /** Whether an entry may be used for a request to the REST API. */
 function allows( $entry, $method, $route ) {
-	// Whoever could make or change application passwords would be rid of every restriction; revoking is harmless.
+	// Whoever could make application passwords would be rid of every restriction.
 	$escapes = preg_match( '~/application-passwords(?![^/\s])~i', $route ) && ! in_array( $method, array_merge( READING, array( 'DELETE' ) ), true );
 	if ( $escapes || ( ! empty( $entry['read_only'] ) && ! in_array( $method, READING, true ) ) ) {
 		return false;
@@ -137,7 +134,10 @@ function at_dispatch( $result, $server_or_handler, $request ) {
 	defined( 'REST_REQUEST' ) && REST_REQUEST && wp_get_current_user();
 	foreach ( Seen::$entries as $entry ) {
 		if ( ! allows( $entry, $request->get_method(), $request->get_route() ) ) {
-			return new \WP_Error( 'application_password_not_allowed', 'This application password may not be used for this.', array( 'status' => 403 ) );
+			$error = array( 'application_password_not_allowed', 'This application password may not be used for this.', array( 'status' => 403 ) );
+			// Before WordPress 6.3 an error is no answer to what is embedded.
+			return 'rest_pre_dispatch' !== current_filter() ? new \WP_Error( ...$error )
+				: new \WP_REST_Response( array_combine( array( 'code', 'message', 'data' ), $error ), 403 );
 		}
 	}
 	return $result;

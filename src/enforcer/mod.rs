@@ -93,7 +93,8 @@ pub fn enforcement(site: &Site) -> Enforcement {
 /// The bytes of the plugin's file.
 pub fn text() -> Vec<u8> {
     let (first, rest) = SOURCE.split_once('\n').unwrap_or(("", SOURCE));
-    format!("{first}\n{MARK}{VERSION}{OF_THE_REST}{}\n{rest}", hexadecimal(&Sha256::digest(rest))).into_bytes()
+    format!("{first}\n{MARK}{VERSION}{OF_THE_REST}{}\n{rest}", hexadecimal(&Sha256::digest(rest)))
+        .into_bytes()
 }
 
 /// The SHA-256 of [`text`], in hexadecimal digits, as `sha256sum` shows it.
@@ -133,7 +134,9 @@ fn state(opened: &OwnedFd, folder: &Path) -> State {
     match fs::statat(opened, FILE, AtFlags::SYMLINK_NOFOLLOW) {
         Err(Errno::NOENT) => return State::Absent,
         Err(error) => return State::Unreadable(cannot("looked at", &path, error)),
-        Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => return State::Foreign,
+        Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => {
+            return State::Foreign;
+        }
         Ok(_) => {}
     }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -231,15 +234,18 @@ fn refused(state: &State, folder: &Path) -> String {
              or move the file yourself"
         ),
         State::Unreadable(reason) => reason.clone(),
-        _ => format!("{path} is not a file that this program wrote, so it is left alone. Remove or move it yourself"),
+        _ => format!(
+            "{path} is not a file that this program wrote, so it is left alone. Remove or move it yourself"
+        ),
     }
 }
 
 /// Makes the folder of must-use plugins, which a new site lacks, with owner and permissions of the one around it.
 fn make_folder(folder: &Path) -> Result<OwnedFd, String> {
     let parent: PathBuf = folder.parent().map(Path::to_path_buf).unwrap_or_default();
-    let around = open_folder(&parent)?
-        .ok_or_else(|| format!("There is no folder {}, in which {} could be made", parent.display(), folder.display()))?;
+    let around = open_folder(&parent)?.ok_or_else(|| {
+        format!("There is no folder {}, in which {} could be made", parent.display(), folder.display())
+    })?;
     let of_parent = fs::fstat(&around).map_err(|error| cannot("looked at", &parent, error))?;
     let name = folder.file_name().unwrap_or_default();
     match fs::mkdirat(&around, name, Mode::RWXU) {
@@ -329,7 +335,8 @@ mod tests {
         assert_eq!(of_content(b""), State::Foreign);
         let other = |version: &str| {
             let rest = "echo 1;\n";
-            format!("<?php\n{MARK}{version}{OF_THE_REST}{}\n{rest}", hexadecimal(&Sha256::digest(rest))).into_bytes()
+            format!("<?php\n{MARK}{version}{OF_THE_REST}{}\n{rest}", hexadecimal(&Sha256::digest(rest)))
+                .into_bytes()
         };
         assert_eq!(of_content(&other("0")), State::OtherVersion(0));
         assert_eq!(of_content(&other("7")), State::OtherVersion(7));

@@ -239,11 +239,7 @@ impl Config {
             site_url: self.fixed_address("WP_SITEURL"),
             files_out_of_sight: content_dir.is_none(),
             is_sandbox: false,
-            mu_plugin_dir: match self.path("WPMU_PLUGIN_DIR") {
-                Ok(Some(path)) => Ok(Some(path)),
-                Ok(None) => Ok(content_dir.as_deref().map(|content_dir| content_dir.join("mu-plugins"))),
-                Err(error) => Err(error.to_string()),
-            },
+            mu_plugin_dir: self.mu_plugin_dir().map_err(|error| error.to_string()),
             content_dir,
             root: self.root.clone(),
             version_php: self.root.as_deref().and_then(root::version),
@@ -251,6 +247,16 @@ impl Config {
             origins,
             notes,
         })
+    }
+
+    /// `WPMU_PLUGIN_DIR`; `None` where nothing says where WordPress lies.
+    pub(super) fn mu_plugin_dir(&self) -> Result<Option<PathBuf>, SiteError> {
+        if let Some(path) = self.path("WPMU_PLUGIN_DIR")? {
+            return Ok(Some(path));
+        }
+        let content_dir = self.path("WP_CONTENT_DIR")?;
+        let content_dir = content_dir.or_else(|| Some(self.root.as_ref()?.join("wp-content")));
+        Ok(content_dir.map(|content_dir| content_dir.join("mu-plugins")))
     }
 
     /// Everything, certain or not.

@@ -371,6 +371,29 @@ pub fn survey(request: &Request) -> Result<Survey, SiteError> {
     }
 }
 
+/// The folder of the site's must-use plugins, also where its database is not known.
+///
+/// # Errors
+/// [`SiteError`]: it is not known.
+pub fn mu_plugin_dir(request: &Request) -> Result<PathBuf, SiteError> {
+    let (found, missing) = match place(request)? {
+        Place::Direct(site) if site.is_sandbox => (
+            None,
+            "No WordPress runs on the sandbox, so it has no folder of must-use plugins: give --path."
+                .to_owned(),
+        ),
+        Place::Direct(site) => (
+            site.mu_plugin_dir.map_err(SiteError::Config)?,
+            "Only the site's database was named, and not where its files are: give --path.".to_owned(),
+        ),
+        Place::Files { root, wp_config } => (
+            config::load(root.as_deref(), &wp_config, request)?.mu_plugin_dir()?,
+            format!("Where WordPress lies is not known from {} alone: give --path too.", wp_config.display()),
+        ),
+    };
+    found.ok_or(SiteError::Usage(missing))
+}
+
 /// What the `wp-includes/version.php` of a root says, if it is there.
 pub fn version_of(root: &Path) -> Option<VersionFile> {
     root::version(root)

@@ -138,6 +138,17 @@ pub mod own {
     /// Unix time, seconds: from then on this entry is not to be used any more.
     pub const EXPIRES: &str = "expires";
 
+    /// List of text, each `METHODS ROUTE`: what the entry may be used for; see [`crate::wordpress::restrictions`].
+    pub const ALLOW: &str = "allow";
+    /// List of text, each an address or a network: where the entry may be used from.
+    pub const ALLOW_NET: &str = "allow_net";
+    /// True: the entry may not change anything.
+    pub const READ_ONLY: &str = "read_only";
+    /// Text for people.
+    pub const NOTE: &str = "note";
+    /// Text for people: who answers for the entry.
+    pub const OWNER: &str = "owner";
+
     /// What an entry that takes another one's place inherits.
-    pub const INHERITED: [&str; 5] = ["allow", "allow_net", "read_only", "note", "owner"];
+    pub const INHERITED: [&str; 5] = [ALLOW, ALLOW_NET, READ_ONLY, NOTE, OWNER];
 }

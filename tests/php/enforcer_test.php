@@ -23,10 +23,24 @@ function wp_get_current_user() {
 	$asked = true;
 	return true;
 }
+function current_filter() {
+	global $filter;
+	return $filter;
+}
+class WP_REST_Response {
+	public $code;
+	public $status;
+	public function __construct( $data, $status ) {
+		$this->code   = $data['code'];
+		$this->status = $status;
+	}
+}
 class WP_Error {
 	public $code;
-	public function __construct( $code = null ) {
-		$this->code = $code;
+	public $status;
+	public function __construct( $code = null, $text = '', $data = array() ) {
+		$this->code   = $code;
+		$this->status = isset( $data['status'] ) ? $data['status'] : null;
 	}
 	public function add( $code, $text, $data = null ) {
 		$this->code = $code;
@@ -180,7 +194,10 @@ check( 'may do everything', at_dispatch( 'cached', null, new Fake_Request( 'POST
 at_authentication( $error, null, array( 'allow' => array( 'GET /wp/v2/posts' ) ) + $plain );
 check( 'a restricted one', $error->code, null );
 check( 'is let through', at_dispatch( 'cached', null, $posts ), 'cached' );
-check( 'or is not', at_dispatch( 'cached', null, new Fake_Request( 'GET', '/wp/v2/users' ) )->code, 'application_password_not_allowed' );
+foreach ( array( 'rest_pre_dispatch' => 'WP_REST_Response', 'rest_request_before_callbacks' => 'WP_Error' ) as $filter => $class ) {
+	$refused = at_dispatch( 'cached', null, new Fake_Request( 'GET', '/wp/v2/users' ) );
+	check( "or is not, $filter", array( get_class( $refused ), $refused->code, $refused->status ), array( $class, 'application_password_not_allowed', 403 ) );
+}
 check( 'nothing was refused', at_start( true ), true );
 at_authentication( $error, null, array( 'expires' => 5 ) + $plain );
 check( 'an expired one', $error->code, 'application_password_expired' );

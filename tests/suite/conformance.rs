@@ -1619,6 +1619,7 @@ fn create_with_a_cut(bed: &Bed, for_good: bool) -> (User, NewEntry, Result<(), E
         uuid: "11111111-1111-4111-8111-111111111111".into(),
         created: 1,
         successor: None,
+        terms: Default::default(),
     };
     let rules = Rules { unique_names: false, sanitize_names: true, autoload: Autoload::Off };
     let outcome =

@@ -152,11 +152,12 @@ fn perform(verb: &str, address: &MysqlAddress, user: u64) -> Result<(), String> 
                 uuid: "33333333-3333-4333-8333-333333333333".into(),
                 created: 1_700_000_001,
                 successor: None,
+                terms: Default::default(),
             };
             passwords.create(&user, &mut entry, rules)
         }
         "delete" => passwords.delete(&user, &[FIRST.as_bytes()]).map(|found| assert_eq!(found, [true])),
-        "update" => passwords.rename(&user, FIRST.as_bytes(), Some(b"new"), rules),
+        "update" => passwords.update(&user, FIRST.as_bytes(), Some(b"new"), &Default::default(), rules),
         "record-usage" => passwords.record_usage(&user, FIRST.as_bytes(), 1_800_000_000, b"127.0.0.1"),
         "revoke-all" => passwords.delete_all(&user).map(|count| assert_eq!(count, 2)),
         other => panic!("{other}"),

@@ -16,6 +16,7 @@ mod concurrency;
 mod conformance;
 mod discover;
 mod drop_ins;
+mod enforcer;
 mod faults;
 mod fixture;
 mod formats;

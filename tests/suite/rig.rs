@@ -244,6 +244,11 @@ impl Rig {
         serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{code}\n{stdout}\n{stderr}"))
     }
 
+    /// The machine's PHP.
+    pub fn php(&self) -> &Path {
+        &self.php
+    }
+
     /// The published schema of SARIF 2.1.0.
     pub fn sarif_schema(&self) -> PathBuf {
         self.folder.join("sarif-schema.json")
