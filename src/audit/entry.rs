@@ -77,6 +77,10 @@ pub struct Own {
     pub retire_at: Option<i64>,
     /// Its password was not delivered.
     pub undelivered: bool,
+    /// It has an expiry or restrictions, which WordPress does not enforce by itself.
+    pub restricted: bool,
+    /// The first key of those that makes no sense.
+    pub unreadable: Option<&'static str>,
     /// Another entry took its place, or it took the place of one that is still there: they share a name on purpose.
     pub replaced: bool,
 }

@@ -46,6 +46,8 @@ pub struct Facts {
     pub in_use: bool,
     /// `siteurl` and `home`.
     pub addresses: Vec<(&'static str, String)>,
+    /// Why expiry and restrictions are not enforced, as far as it is known: a clause. `None`: they are.
+    pub not_enforced: Option<String>,
 }
 
 /// A user who has a list.
@@ -226,6 +228,14 @@ impl<'a> Audit<'a> {
             );
             hits.push((Id::NotInUse, message, Vec::new()));
         }
+        if let Some(reason) = self.facts.not_enforced.as_ref().filter(|_| self.tally.restricted > 0) {
+            let (count, have) =
+                (self.tally.restricted, if self.tally.restricted == 1 { "has" } else { "have" });
+            let message = format!(
+                "{count} of the application passwords {have} an expiry or restrictions, but {reason}"
+            );
+            hits.push((Id::NotEnforced, message, Vec::new()));
+        }
         for (option, address) in &self.facts.addresses {
             let scheme = address.split_once(':').map_or("", |(scheme, _)| scheme);
             if !address.is_empty() && !scheme.eq_ignore_ascii_case("https") {
@@ -327,6 +337,7 @@ impl<'a> Audit<'a> {
     #[inline]
     fn note(&mut self, entry: &Entry<'_>) {
         self.tally.entries += 1;
+        self.tally.restricted += u64::from(entry.own.as_ref().is_some_and(|own| own.restricted));
         if let Some(created) = entry.created.time() {
             self.tally.age.count(self.facts.now.saturating_sub(created));
         }
@@ -468,6 +479,9 @@ impl<'a> Audit<'a> {
 
     /// The rules about what this program adds to an entry.
     fn own(&self, own: &entry::Own, hits: &mut Vec<(Id, String)>) {
+        if let Some(key) = own.unreadable {
+            hits.push((Id::UnreadableRestriction, format!("what it holds under {key} makes no sense")));
+        }
         let now = self.facts.now;
         if let Some(expires) = own.expires {
             if expires <= now {

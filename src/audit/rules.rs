@@ -259,6 +259,14 @@ rules! {
         "Every request carries the password in clear text. WordPress switches the feature off without HTTPS, unless the \
          environment is local or a plugin says otherwise."
         "Serve the site over HTTPS, and set siteurl and home to it. Replace what was ever sent in clear text.";
+    NotEnforced "not-enforced" Warning Threshold::None,
+        "Nothing enforces expiry and restrictions here"
+        "Entries have an expiry or restrictions that this program wrote. WordPress knows neither: without the plugin they work for          ever, everywhere and from everywhere."
+        "Install it: wp-app-password enforcer install. Expiry alone can be left to cron: wp-app-password prune --expired.";
+    UnreadableRestriction "unreadable-restriction" Warning Threshold::None,
+        "An expiry or a restriction that makes no sense"
+        "This program did not write it so. Its plugin refuses the entry; without the plugin it is not restricted."
+        "Set it anew (wp-app-password update USER UUID --expires=…), take it away (--clear=expires), or revoke the entry.";
     ExceptionExpired "exception-expired" Info Threshold::None,
         "An exception of the policy has ended"
         "What it excused is reported again."

@@ -52,6 +52,8 @@ pub struct Tally {
     pub users: u64,
     /// Entries.
     pub entries: u64,
+    /// Entries that have an expiry or restrictions.
+    pub restricted: u64,
     /// Entries that are out of service.
     pub suspended: u64,
     /// Time since each was created.
@@ -75,6 +77,7 @@ impl Default for Tally {
         Self {
             users: 0,
             entries: 0,
+            restricted: 0,
             suspended: 0,
             age: Histogram::default(),
             idle: Histogram::default(),

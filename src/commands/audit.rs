@@ -21,6 +21,7 @@ use crate::audit::policy::{FailOn, Policy};
 use crate::audit::rules::{Id, RULES};
 use crate::audit::tally::{AGE_CLASSES, Histogram, Tally};
 use crate::audit::{self, Audit, Facts, Owner, Shape};
+use crate::enforcer::{self, Enforcement};
 use crate::error::Error;
 use crate::output::report::{self, Ages, Chart, Level, Report, Row as ReportRow, Sarif};
 use crate::output::{
@@ -31,6 +32,7 @@ use crate::store::{Account, StoreError, UserMeta};
 use crate::wordpress::network::Network;
 use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row};
+use crate::wordpress::restrictions::Terms;
 use crate::wordpress::roles::{RoleMap, super_admins};
 use crate::wordpress::schema::{
     APPLICATION_PASSWORDS, HOME, SITE_ADMINS, SITE_URL, SUSPENDED, USING_APPLICATION_PASSWORDS, item, own,
@@ -479,6 +481,13 @@ pub(super) fn facts(context: &mut Context<'_>) -> Result<Facts, Error> {
         role_maps,
         in_use: in_use.is_some_and(|value| is_truthy_option(&value)),
         addresses,
+        not_enforced: match enforcer::enforcement(context.site) {
+            Enforcement::Yes => None,
+            Enforcement::No(reason) => Some(reason),
+            Enforcement::Unknown(reason) => {
+                Some(format!("it cannot be told whether they are enforced: {reason}"))
+            }
+        },
     })
 }
 
@@ -556,7 +565,11 @@ pub(super) fn from_record(record: Record<'_>) -> Entry<'_> {
         Some(View::Str(text)) => Field::Text(text),
         Some(other) => other.to_int().map_or(Field::Other, Field::Int),
     };
+    let (document, node) = record.parts();
+    let terms = Terms::of(document, node);
     let own = Own {
+        restricted: terms.want_enforcing(),
+        unreadable: terms.unreadable().first().copied(),
         expires: field(own::EXPIRES).time(),
         retire_at: field(own::RETIRE_AT).time(),
         undelivered: field(own::UNDELIVERED).is_set(),

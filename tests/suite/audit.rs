@@ -195,7 +195,9 @@ fn each_rule_about_an_entry_finds_what_it_is_for_and_nothing_else() {
     on_both(|fixture| {
         for (value, rules, arguments) in &cases {
             fixture.set_meta(3, value);
-            let expected: Vec<(&str, u64)> = rules.iter().map(|rule| (*rule, 3)).collect();
+            let mut expected: Vec<(&str, u64)> = rules.iter().map(|rule| (*rule, 3)).collect();
+            // Whether a plugin enforces it cannot be told from the database alone.
+            expected.extend(value.windows(7).any(|word| word == b"expires").then_some(("not-enforced", 0)));
             assert_eq!(found(fixture, arguments), set(&expected), "{}", String::from_utf8_lossy(value));
         }
     });
@@ -264,6 +266,14 @@ fn each_rule_about_an_owner_or_the_site_finds_what_it_is_for() {
             String::from_utf8(list(&[Item::new(9)])).unwrap()
         );
         with(fixture, 3, &[&suspended], &[("suspended", 4)]);
+        // Whether a plugin enforces it cannot be told from the database alone.
+        let restricted = format!(
+            "UPDATE wp_usermeta SET meta_value = '{}' WHERE user_id = 3 AND meta_key = '_application_passwords'",
+            String::from_utf8(list(&[Item::new(1).with("expires", "i:4102444800;")])).unwrap()
+        );
+        with(fixture, 3, &[&restricted], &[("not-enforced", 0)]);
+        let unreadable = restricted.replace("i:4102444800;", "s:5:\"never\";");
+        with(fixture, 3, &[&unreadable], &[("not-enforced", 0), ("unreadable-restriction", 3)]);
         let no_flag = "DELETE FROM wp_options WHERE option_name = 'using_application_passwords'";
         with(fixture, 3, &[no_flag], &[("not-in-use", 0)]);
         with(
