@@ -72,6 +72,8 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "ide
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "audit" -d 'Look at all application passwords of the site by rules, for people, cron and CI'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "discover" -d 'Find out whether a site has application passwords, and where users authorize an application'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "authorize" -d 'Let a user approve an application in the browser, and receive its password'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "provision" -d 'Make a user for a program, with a role and an application password; run again, it changes nothing'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "deprovision" -d 'Revoke all application passwords of a user and take its role away; the user and its content stay'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "enforcer" -d 'Install, check or remove the plugin that makes WordPress enforce expiry and restrictions'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "site" -d 'Show which site, database and version were found, and where each setting came from'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
@@ -613,6 +615,11 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l var -d 'What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l username -d 'Login to write where a format has one (default: the user\'s)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l secret-name -d 'Name of the object with --format=k8s-secret (default: wp-app-password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l expires -d 'Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l allow -d 'Allow only these methods and routes of the REST API: \'GET,PUT /wc/v3/products*\' (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l allow-net -d 'Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l note -d 'A note for people' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l owner -d 'Who answers for it, for people' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
@@ -636,6 +643,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l json -d 'Report what was done as one JSON object, with the password in it if it goes to standard output'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l force -d 'Write --out-file even where everybody may replace files of its folder'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l with-user -d 'With --format=env, add lines for the login and the site\'s address'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l read-only -d 'Allow only methods that read (GET, HEAD, OPTIONS)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand ensure" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
@@ -870,6 +878,108 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authoriz
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l role -d 'Role on this site, as the site\'s own role map has it' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l email -d 'E-mail address of the user: nobody else\'s, and WordPress writes to it' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l name -d 'Name of the application password (default: the login)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l app-id -d 'Application ID to attribute to a new application password' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l user-password -d 'Let a new user log in by form too, with the password in this file (-: standard input); else no password does' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l overlap -d 'Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l live -d 'Require that the site at this address accepts the new password before it is delivered (default: the site\'s own address, where it can be reached over HTTPS)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l hash -d 'How to hash the password' -r -f -a "auto\t'What this site\'s WordPress would write, bcrypt where its version is unknown (default)'
+bcrypt\t'Accepted by every WordPress since 5.6; slow to check'
+generic\t'BLAKE2b, WordPress 6.8 and newer only'
+phpass\t'MD5-based, accepted by every WordPress since 5.6'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l bcrypt-cost -d 'Cost of bcrypt (default: 10): each step doubles what one check costs' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
+json\t'One JSON object with all fields'
+env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'
+netrc\t'A line for ~/.netrc, with the site\'s host and the login'
+curl\t'A configuration for curl -K, with login and password'
+k8s-secret\t'A Kubernetes Secret with login and password'
+docker-secret\t'The password without a line end'"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l out-file -d 'Write the password to this file, which is replaced whole' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l set-key -d 'Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l mode -d 'Mode of --out-file, in octal (default: 0600, or that of the existing file)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l out-fd -d 'Write the password to this file descriptor, which the caller opened' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l exec -d 'Run this in a shell with the password on its standard input; its exit code decides' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l encrypt-to -d 'Encrypt for an age or SSH public key, or for those in a file (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l seal-to -d 'Encrypt into a sealed box for this base64 public key, as APIs for a forge\'s secrets want it' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l var -d 'What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l username -d 'Login to write where a format has one (default: the user\'s)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l secret-name -d 'Name of the object with --format=k8s-secret (default: wp-app-password)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l expires -d 'Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l allow -d 'Allow only these methods and routes of the REST API: \'GET,PUT /wc/v3/products*\' (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l allow-net -d 'Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l note -d 'A note for people' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l owner -d 'Who answers for it, for people' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l set-role -d 'Change the role of a user who is there already'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -s y -l yes -d 'Give a role that can change the site itself, without asking'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l no-live -d 'Check the new password against the database only'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l takeover -d 'Don\'t wait for a run on another machine or in another container that may still be at work'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l porcelain -d 'Output just the new password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l json -d 'Report what was done as one JSON object, with the password in it if it goes to standard output'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l force -d 'Write --out-file even where everybody may replace files of its folder'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l with-user -d 'With --format=env, add lines for the login and the site\'s address'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l read-only -d 'Allow only methods that read (GET, HEAD, OPTIONS)'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -s y -l yes -d 'Don\'t ask, and do it to a user too who can log in by form or can change the site itself'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand deprovision" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and not __fish_seen_subcommand_from install status remove" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F

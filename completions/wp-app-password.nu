@@ -643,6 +643,12 @@ module completions {
     --with-user               # With --format=env, add lines for the login and the site's address
     --username: string        # Login to write where a format has one (default: the user's)
     --secret-name: string     # Name of the object with --format=k8s-secret (default: wp-app-password)
+    --expires: string         # Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z
+    --allow: string           # Allow only these methods and routes of the REST API: 'GET,PUT /wc/v3/products*' (repeatable)
+    --allow-net: string       # Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)
+    --read-only               # Allow only methods that read (GET, HEAD, OPTIONS)
+    --note: string            # A note for people
+    --owner: string           # Who answers for it, for people
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
@@ -921,6 +927,117 @@ module completions {
     --allow-root              # With --php, run code of root's own files as root; else without effect
     --help(-h)                # Print help (see more with '--help')
     site-address: string      # Address of the site, as a browser has it; without a scheme it is https://
+  ]
+
+  def "nu-complete wp-app-password provision hash" [] {
+    [ "auto" "bcrypt" "generic" "phpass" ]
+  }
+
+  def "nu-complete wp-app-password provision format" [] {
+    [ "plain" "json" "env" "netrc" "curl" "k8s-secret" "docker-secret" ]
+  }
+
+  # Make a user for a program, with a role and an application password; run again, it changes nothing
+  export extern "wp-app-password provision" [
+    --role: string            # Role on this site, as the site's own role map has it
+    --email: string           # E-mail address of the user: nobody else's, and WordPress writes to it
+    --name: string            # Name of the application password (default: the login)
+    --app-id: string          # Application ID to attribute to a new application password
+    --set-role                # Change the role of a user who is there already
+    --yes(-y)                 # Give a role that can change the site itself, without asking
+    --user-password: path     # Let a new user log in by form too, with the password in this file (-: standard input); else no password does
+    --overlap: string         # Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered
+    --live: string            # Require that the site at this address accepts the new password before it is delivered (default: the site's own address, where it can be reached over HTTPS)
+    --no-live                 # Check the new password against the database only
+    --takeover                # Don't wait for a run on another machine or in another container that may still be at work
+    --porcelain               # Output just the new password
+    --json                    # Report what was done as one JSON object, with the password in it if it goes to standard output
+    --hash: string@"nu-complete wp-app-password provision hash" # How to hash the password
+    --bcrypt-cost: string     # Cost of bcrypt (default: 10): each step doubles what one check costs
+    --format: string@"nu-complete wp-app-password provision format" # Form in which the password is written
+    --out-file: path          # Write the password to this file, which is replaced whole
+    --set-key: string         # Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte
+    --mode: string            # Mode of --out-file, in octal (default: 0600, or that of the existing file)
+    --force                   # Write --out-file even where everybody may replace files of its folder
+    --out-fd: string          # Write the password to this file descriptor, which the caller opened
+    --exec: string            # Run this in a shell with the password on its standard input; its exit code decides
+    --encrypt-to: string      # Encrypt for an age or SSH public key, or for those in a file (repeatable)
+    --seal-to: string         # Encrypt into a sealed box for this base64 public key, as APIs for a forge's secrets want it
+    --var: string             # What the password is called in env (default: WP_APP_PASSWORD), json and k8s-secret (default: password)
+    --with-user               # With --format=env, add lines for the login and the site's address
+    --username: string        # Login to write where a format has one (default: the user's)
+    --secret-name: string     # Name of the object with --format=k8s-secret (default: wp-app-password)
+    --expires: string         # Refuse it from then on: 90d, or a time in UTC such as 2027-03-01 or 2027-03-01T14:00:00Z
+    --allow: string           # Allow only these methods and routes of the REST API: 'GET,PUT /wc/v3/products*' (repeatable)
+    --allow-net: string       # Allow it only from this address or network: 192.0.2.7, 10.0.0.0/8, 2001:db8::/32 (repeatable)
+    --read-only               # Allow only methods that read (GET, HEAD, OPTIONS)
+    --note: string            # A note for people
+    --owner: string           # Who answers for it, for people
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    login: string             # Login of the user; made if there is none
+  ]
+
+  # Revoke all application passwords of a user and take its role away; the user and its content stay
+  export extern "wp-app-password deprovision" [
+    --yes(-y)                 # Don't ask, and do it to a user too who can log in by form or can change the site itself
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    login: string             # Login of the user
   ]
 
   # Install, check or remove the plugin that makes WordPress enforce expiry and restrictions

@@ -84,6 +84,16 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// WordPress: `existing_user_email`.
+    #[error(
+        "The e-mail address {email} is that of user {user}, and WordPress wants another one for each user. Nothing was changed."
+    )]
+    EmailTaken {
+        /// As given.
+        email: String,
+        /// `5 (login)`.
+        user: String,
+    },
     /// An entry whose expiry or restriction makes no sense.
     #[error(
         "The application password {uuid} of user {user} holds something under {key} that this program did not write, so a new          password in its place could not be given the same restriction. Nothing was changed. Set it anew, or take it away:          update <user> {uuid} --clear={option}", option = .key.replace('_', "-")
@@ -548,6 +558,7 @@ impl Error {
             | Self::Uneditable { .. }
             | Self::UnreadableSuspended { .. }
             | Self::UnreadableTerm { .. }
+            | Self::EmailTaken { .. }
             | Self::BeingMoved { .. }
             | Self::Conflict { .. }
             | Self::Scheme(_)

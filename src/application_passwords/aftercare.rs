@@ -244,7 +244,7 @@ impl<'s> ApplicationPasswords<'s> {
     }
 
     /// Runs `--after-write`. What fails is kept for [`Self::take_trouble`].
-    fn run_command(&mut self, user: &User) {
+    pub(super) fn run_command(&mut self, user: &User) {
         if let Some(command) = self.aftercare.command {
             self.trouble = match (command(user.id), self.trouble.take()) {
                 (Err(reason), _) => Some(reason),

@@ -5,6 +5,7 @@
 //! still holds the bytes that were read; if it does not, the change is made again on what is there now.
 //! Mirrors `wp-includes/class-wp-application-passwords.php`. Knows no terminal and no SQL.
 
+mod accounts;
 mod aftercare;
 mod changes;
 mod find;

@@ -22,6 +22,7 @@ use crate::commands::get::Get;
 use crate::commands::identify::Identify;
 use crate::commands::list::List;
 use crate::commands::man::Man;
+use crate::commands::provision::{Deprovision, Provision};
 use crate::commands::prune::Prune;
 use crate::commands::record_usage::RecordUsage;
 use crate::commands::revoke_all::RevokeAll;
@@ -270,6 +271,12 @@ pub enum Verb {
     /// Asks the site itself; no database is needed. Exit codes: 0 approved and delivered; 4 no, said by the user or the site;
     /// 1 everything else.
     Authorize(Box<Authorize>),
+    /// Make a user for a program, with a role and an application password; run again, it changes nothing
+    ///
+    /// No password lets such a user log in by form. Exit codes: 0 all is as asked; 1 everything else.
+    Provision(Box<Provision>),
+    /// Revoke all application passwords of a user and take its role away; the user and its content stay
+    Deprovision(Deprovision),
     /// Install, check or remove the plugin that makes WordPress enforce expiry and restrictions
     ///
     /// Application passwords with --expires, --allow, --allow-net or --read-only need it: WordPress itself knows neither. It
@@ -306,6 +313,8 @@ impl Verb {
             | Self::Discover(_)
             | Self::Authorize(_)
             | Self::Enforcer(_)
+            | Self::Provision(_)
+            | Self::Deprovision(_)
             | Self::Site(_)
             | Self::Completions(_)
             | Self::Man(_) => false,
@@ -334,6 +343,8 @@ impl Verb {
             | Self::Rotate(_)
             | Self::Ensure(_)
             | Self::Authorize(_)
+            | Self::Provision(_)
+            | Self::Deprovision(_)
             // What they say may be a no: that must arrive.
             | Self::Discover(_)
             | Self::Verify(_) => false,

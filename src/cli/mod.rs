@@ -498,7 +498,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
     }
     with_site(&global, place, out, |context| {
         check(&global, context)?;
-        if verb.is_mirrored() {
+        if verb.is_mirrored() || matches!(verb, Verb::Provision(_)) {
             require_56(context.site)?;
         }
         match &verb {
@@ -517,6 +517,8 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
             Verb::Audit(args) => commands::audit::run(args, context),
+            Verb::Provision(args) => commands::provision::run(args, context),
+            Verb::Deprovision(args) => commands::provision::undo(args, context),
             Verb::Completions(_)
             | Verb::Man(_)
             | Verb::Site(_)

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 
 use super::replacement::{self, Made, Replacing, Report, Wanted, date};
+use super::terms_args::TermsArgs;
 use super::{Context, Outcome, duration, rules};
 use crate::application_passwords::{ApplicationPasswords, Rotatable, is_empty, named};
 use crate::error::Error;
 use crate::store::User;
+use crate::wordpress::restrictions::Changes;
 use crate::wordpress::sanitize;
 
 /// `ensure <user> <app-name>`
@@ -39,6 +41,10 @@ pub struct Ensure {
     /// How.
     #[command(flatten)]
     pub replacing: Replacing,
+
+    /// What a new one may be used for.
+    #[command(flatten)]
+    pub terms: TermsArgs,
 }
 
 /// How long another run that is making the same password is waited for.
@@ -76,6 +82,7 @@ impl Need {
 /// delivered: then everything is as it was.
 pub fn run(args: &Ensure, context: &mut Context<'_>) -> Result<Outcome, Error> {
     args.replacing.sink()?;
+    let terms = args.terms.changes(context.now)?;
     let user = context.find_user(&args.user)?;
     let rules = rules(&context.evidence()?);
     let name = ApplicationPasswords::clean_name(args.app_name.as_bytes(), rules)?;
@@ -89,7 +96,7 @@ pub fn run(args: &Ensure, context: &mut Context<'_>) -> Result<Outcome, Error> {
         if args.dry_run {
             return would(args, context, &user, &name, &need);
         }
-        match act(args, context, &user, &name, &app_id, &need) {
+        match act(args, context, &user, (&name, &app_id, &terms), &need) {
             // Another run made it, or is about to, between the look and the change: look again.
             Err(
                 Error::DuplicateName
@@ -118,8 +125,7 @@ fn act(
     args: &Ensure,
     context: &mut Context<'_>,
     user: &User,
-    name: &[u8],
-    app_id: &[u8],
+    (name, app_id, terms): (&[u8], &[u8], &Changes),
     need: &Need,
 ) -> Result<Outcome, Error> {
     let (wanted_name, wanted_id, of): (&[u8], &[u8], Option<&[u8]>) = match need {
@@ -156,7 +162,12 @@ fn act(
         of_leftover: matches!(need, Need::Redeliver(_)),
         only_one: of.is_none(),
         action: need.action(),
+        // What takes another one's place has its restrictions.
+        terms: if of.is_none() { terms.clone() } else { Changes::default() },
     };
+    if of.is_none() {
+        context.warn_unless_enforced(terms);
+    }
     let made = replacement::replace(context, &replacing, user, &wanted)?;
     tell(context, user, &wanted, &made)?;
     Ok(Outcome::Done)

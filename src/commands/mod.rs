@@ -40,6 +40,7 @@ pub mod identify;
 pub mod list;
 pub mod man;
 pub mod password_input;
+pub mod provision;
 pub mod prune;
 pub mod record_usage;
 pub mod replacement;

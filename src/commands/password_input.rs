@@ -4,7 +4,8 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use zeroize::Zeroizing;
@@ -68,6 +69,30 @@ impl PasswordInput {
             return Ok(stripped(line));
         };
         Err(Error::Usage(format!("The password cannot be read from {place}: {problem}.")))
+    }
+}
+
+/// Reads a login password: the first line of a file, as it is; `-` is standard input.
+///
+/// # Errors
+/// Nothing there, or a failing system.
+pub fn login_password(file: &Path) -> Result<PlainPassword, Error> {
+    let (text, place) = match file.as_os_str().as_bytes() {
+        b"-" if std::io::stdin().is_terminal() => (prompt(), "the terminal".to_owned()),
+        b"-" => (read_all(std::io::stdin()), "standard input".to_owned()),
+        _ => (File::open(file).and_then(read_all), file.display().to_string()),
+    };
+    let failed = |why: String| {
+        Error::Usage(format!("The login password cannot be read from {place}: {why}. Nothing was changed."))
+    };
+    let text = text.map_err(|error| failed(error.to_string()))?;
+    let line = text.split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    match std::str::from_utf8(line) {
+        Ok(line) if line.trim().is_empty() => Err(failed("there is nothing".into())),
+        // WordPress: shorter ones are guessed.
+        Ok(line) if line.len() < 12 => Err(failed("it has fewer than twelve characters".into())),
+        Ok(line) => Ok(PlainPassword::new(line.to_owned())),
+        Err(_) => Err(failed("it is no UTF-8 text".into())),
     }
 }
 

@@ -78,6 +78,8 @@ pub struct Wanted<'a> {
     pub only_one: bool,
     /// What the report calls it: `created`, `rotated`.
     pub action: &'static str,
+    /// What it may be used for, besides what it inherits.
+    pub terms: Changes,
 }
 
 /// What was made.
@@ -220,7 +222,7 @@ pub fn replace(
             run: Run::current(context.now),
             take_over: args.takeover,
         }),
-        terms: Changes::default(),
+        terms: wanted.terms.clone(),
     };
     let (user_id, user_login) = (user.id.0, user.login.as_slice());
     let deliverable = |entry: &NewEntry, work: &mut dyn FnMut(&Delivery<'_>) -> Result<(), SinkError>| {

@@ -15,6 +15,7 @@ use crate::application_passwords::{Due, Retired, Rotatable, Run, Standing, Store
 use crate::error::Error;
 use crate::interrupt;
 use crate::store::{User, UserField, UserId};
+use crate::wordpress::restrictions::Changes;
 use crate::wordpress::schema::{APPLICATION_PASSWORDS, own};
 
 const WHOSE: &str = "Say whose application password: rotate <user> …";
@@ -189,6 +190,7 @@ fn rotate_one(
         of_leftover: false,
         only_one: false,
         action: "rotated",
+        terms: Changes::default(),
     };
     let made = replacement::replace(context, &replacing, user, &wanted)?;
     tell(context, user, old, &made)

@@ -9,6 +9,8 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use zeroize::Zeroizing;
+
 pub mod mysql;
 mod roles;
 pub mod sandbox;
@@ -52,6 +54,24 @@ pub enum UserField<'a> {
     Login(&'a [u8]),
     /// `user_email`, likewise.
     Email(&'a [u8]),
+    /// `user_nicename`, likewise.
+    Nicename(&'a [u8]),
+}
+
+/// The rows of a user to be made.
+pub struct NewUser<'a> {
+    /// `user_login`, which is also its `display_name`.
+    pub login: &'a [u8],
+    /// `user_pass`: a hash, or what no password matches.
+    pub password: &'a [u8],
+    /// `user_nicename`
+    pub nicename: &'a [u8],
+    /// `user_email`
+    pub email: &'a [u8],
+    /// `user_registered`: `2026-11-26 10:00:00`, UTC.
+    pub registered: &'a str,
+    /// Keys and values for `usermeta`, in order.
+    pub meta: &'a [(String, Vec<u8>)],
 }
 
 /// A site of a network, and the exact stored bytes of one of its options.
@@ -133,6 +153,13 @@ pub trait Store {
     /// `get_user_by()`: the user with this id, login or e-mail address, compared as the column's
     /// collation does (usually without regard to case). `None` if there is no such user.
     fn find_user(&mut self, by: UserField<'_>) -> Result<Option<User>, StoreError>;
+
+    /// `wp_insert_user()`: the user and all its meta rows, in one transaction where there are any, once however many
+    /// try. `None`: there is somebody with this login or this e-mail address, or another writer came first.
+    fn insert_user(&mut self, user: &NewUser<'_>) -> Result<Option<UserId>, StoreError>;
+
+    /// `user_pass`: the hash of a user's login password, or whatever stands there. Empty if there is no such user.
+    fn login_hash(&mut self, user: UserId) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
     /// `get_user_meta()`: all rows of `user` whose key is exactly `key`, lowest `umeta_id` first.
     fn user_meta(&mut self, user: UserId, key: &str) -> Result<MetaRows, StoreError>;
@@ -265,6 +292,16 @@ struct TableNames {
 }
 
 impl Tables {
+    /// What comes before the names of a site's own options and user meta.
+    ///
+    /// WordPress: `wpdb::get_blog_prefix()`.
+    pub fn blog_prefix(&self) -> String {
+        match self.blog_id {
+            0 | 1 => self.prefix.clone(),
+            blog => format!("{}{blog}_", self.prefix),
+        }
+    }
+
     /// WordPress: `wpdb::set_prefix()`, `get_blog_prefix()`, `tables()`.
     fn names(&self) -> Result<TableNames, StoreError> {
         let prefix = &self.prefix;

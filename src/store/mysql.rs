@@ -18,10 +18,11 @@ use ::mysql::consts::CapabilityFlags;
 use ::mysql::prelude::Queryable;
 use ::mysql::{Conn, DriverError, Error, OptsBuilder, Params, Row, SslOpts, Value};
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, Others,
+    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, NewUser, Others,
     SiteOption, SslMode, Store, StoreError, Swap, Tables, Unseen, User, UserField, UserId, UserMeta,
     UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write,
 };
@@ -570,19 +571,23 @@ impl MysqlStore {
     /// Makes the change, and says in the caller's terms why it could not be made.
     fn transaction(&mut self, mut change: Change<'_>) -> Result<Swap, StoreError> {
         change.transactional = self.is_transactional().map_err(|error| self.fault(error))?;
-        let stop = match self.swap_and_commit(change) {
-            Ok(()) => return Ok(Swap::Done),
-            Err(stop) => stop,
-        };
-        if change.transactional && self.connection.is_some() {
+        match self.swap_and_commit(change) {
+            Ok(()) => Ok(Swap::Done),
+            Err(stop) => self.stopped(stop, change.transactional, change.new),
+        }
+    }
+
+    /// Takes back what was begun, and says in the caller's terms what stopped it. `value`: what was to be written.
+    fn stopped(&mut self, stop: Stop, transactional: bool, value: &[u8]) -> Result<Swap, StoreError> {
+        if transactional && self.connection.is_some() {
             // A failed rollback loses the connection, and the server rolls back.
             let _ = self.run("ROLLBACK");
         }
         match stop {
             Stop::Changed => Ok(Swap::Lost),
             Stop::Sql(error) if lost_conflict(&error) => Ok(Swap::Lost),
-            Stop::Sql(error) if unfit(&error) => Err(self.unfit_sentence(change.new, &error)),
-            Stop::Sql(error) if code(&error).is_none() && !change.transactional => {
+            Stop::Sql(error) if unfit(&error) => Err(self.unfit_sentence(value, &error)),
+            Stop::Sql(error) if code(&error).is_none() && !transactional => {
                 Err(StoreError::Unknown(format!(
                     "The connection to {} ended during the change, and {} has no transactions: it may or may not be \
                  saved.",
@@ -591,6 +596,59 @@ impl MysqlStore {
             }
             Stop::Sql(error) => Err(self.fault(error)),
             Stop::Store(error) => Err(error),
+        }
+    }
+
+    /// Adds a user's rows, the ones that give it rights last: where there are no transactions, what a killed run leaves
+    /// behind can do nothing.
+    fn add_user(
+        &mut self,
+        user: &NewUser<'_>,
+        transactional: bool,
+        id: &mut Option<UserId>,
+    ) -> Result<(), Stop> {
+        if transactional {
+            self.run("START TRANSACTION")?;
+        }
+        for (column, value) in [("user_login", user.login), ("user_email", user.email)] {
+            let sql =
+                format!("SELECT ID FROM {} WHERE {column} = {} LIMIT 1", self.users, self.literal(value));
+            if !self.rows(&sql)?.is_empty() {
+                return Err(Stop::Changed);
+            }
+        }
+        let insert = format!(
+            "INSERT INTO {} (user_login, user_pass, user_nicename, user_email, user_url, user_registered, \
+             user_activation_key, display_name) VALUES (?, ?, ?, ?, '', ?, '', ?)",
+            self.users
+        );
+        let columns =
+            [user.login, user.password, user.nicename, user.email, user.registered.as_bytes(), user.login];
+        let made =
+            self.change(&insert, columns.iter().map(|bytes| Value::Bytes(bytes.to_vec())).collect())?;
+        *id = made.inserted_id.map(UserId);
+        let Some(new) = made.inserted_id else {
+            return Err(Stop::Store(StoreError::Failed(Fault::unchanged(
+                format!("{} did not say which id the new user got", self.description.place),
+                "",
+            ))));
+        };
+        let rows = vec!["(?, ?, ?)"; user.meta.len()].join(", ");
+        let insert =
+            format!("INSERT INTO {} (user_id, meta_key, meta_value) VALUES {rows}", self.usermeta.quoted);
+        let values = user.meta.iter().flat_map(|(key, value)| {
+            [Value::UInt(new), Value::Bytes(key.clone().into_bytes()), Value::Bytes(value.clone())]
+        });
+        self.change(&insert, values.collect())?;
+        if !transactional {
+            return Ok(());
+        }
+        match self.run("COMMIT") {
+            Err(error) if commit_is_uncertain(&error) => Err(Stop::Store(StoreError::Unknown(format!(
+                "{} ended the connection while the new user was being committed: it may or may not be saved.",
+                self.description.place
+            )))),
+            outcome => Ok(outcome?),
         }
     }
 
@@ -829,6 +887,7 @@ impl Store for MysqlStore {
             UserField::Id(id) => format!("ID = {id}"),
             UserField::Login(login) => format!("user_login = {}", self.literal(login)),
             UserField::Email(email) => format!("user_email = {}", self.literal(email)),
+            UserField::Nicename(nicename) => format!("user_nicename = {}", self.literal(nicename)),
         };
         let sql = format!("SELECT ID, user_login, user_email FROM {} WHERE {condition} LIMIT 1", self.users);
         let mut rows = match self.rows(&sql) {
@@ -846,6 +905,28 @@ impl Store for MysqlStore {
                 email: bytes(email).unwrap_or_default(),
             })
         }))
+    }
+
+    fn insert_user(&mut self, user: &NewUser<'_>) -> Result<Option<UserId>, StoreError> {
+        // No unique index protects a login.
+        let locked = self.lock("users")?;
+        let transactional = self.is_transactional().map_err(|error| self.fault(error))?;
+        let mut id = None;
+        let outcome = match self.add_user(user, transactional, &mut id) {
+            Ok(()) => Ok(Swap::Done),
+            Err(stop) => self.stopped(stop, transactional, user.login),
+        };
+        if locked {
+            self.unlock("users");
+        }
+        Ok(if outcome? == Swap::Done { id } else { None })
+    }
+
+    fn login_hash(&mut self, user: UserId) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let sql = format!("SELECT user_pass FROM {} WHERE ID = {user}", self.users);
+        let rows = self.rows(&sql).map_err(|error| self.fault(error))?;
+        let found = rows.into_iter().next().and_then(|row| bytes(row.into_iter().next()?));
+        Ok(Zeroizing::new(found.unwrap_or_default()))
     }
 
     fn user_meta(&mut self, user: UserId, key: &str) -> Result<MetaRows, StoreError> {

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, ffi, params};
+use zeroize::Zeroizing;
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, Others, SiteOption, Store,
-    StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk, no_tables,
-    too_long, too_long_setting, too_long_to_write,
+    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others, SiteOption,
+    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk,
+    no_tables, too_long, too_long_setting, too_long_to_write,
 };
 
 /// How long a lock is waited for. WordPress: the plugin waits as long.
@@ -818,7 +819,42 @@ impl Store for SqliteStore {
             UserField::Id(id) => self.first(&select("ID"), [id.0.cast_signed()], read),
             UserField::Login(login) => self.first(&select("user_login"), [Text(login)], read),
             UserField::Email(email) => self.first(&select("user_email"), [Text(email)], read),
+            UserField::Nicename(nicename) => self.first(&select("user_nicename"), [Text(nicename)], read),
         }
+    }
+
+    fn insert_user(&mut self, user: &NewUser<'_>) -> Result<Option<UserId>, StoreError> {
+        let taken = format!("SELECT ID FROM {} WHERE user_login = ?1 OR user_email = ?2 LIMIT 1", self.users);
+        let insert = format!(
+            "INSERT INTO {} (user_login, user_pass, user_nicename, user_email, user_url, user_registered, \
+             user_activation_key, display_name) VALUES (?1, ?2, ?3, ?4, '', ?5, '', ?1)",
+            self.users
+        );
+        self.write(|| {
+            let others = params![Text(user.login), Text(user.email)];
+            if self.first(&taken, others, |row| unsigned(row, 0))?.is_some() {
+                return Ok(None);
+            }
+            let values = params![
+                Text(user.login),
+                Text(user.password),
+                Text(user.nicename),
+                Text(user.email),
+                user.registered
+            ];
+            self.execute(&insert, values)?;
+            let id = UserId(self.connection.last_insert_rowid().cast_unsigned());
+            for (key, value) in user.meta {
+                self.insert_user_meta(id, key, value)?;
+            }
+            Ok(Some(id))
+        })
+    }
+
+    fn login_hash(&mut self, user: UserId) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let select = format!("SELECT CAST(user_pass AS TEXT) FROM {} WHERE ID = ?1", self.users);
+        let found = self.first(&select, [user.0.cast_signed()], |row| bytes(row, 0))?;
+        Ok(Zeroizing::new(found.flatten().unwrap_or_default()))
     }
 
     fn user_meta(&mut self, user: UserId, key: &str) -> Result<MetaRows, StoreError> {

@@ -1,5 +1,6 @@
 //! WordPress's formats and rules, byte for byte; pure: no database, no clock, no terminal.
 
+pub mod account;
 pub mod authorize;
 pub mod compare;
 pub mod cron;

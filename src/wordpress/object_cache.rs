@@ -31,6 +31,17 @@ pub fn of_user_meta(user: u64) -> Vec<Entry> {
     vec![Entry::new("user_meta", user.to_string())]
 }
 
+/// Stale when a user was made, or got another role: what is kept of the user, and the time that lists of users are
+/// kept under.
+///
+/// WordPress: `clean_user_cache()` in `wp-includes/user.php`, which also ends with `wp_cache_set_users_last_changed()`.
+pub fn of_account(user: u64) -> Vec<Entry> {
+    let mut stale = of_user_meta(user);
+    stale.push(Entry::new("users", user.to_string()));
+    stale.push(Entry::new("users", "last_changed"));
+    stale
+}
+
 /// Stale when the in-use flag was set; `network` is the main network's id on a network.
 ///
 /// WordPress: `add_option()`, `update_option()` and `update_network_option()` in `wp-includes/option.php`. An

@@ -480,16 +480,45 @@ fn check_bcrypt(plain: &[u8], stored: &[u8]) -> Computed {
     bcrypt::verify(plain, text).unwrap_or(false).into()
 }
 
-/// WordPress: three bytes of prefix, then anything that `password_verify()` knows, on the base64 of
-/// HMAC-SHA384. Unlike hashing, checking does not trim the password.
-fn check_wp(plain: &[u8], stored: &[u8]) -> Computed {
-    let Ok(mut mac) = Hmac::<Sha384>::new_from_slice(b"wp-sha384") else {
-        return Computed::Different;
-    };
+/// Hashes a login password as that version of WordPress would; every version checks what the older ones wrote.
+///
+/// Mirrors `wp_hash_password()` in `wp-includes/pluggable.php`.
+///
+/// # Errors
+/// [`HashError`]: a password that is longer than WordPress hashes.
+pub fn hash_login(
+    password: &PlainPassword,
+    since_68: bool,
+    rng: &mut impl CryptoRng,
+) -> Result<HashedPassword, HashError> {
+    if !since_68 {
+        return hash(Scheme::Phpass, password, MIN_BCRYPT_COST, rng);
+    }
+    let plain = password.expose().as_bytes();
+    if plain.len() > MAX_PASSWORD_LENGTH {
+        return Err(HashError::Unfit);
+    }
+    let prehashed = prehash(php_trim(plain)).ok_or(HashError::Failed)?;
+    let mut salt = [0_u8; 16];
+    rng.fill_bytes(&mut salt);
+    let parts = bcrypt::hash_with_salt(prehashed.as_bytes(), 10, salt).map_err(|_error| HashError::Failed)?;
+    Ok(HashedPassword(Zeroizing::new(format!("$wp{}", parts.format_for_version(bcrypt::Version::TwoY)))))
+}
+
+/// WordPress: bcrypt looks at 72 bytes only, so it is given the base64 of an HMAC.
+fn prehash(plain: &[u8]) -> Option<Zeroizing<String>> {
+    let mut mac = Hmac::<Sha384>::new_from_slice(b"wp-sha384").ok()?;
     mac.update(plain);
     let mut digest: [u8; 48] = mac.finalize().into_bytes().into();
     let prehashed = Zeroizing::new(STANDARD.encode(digest));
     digest.zeroize();
+    Some(prehashed)
+}
+
+/// WordPress: three bytes of prefix, then anything that `password_verify()` knows, on the base64 of
+/// HMAC-SHA384. Unlike hashing, checking does not trim the password.
+fn check_wp(plain: &[u8], stored: &[u8]) -> Computed {
+    let Some(prehashed) = prehash(plain) else { return Computed::Different };
     let inner = stored.get(3..).unwrap_or_default();
     password_verify(prehashed.as_bytes(), inner)
 }

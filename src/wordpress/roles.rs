@@ -76,6 +76,84 @@ impl RoleMap {
     }
 }
 
+/// A role, as far as a new member is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Role {
+    /// The user level that goes with it, 0 to 10, which WordPress still writes.
+    pub level: u8,
+    /// Whether it can make itself more than it is, or change the site's code.
+    pub is_mighty: bool,
+}
+
+/// Capabilities that lead to all others.
+const MIGHTY: [&[u8]; 15] = [
+    MANAGE_OPTIONS,
+    b"edit_users",
+    b"promote_users",
+    b"create_users",
+    b"delete_users",
+    b"install_plugins",
+    b"activate_plugins",
+    b"edit_plugins",
+    b"update_plugins",
+    b"upload_plugins",
+    b"install_themes",
+    b"switch_themes",
+    b"edit_themes",
+    b"edit_files",
+    b"update_core",
+];
+
+/// The role of this name in the option that defines a site's roles.
+///
+/// WordPress: `WP_User::level_reduction()` for the level.
+pub fn role(stored: &[u8], name: &[u8]) -> Option<Role> {
+    let document = array(stored)?;
+    let role = document.get(document.root(), name)?;
+    let mut found = Role { level: 0, is_mighty: false };
+    let Some(capabilities) = document.get(role, b"capabilities") else { return Some(found) };
+    for (key, granted) in document.entries(capabilities) {
+        let Key::Str(capability) = key else { continue };
+        let level = capability
+            .strip_prefix(b"level_")
+            .and_then(|level| std::str::from_utf8(level).ok()?.parse().ok());
+        found.level = found.level.max(level.filter(|level| *level <= 10).unwrap_or(0));
+        found.is_mighty |= MIGHTY.contains(&&*capability) && document.is_truthy(granted);
+    }
+    Some(found)
+}
+
+/// The names of a site's roles.
+pub fn names(stored: &[u8]) -> Vec<Vec<u8>> {
+    let Some(document) = array(stored) else { return Vec::new() };
+    let name = |key: Key<'_>| match key {
+        Key::Str(name) => name.into_owned(),
+        Key::Int(number) => number.to_string().into_bytes(),
+    };
+    document.entries(document.root()).map(|(key, _)| name(key)).collect()
+}
+
+/// `{prefix}capabilities` of somebody who has one role and nothing else.
+pub fn capabilities_of(role: &str) -> Vec<u8> {
+    format!("a:1:{{s:{}:\"{role}\";b:1;}}", role.len()).into_bytes()
+}
+
+/// `{prefix}capabilities` with this role instead of any other; single capabilities stay.
+///
+/// WordPress: `WP_User::set_role()`.
+pub fn with_role(stored: Option<&[u8]>, map: &[u8], role: &[u8]) -> Vec<u8> {
+    let mut document = stored.and_then(array).unwrap_or_else(Document::empty_array);
+    let root = document.root();
+    for name in names(map) {
+        // What the list lacks cannot be removed from it.
+        let _ = document.remove(root, Key::Str(name.into()));
+    }
+    match document.set(root, Key::Str(role.into()), super::php_serialize::Scalar::Bool(true)) {
+        Ok(()) => document.to_bytes(),
+        Err(_) => capabilities_of(&String::from_utf8_lossy(role)),
+    }
+}
+
 /// The logins that a network's option `site_admins` lists.
 pub fn super_admins(stored: Option<&[u8]>) -> Vec<Vec<u8>> {
     let Some(document) = stored.and_then(array) else { return Vec::new() };

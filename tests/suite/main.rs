@@ -29,6 +29,7 @@ mod oracle;
 mod output;
 mod php_roundtrip;
 mod process;
+mod provision;
 mod proxy;
 mod prune;
 mod readme;

@@ -1,0 +1,519 @@
+//! `provision` and `deprovision`: users as WordPress itself makes them, on real sites.
+
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::rig::{self, Rig, Site, Template, output};
+
+/// WordPress 6.1, 6.8 and the newest, on MariaDB, MySQL and SQLite, and with a cache.
+const SITES: [&str; 6] = ["wp61", "wp68", "wp71", "wp71-mysql", "wp71-sqlite", "wp71-redis"];
+
+/// A login that nobody has yet.
+fn login(kind: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{kind}{}x{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// Removes the user with the value, as WordPress does it.
+struct Gone<'a>(&'a Rig, &'a Site, String);
+
+impl Drop for Gone<'_> {
+    fn drop(&mut self) {
+        let Self(rig, site, login) = self;
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            rig.wp_eval(
+                site,
+                &format!(
+                    "require_once ABSPATH . 'wp-admin/includes/ms.php'; $user = get_user_by( 'login', '{login}' );
+                     return $user && ( is_multisite() ? wpmu_delete_user( $user->ID ) : wp_delete_user( $user->ID ) );"
+                ),
+            )
+        }));
+    }
+}
+
+fn provision(site: &Site, login: &str, arguments: &[&str]) -> Command {
+    let mut command = site.tool();
+    command.args(["provision", login, &format!("--email={login}@example.com")]).args(arguments);
+    command
+}
+
+/// A user's rows, without what differs between any two users, and what only WordPress's dashboard adds
+/// (`dismissed_wp_pointers`).
+fn rows(rig: &Rig, site: &Site, login: &str) -> Value {
+    rig.wp_eval(
+        site,
+        &format!(
+            "global $wpdb; $login = '{login}';
+             $user = $wpdb->get_row( $wpdb->prepare( \"SELECT * FROM $wpdb->users WHERE user_login = %s\", $login ), ARRAY_A );
+             $meta = $wpdb->get_results( $wpdb->prepare( \"SELECT meta_key, meta_value FROM $wpdb->usermeta WHERE user_id = %d ORDER BY umeta_id\", $user['ID'] ), ARRAY_N );
+             unset( $user['ID'], $user['user_pass'] );
+             if ( ! preg_match( '/^20\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d$/', $user['user_registered'] ) || abs( time() - strtotime( $user['user_registered'] . ' UTC' ) ) > 600 ) {{ return $user['user_registered']; }}
+             unset( $user['user_registered'] );
+             $meta = array_values( array_filter( $meta, function ( $row ) {{ return ! in_array( $row[0], array( '_application_passwords', 'dismissed_wp_pointers' ), true ); }} ) );
+             return array( $user, $meta );"
+        ),
+    )
+}
+
+#[test]
+fn the_rows_are_those_that_wordpress_writes() {
+    let Some(rig) = rig::require() else { return };
+    for name in SITES {
+        let site = rig.site(name);
+        for (kind, role) in [("bot", "editor"), ("A. Bot_-@", "subscriber"), ("bot", "administrator")] {
+            let (ours, theirs) = (login(kind), login(kind));
+            let _gone = [Gone(rig, site, ours.clone()), Gone(rig, site, theirs.clone())];
+            let made = site
+                .tool()
+                .args([
+                    "provision",
+                    &ours,
+                    "--email",
+                    &format!("o{}@example.com", ours.len()),
+                    "--yes",
+                    "--no-live",
+                ])
+                .arg(format!("--role={role}"))
+                .output()
+                .unwrap();
+            assert!(made.status.success(), "{name}: {}", String::from_utf8_lossy(&made.stderr));
+            let id = rig.wp_eval(
+                site,
+                &format!(
+                    "return wp_insert_user( array( 'user_login' => '{theirs}', 'user_pass' => 'x', 'user_email' => 't{}@example.com', 'role' => '{role}' ) );",
+                    theirs.len()
+                ),
+            );
+            assert!(id.is_i64(), "{name}: {id}");
+            let normal = |rows: Value, login: &str, mail: &str| {
+                let slug = login.to_lowercase().replace(". ", "-").replace('@', "");
+                rows.to_string().replace(login, "LOGIN").replace(&slug, "SLUG").replace(mail, "MAIL")
+            };
+            let found = normal(rows(rig, site, &ours), &ours, &format!("o{}@example.com", ours.len()));
+            let expected =
+                normal(rows(rig, site, &theirs), &theirs, &format!("t{}@example.com", theirs.len()));
+            assert_eq!(found, expected, "{name}: {kind}, {role}");
+        }
+    }
+}
+
+#[test]
+fn nicenames_are_told_apart_as_wordpress_does() {
+    let Some(rig) = rig::require() else { return };
+    let site = rig.site("wp71");
+    let base = login("same");
+    let logins = [base.clone(), format!("{base}@"), format!("{base}."), format!("-{base}")];
+    let _gone: Vec<Gone<'_>> = logins.iter().map(|login| Gone(rig, site, login.clone())).collect();
+    for (number, login) in logins.iter().enumerate() {
+        output(
+            site.tool()
+                .args([
+                    "provision",
+                    "--role=subscriber",
+                    "--no-live",
+                    &format!("--email={base}{number}@example.com"),
+                ])
+                .args(["--", login]),
+        );
+        let code = format!("return get_user_by( 'login', '{login}' )->user_nicename;");
+        let expected = if number == 0 { base.clone() } else { format!("{base}-{}", number + 1) };
+        assert_eq!(rig.wp_eval(site, &code), json!(expected), "{login}");
+    }
+}
+
+#[test]
+fn the_user_can_do_what_its_role_can_and_nobody_logs_in_by_form() {
+    let Some(rig) = rig::require() else { return };
+    for name in SITES {
+        let site = rig.site(name);
+        let _switched_on = site.in_use.read().unwrap();
+        let bot = login("worker");
+        let _gone = Gone(rig, site, bot.clone());
+        // Lists of users that WordPress remembers are asked for anew.
+        let count = "return count( get_users( array( 'role' => 'author', 'fields' => 'ID' ) ) );";
+        let before = rig.wp_eval(site, count).as_i64().unwrap();
+        let password = output(provision(site, &bot, &["--role=author", "--porcelain"]).arg("--no-live"));
+        let password = password.trim();
+        assert_eq!(password.len(), 24, "{name}: {password}");
+        assert_eq!(rig.wp_eval(site, count).as_i64().unwrap(), before + 1, "{name}");
+
+        let ask = |method: &str, path: &str, body: Value| site.send(method, path, (&bot, password), &body);
+        let me = ask("GET", "/?rest_route=/wp/v2/users/me&context=edit", json!({}));
+        assert_eq!((me.status, &me.json()["roles"]), (200, &json!(["author"])), "{name}: {}", me.body);
+        let own = ask("POST", "/?rest_route=/wp/v2/posts", json!({"title": "By a bot", "status": "publish"}));
+        assert_eq!(own.status, 201, "{name}: {}", own.body);
+        for (method, path) in [
+            ("POST", "/?rest_route=/wp/v2/pages"),
+            ("GET", "/?rest_route=/wp/v2/settings"),
+            ("GET", "/?rest_route=/wp/v2/users&context=edit"),
+            ("POST", "/?rest_route=/wp/v2/categories"),
+        ] {
+            assert_eq!(
+                ask(method, path, json!({"title": "x", "name": "x"})).status,
+                403,
+                "{name}: {method} {path}"
+            );
+        }
+        let form = rig.wp_eval(
+            site,
+            &format!(
+                "$out = array();
+                 foreach ( array( '*', '', '0', ' ', md5( '*' ), '{password}' ) as $try ) {{
+                     $out[] = is_wp_error( wp_authenticate( '{bot}', $try ) );
+                     $out[] = ! wp_check_password( $try, get_user_by( 'login', '{bot}' )->user_pass );
+                     $out[] = is_wp_error( wp_authenticate( '{bot}@example.com', $try ) );
+                 }}
+                 return $out;"
+            ),
+        );
+        assert!(form.as_array().unwrap().iter().all(|refused| refused == true), "{name}: {form}");
+        for tried in ["*", password] {
+            let tried = tried.replace('*', "%2A");
+            let body =
+                ("application/x-www-form-urlencoded", format!("log={bot}&pwd={tried}&wp-submit=Log+In"));
+            let page = rig::http("POST", &format!("{}/wp-login.php", site.url), None, Some(&body), None);
+            assert!(
+                page.status == 200 && page.body.contains("login_error"),
+                "{name}: {} {}",
+                page.status,
+                page.body
+            );
+        }
+
+        // Once more: nothing changes, and nothing is shown that could be a password.
+        let again = provision(site, &bot, &["--role=author", "--no-live"]).output().unwrap();
+        let (out, err) = (String::from_utf8_lossy(&again.stdout), String::from_utf8_lossy(&again.stderr));
+        assert!(again.status.success() && err.is_empty(), "{name}: {err}");
+        assert!(
+            out.contains("has an application password named") && !out.contains("Password:"),
+            "{name}: {out}"
+        );
+        assert_eq!(output(site.tool().args(["list", &bot, "--format=count"])).trim(), "1", "{name}");
+
+        // And back: no password, no role, the post stays.
+        let undone = output(site.tool().args(["deprovision", &bot]));
+        assert!(
+            undone.contains("Revoked 1 application password of user") && undone.contains("no role any more"),
+            "{undone}"
+        );
+        assert_eq!(ask("GET", "/?rest_route=/wp/v2/users/me", json!({})).status, 401, "{name}");
+        let left = rig.wp_eval(
+            site,
+            &format!(
+                "$user = get_user_by( 'login', '{bot}' );
+                 return array( $user->roles, $user->allcaps, (int) $user->user_level, get_post( {} )->post_status );",
+                own.json()["id"]
+            ),
+        );
+        assert_eq!(left, json!([[], [], 0, "publish"]), "{name}");
+        assert_eq!(rig.wp_eval(site, count).as_i64().unwrap(), before, "{name}");
+        let nothing = output(site.tool().args(["deprovision", &bot]));
+        assert!(
+            nothing.contains("Revoked 0 application passwords") && nothing.contains("had no role"),
+            "{nothing}"
+        );
+        // It comes back with the role that is asked for then.
+        output(provision(site, &bot, &["--role=contributor", "--porcelain"]).arg("--no-live"));
+        let code = format!("return get_user_by( 'login', '{bot}' )->roles;");
+        assert_eq!(rig.wp_eval(site, &code), json!(["contributor"]), "{name}");
+    }
+}
+
+#[test]
+fn a_login_password_that_is_asked_for_works() {
+    let Some(rig) = rig::require() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "correct horse *battery* staple\n").unwrap();
+    for (name, prefix) in [("wp61", "$P$"), ("wp68", "$wp$2y$"), ("wp71", "$wp$2y$")] {
+        let site = rig.site(name);
+        let human = login("human");
+        let _gone = Gone(rig, site, human.clone());
+        let from = format!("--user-password={}", file.display());
+        output(&mut provision(site, &human, &["--role=editor", "--no-live", "--porcelain", &from]));
+        let code = format!(
+            "$user = wp_authenticate( '{human}', 'correct horse *battery* staple' );
+             return array( is_wp_error( $user ) ? $user->get_error_code() : $user->user_login,
+                 substr( get_user_by( 'login', '{human}' )->user_pass, 0, {}) );",
+            prefix.len()
+        );
+        assert_eq!(rig.wp_eval(site, &code), json!([human, prefix]), "{name}");
+        // Whoever undoes that is told, and a script has to mean it.
+        let undone = site.tool().args(["deprovision", &human]).output().unwrap();
+        assert!(String::from_utf8_lossy(&undone.stderr).contains("has a login password"), "{undone:?}");
+        assert_eq!(output(site.tool().args(["list", &human, "--format=count"])).trim(), "1");
+        let undone = site.tool().args(["deprovision", &human, "--yes"]).output().unwrap();
+        assert!(undone.status.success());
+        assert!(String::from_utf8_lossy(&undone.stderr).contains("can still log in by form"), "{undone:?}");
+    }
+}
+
+#[test]
+fn a_network_has_members_of_each_site() {
+    let Some(rig) = rig::require() else { return };
+    let site = rig.site("wp71-network");
+    let bot = login("netbot");
+    let _gone = Gone(rig, site, bot.clone());
+    let _theirs = Gone(rig, site, format!("{bot}php"));
+    let blogs = rig.wp_eval(site, "return array_map( function ( $site ) { return array( (int) $site->blog_id, get_site_url( $site->blog_id ) ); }, get_sites() );");
+    let second =
+        blogs.as_array().unwrap().iter().find(|blog| blog[0] == 2).unwrap()[1].as_str().unwrap().to_owned();
+    let refused = site
+        .tool()
+        .args(["provision", "net-bot", "--role=author", "--email=n@example.com"])
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("lower-case letters and digits only"),
+        "{refused:?}"
+    );
+
+    let on_second = format!("--url={second}");
+    let password =
+        output(&mut provision(site, &bot, &["--role=author", "--porcelain", "--no-live", &on_second]));
+    // As WordPress adds one: the user without a role, then the site.
+    let code = format!(
+        "$id = wpmu_create_user( '{bot}php', 'x', '{bot}php@example.com' ); add_user_to_blog( 2, $id, 'author' ); return $id;"
+    );
+    assert!(rig.wp_eval(site, &code).is_i64());
+    let expected = rows(rig, site, &format!("{bot}php")).to_string().replace(&format!("{bot}php"), "LOGIN");
+    assert_eq!(rows(rig, site, &bot).to_string().replace(&bot, "LOGIN"), expected);
+    let member = |blog: u32| {
+        let code = format!(
+            "return (array) get_userdata( get_user_by( 'login', '{bot}' )->ID )->get_site_id() && is_user_member_of_blog( get_user_by( 'login', '{bot}' )->ID, {blog} );"
+        );
+        rig.wp_eval(site, &code) == true
+    };
+    assert!(!member(1) && member(2));
+    let me = |base: &str| {
+        let url = format!("{base}/?rest_route=/wp/v2/users/me&context=edit");
+        rig::http_get(&url, &bot, password.trim(), None)
+    };
+    assert_eq!(me(&second).json()["roles"], json!(["author"]));
+
+    // The other site too, with a role of its own; what there is stays.
+    output(provision(site, &bot, &["--role=subscriber", "--no-live"]).arg(format!("--url={}", site.url)));
+    assert!(member(1) && member(2));
+    assert_eq!(me(&second).json()["roles"], json!(["author"]));
+    assert_eq!(me(&site.url).json()["roles"], json!(["subscriber"]));
+
+    let admin = site
+        .tool()
+        .args(["provision", "admin", "--role=subscriber", "--email=x@example.com", "--set-role"])
+        .output()
+        .unwrap();
+    assert!(!admin.status.success());
+    let email = rig.wp_eval(site, "return get_user_by( 'login', 'admin' )->user_email;");
+    let email = format!("--email={}", email.as_str().unwrap());
+    for verb in [
+        vec!["provision", "admin", "--role=subscriber", "--set-role", &email],
+        vec!["deprovision", "admin", "--yes"],
+    ] {
+        let admin = site.tool().args(&verb).output().unwrap();
+        assert!(String::from_utf8_lossy(&admin.stderr).contains("super admin"), "{admin:?}");
+    }
+}
+
+#[test]
+fn twenty_at_once_make_one_user_with_one_password() {
+    let Some(rig) = rig::require() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("site.sqlite");
+    rig.fresh_sqlite_database(Template::Sqlite, &file);
+    let mariadb = rig.fresh_mariadb_database(Template::InnoDb);
+    let my_isam = rig.fresh_mariadb_database(Template::MyIsam);
+    let mysql = rig.fresh_mysql_database(Template::InnoDb);
+    for db in [format!("sqlite:{}", file.display()), mariadb.url("wp"), my_isam.url("wp"), mysql.url("wp")] {
+        let tool = || {
+            let mut command = rig::binary();
+            command.env("WP_APP_PASSWORD_DB", &db).env("WP_APP_PASSWORD_SYSLOG", "");
+            command
+        };
+        let runs: Vec<_> = (0..20)
+            .map(|_| {
+                tool()
+                    .args([
+                        "provision",
+                        "crowd",
+                        "--role=editor",
+                        "--email=crowd@example.com",
+                        "--porcelain",
+                        "--no-live",
+                    ])
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        let mut passwords = Vec::new();
+        for run in runs {
+            let done = run.wait_with_output().unwrap();
+            assert!(done.status.success(), "{db}: {}", String::from_utf8_lossy(&done.stderr));
+            let text = String::from_utf8(done.stdout).unwrap();
+            passwords.extend(text.lines().filter(|line| line.len() == 24).map(str::to_owned));
+        }
+        assert_eq!(passwords.len(), 1, "{db}: {passwords:?}");
+        assert_eq!(output(tool().args(["list", "--user_login=crowd", "--format=count"])).trim(), "1", "{db}");
+        let other = tool()
+            .args(["provision", "crowd2", "--role=editor", "--email=crowd@example.com"])
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&other.stderr).contains("is that of user"), "{other:?}");
+    }
+    let counts = "SELECT (SELECT COUNT(*) FROM wp_users WHERE user_login = 'crowd'), (SELECT COUNT(*) FROM wp_usermeta WHERE meta_key = 'wp_capabilities' AND user_id IN (SELECT ID FROM wp_users WHERE user_login = 'crowd'))";
+    for database in [&mariadb, &my_isam, &mysql] {
+        assert_eq!(database.sql(counts).trim(), "1\t1", "{}", database.name);
+    }
+    let database = rusqlite::Connection::open(&file).unwrap();
+    let found: (i64, i64) = database.query_row(counts, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    assert_eq!(found, (1, 1));
+}
+
+#[test]
+fn what_a_killed_run_leaves_is_completed_by_the_next() {
+    let Some(rig) = rig::require() else { return };
+    let my_isam = rig.fresh_mariadb_database(Template::MyIsam);
+    let innodb = rig.fresh_mariadb_database(Template::InnoDb);
+    let mut killed = 0;
+    for (database, number) in (0..12).flat_map(|number| [(&my_isam, number), (&innodb, number)]) {
+        let tool = || {
+            let mut command = rig::binary();
+            command.env("WP_APP_PASSWORD_DB", database.socket_url("wp")).env("WP_APP_PASSWORD_SYSLOG", "");
+            let login = format!("victim{number}");
+            command.args([
+                "provision",
+                &login,
+                "--role=author",
+                &format!("--email={login}@example.com"),
+                "--no-live",
+            ]);
+            command.args(["--porcelain", "--no-confirm"]);
+            command
+        };
+        let mut run = tool().stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(6 + 3 * number));
+        let _ = run.kill();
+        killed += u32::from(!run.wait().unwrap().success());
+        let done = tool().arg("--takeover").output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let rows = database.sql(&format!(
+            "SELECT COUNT(DISTINCT u.ID), COUNT(DISTINCT m.meta_key), SUM(m.meta_key = 'wp_capabilities'), COUNT(*) FROM wp_users u JOIN wp_usermeta m ON m.user_id = u.ID
+             WHERE user_login = 'victim{number}' AND m.meta_key <> '_application_passwords'"
+        ));
+        let numbers: Vec<u32> = rows.trim().split('\t').map(|number| number.parse().unwrap()).collect();
+        assert_eq!((numbers[0], numbers[2]), (1, 1), "{number}: {rows}");
+        assert_eq!(numbers[1], numbers[3], "{number}: {rows}");
+        assert_eq!(numbers[1], 13, "{number}: {rows}");
+    }
+    println!("{killed} of 24 runs were killed");
+}
+
+#[test]
+fn what_makes_no_sense_changes_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let tool = || {
+        let mut command = rig::binary();
+        command.arg("--sandbox").env("HOME", home.path()).env("WP_APP_PASSWORD_SYSLOG", "");
+        command
+    };
+    output(tool().args(["list", "--format=count"]));
+    let database = home.path().join(".local/share/wp-app-password/sandbox.sqlite");
+    let before = std::fs::read(&database).unwrap();
+    let editor =
+        tool().args(["provision", "editor", "--role=editor", "--email=nobody@example.com"]).output().unwrap();
+    let stderr = String::from_utf8_lossy(&editor.stderr).into_owned();
+    let address = stderr.split("another e-mail address, ").nth(1).unwrap().split(". Give").next().unwrap();
+    let its_own = format!("--email={address}");
+    for (arguments, word) in [
+        (vec!["bot", "--role=emperor", "--email=a@example.com"], "It has: administrator, editor, author"),
+        (vec!["bot", "--role=administrator", "--email=a@example.com"], "say --yes"),
+        (vec!["bot", "--role=editor", "--email=a@example"], "no e-mail address"),
+        (vec!["bot", "--role=editor", &its_own], "is that of user"),
+        (vec!["böt", "--role=editor", "--email=a@example.com"], "not allowed in a login"),
+        (vec!["", "--role=editor", "--email=a@example.com"], "it is empty"),
+        (vec!["editor", "--role=author", &its_own], "has the role editor here, not author"),
+        (vec!["editor", "--role=editor", &its_own, "--user-password=/dev/null"], "is for a new user"),
+        (
+            vec!["bot", "--role=editor", "--email=a@example.com", "--user-password=/dev/null"],
+            "there is nothing",
+        ),
+        (vec!["bot", "--role=editor", "--email=a@example.com", "--allow=x"], "no route"),
+        (vec!["bot", "--role=editor", "--email=a@example.com", "--overlap=1d"], "--overlap"),
+        (
+            vec!["bot", "--role=editor", "--email=a@example.com", "--out-file=/nonexistent/x"],
+            "cannot be opened",
+        ),
+    ] {
+        let done = tool().arg("provision").args(&arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.code() == Some(1) && stderr.contains(word), "{arguments:?}: {stderr}");
+        assert!(done.stdout.is_empty(), "{arguments:?}");
+        assert!(std::fs::read(&database).unwrap() == before, "{arguments:?}");
+    }
+    let nobody = tool().args(["deprovision", "nobody-here"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("Invalid user login: 'nobody-here'"));
+
+    // In the words that people see.
+    let made = tool()
+        .args(["provision", "ci-bot", "--role=editor", "--email=ci@example.com", "--name=Deploys"])
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&made.stdout);
+    let mut lines = shown.lines();
+    let first = lines.next().unwrap();
+    assert!(
+        first.starts_with("Success: Made user ") && first.ends_with(" (ci-bot) with the role editor."),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("Created application password 'Deploys' of user") && shown.contains("Password: "),
+        "{shown}"
+    );
+    let set = output(tool().args([
+        "provision",
+        "ci-bot",
+        "--role=author",
+        "--email=ci@example.com",
+        "--name=Deploys",
+        "--set-role",
+    ]));
+    assert!(
+        set.contains("(ci-bot) has the role author now.")
+            && set.contains("has an application password named 'Deploys'"),
+        "{set}"
+    );
+    let json = output(tool().args([
+        "provision",
+        "ci-bot",
+        "--role=author",
+        "--email=ci@example.com",
+        "--name=Deploys",
+        "--json",
+    ]));
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["action"], "none");
+}
+
+#[test]
+fn the_journal_tells_of_both() {
+    let home = tempfile::tempdir().unwrap();
+    let journal = home.path().join("journal");
+    let tool = |arguments: &[&str]| {
+        let mut command = rig::binary();
+        command.arg("--sandbox").env("HOME", home.path()).env("WP_APP_PASSWORD_SYSLOG", "");
+        output(command.arg(format!("--journal={}", journal.display())).args(arguments))
+    };
+    tool(&["provision", "ci-bot", "--role=editor", "--email=ci@example.com", "--porcelain"]);
+    tool(&["provision", "ci-bot", "--role=author", "--email=ci@example.com", "--set-role"]);
+    tool(&["deprovision", "ci-bot"]);
+    let text = std::fs::read_to_string(&journal).unwrap();
+    let actions: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(actions, ["create-user", "create", "deliver", "set-role", "revoke", "remove-role"], "{text}");
+}
