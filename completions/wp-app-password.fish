@@ -75,6 +75,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "aut
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "provision" -d 'Make a user for a program, with a role and an application password; run again, it changes nothing'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "deprovision" -d 'Revoke all application passwords of a user and take its role away; the user and its content stay'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "enforcer" -d 'Install, check or remove the plugin that makes WordPress enforce expiry and restrictions'
+complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "doctor" -d 'Find out why a valid application password is refused'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "site" -d 'Show which site, database and version were found, and where each setting came from'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "completions" -d 'Print the completion script of a shell'
 complete -c wp-app-password -n "__fish_wp_app_password_needs_command" -f -a "man" -d 'Print a manual page'
@@ -1101,6 +1102,53 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l skip-packages -d 'Without effect: packages are never loaded'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand enforcer; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l address -d 'Address to ask with --live and --probe (default: the site\'s own)' -r -f
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l timeout -d 'How long each question to the site may take (15s, 1m)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l format -d 'Render output in a particular format' -r -f -a "table\t''
+json\t''
+jsonl\t''
+csv\t''
+yaml\t''
+sarif\t''
+junit\t''
+nagios\t''
+prometheus\t''
+html\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l fail-on -d 'From here on the exit code is 2' -r -f -a "warning\t''
+problem\t''
+never\t''"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l explain -d 'Explain a check (or all of them) instead: why it matters, what to do' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l wp-config -d 'Configuration to evaluate, instead of the wp-config.php of the WordPress root' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l env-file -d 'Environment of the web server\'s PHP: lines of NAME=value, or /proc/PID/environ (repeatable)' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l table-prefix -d 'Prefix of the tables with --db (default: wp_), or where the site\'s configuration leaves it open' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l url -d 'Site of a network, by its address' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l alias -d 'Alias of the site in WP-CLI\'s configuration, as @name before the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l expect-url -d 'Refuse to work unless the database is this site\'s (its siteurl or home)' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l cache -d 'Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l after-write -d 'Run this in a shell after each write, for instance to flush a cache; its failure fails the command' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l confirm -d 'Watch what was written for this many seconds, and put right what WordPress overwrites' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l journal -d 'Append a record of each change to this file: one JSON object a line' -r -F
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l debug -d 'Say on stderr which site, database and version were found, and how' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l skip-themes -d 'Without effect: themes are never loaded' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l live -d 'Ask the site over HTTP too: its REST index. Sends no password'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l probe -d 'Make an application password for the user, ask the site whether it accepts it, and revoke it'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l no-cache -d 'Assert that the site has no persistent object cache'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l no-confirm -d 'Don\'t look again at what was written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l journal-required -d 'Change nothing unless the file of the journal can be written'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l replace-unreadable -d 'When a user\'s stored list is damaged, replace it and keep the old bytes in a second meta row'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l quiet -d 'Suppress informational messages'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l color -d 'Colorize labels also where stdout is not a terminal'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l no-color -d 'Never colorize'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l skip-packages -d 'Without effect: packages are never loaded'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -l allow-root -d 'With --php, run code of root\'s own files as root; else without effect'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand site" -l format -d 'Render output in a particular format' -r -f -a "table\t''
 json\t''
 yaml\t''"

@@ -1177,6 +1177,55 @@ module completions {
     --help(-h)                # Print help (see more with '--help')
   ]
 
+  def "nu-complete wp-app-password doctor format" [] {
+    [ "table" "json" "jsonl" "csv" "yaml" "sarif" "junit" "nagios" "prometheus" "html" ]
+  }
+
+  def "nu-complete wp-app-password doctor fail_on" [] {
+    [ "warning" "problem" "never" ]
+  }
+
+  # Find out why a valid application password is refused
+  export extern "wp-app-password doctor" [
+    --live                    # Ask the site over HTTP too: its REST index. Sends no password
+    --probe                   # Make an application password for the user, ask the site whether it accepts it, and revoke it
+    --address: string         # Address to ask with --live and --probe (default: the site's own)
+    --timeout: string         # How long each question to the site may take (15s, 1m)
+    --format: string@"nu-complete wp-app-password doctor format" # Render output in a particular format
+    --fail-on: string@"nu-complete wp-app-password doctor fail_on" # From here on the exit code is 2
+    --explain: string         # Explain a check (or all of them) instead: why it matters, what to do
+    --path: directory         # Path to the WordPress files (default: found upward from the current directory)
+    --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
+    --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root
+    --env-file: path          # Environment of the web server's PHP: lines of NAME=value, or /proc/PID/environ (repeatable)
+    --assume-env              # Take what the configuration falls back to where an environment variable is not set here
+    --php                     # Evaluate the configuration with this machine's PHP, which runs the site's code
+    --table-prefix: string    # Prefix of the tables with --db (default: wp_), or where the site's configuration leaves it open
+    --sandbox                 # Use a private WordPress database on this machine, made on first use, to try things out
+    --url: string             # Site of a network, by its address
+    --alias: string           # Alias of the site in WP-CLI's configuration, as @name before the command
+    --expect-url: string      # Refuse to work unless the database is this site's (its siteurl or home)
+    --cache: string           # Object cache server: redis://…, rediss://…, redis+unix://…, memcached://… (default: what the site is set to), or `ignore` to write anyway
+    --no-cache                # Assert that the site has no persistent object cache
+    --after-write: string     # Run this in a shell after each write, for instance to flush a cache; its failure fails the command
+    --confirm: string         # Watch what was written for this many seconds, and put right what WordPress overwrites
+    --no-confirm              # Don't look again at what was written
+    --journal: path           # Append a record of each change to this file: one JSON object a line
+    --journal-required        # Change nothing unless the file of the journal can be written
+    --replace-unreadable      # When a user's stored list is damaged, replace it and keep the old bytes in a second meta row
+    --quiet                   # Suppress informational messages
+    --color                   # Colorize labels also where stdout is not a terminal
+    --no-color                # Never colorize
+    --debug: string           # Say on stderr which site, database and version were found, and how
+    --user: string            # Acting user, as WP-CLI takes it: must exist, changes nothing
+    --skip-plugins: string    # Without effect: plugins are never loaded
+    --skip-themes: string     # Without effect: themes are never loaded
+    --skip-packages           # Without effect: packages are never loaded
+    --allow-root              # With --php, run code of root's own files as root; else without effect
+    --help(-h)                # Print help (see more with '--help')
+    user?: string             # User login, user email, or user ID: whose application passwords are refused
+  ]
+
   def "nu-complete wp-app-password site format" [] {
     [ "table" "json" "yaml" ]
   }

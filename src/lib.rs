@@ -6,6 +6,7 @@
 //! - [`commands`] hold one verb each. They know neither SQL nor PHP's formats.
 //! - [`site`] finds which database, prefix and version are meant. It never opens one.
 //! - [`application_passwords`] is WordPress's class of that name over any store. It never prints.
+//! - [`doctor`] knows what keeps a valid password from being accepted. It knows no SQL and no terminal.
 //! - [`audit`] is rules over the facts of a site: facts in, findings out. It knows no SQL and no terminal.
 //! - [`wordpress`] holds formats and rules, byte for byte. It knows no database, clock or terminal.
 //! - [`scan`] finds strings that may be application passwords in bytes of any kind. It knows no database.
@@ -23,6 +24,7 @@ pub mod application_passwords;
 pub mod audit;
 pub mod cli;
 pub mod commands;
+pub mod doctor;
 pub mod enforcer;
 pub mod error;
 pub mod interrupt;

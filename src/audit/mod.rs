@@ -693,7 +693,8 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn quoted(text: &str) -> String {
+/// A text in quotes, with everything as an escape that nobody would see.
+pub fn quoted(text: &str) -> String {
     format!("'{}'", escaped(text.as_bytes()).trim_matches('"'))
 }
 

@@ -15,6 +15,7 @@ use crate::commands::completions::Completions;
 use crate::commands::create::Create;
 use crate::commands::delete::Delete;
 use crate::commands::discover::Discover;
+use crate::commands::doctor::Doctor;
 use crate::commands::enforcer::Enforcer;
 use crate::commands::ensure::Ensure;
 use crate::commands::exists::Exists;
@@ -42,7 +43,7 @@ use crate::secret::DatabaseUrl;
     long_about = "Manage WordPress application passwords straight on the site's database (MySQL, MariaDB, or the \
                   SQLite file of the SQLite integration), without PHP. The verbs of `wp user \
                   application-password` take the same arguments and print the same bytes.",
-    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run, or findings of `audit`; 3 some of several failed; 4 \"no\" from `verify`, `identify`, `discover` and `authorize`.",
+    after_help = "Exit codes: 0 done or yes; 1 error, or \"no\" from `exists`; 2 changes pending under --dry-run, or findings of `audit` and `doctor`; 3 some of several failed; 4 \"no\" from `verify`, `identify`, `discover`, `authorize` and `enforcer status`.",
     disable_help_subcommand = true,
     subcommand_required = true,
     arg_required_else_help = true,
@@ -282,6 +283,11 @@ pub enum Verb {
     /// Application passwords with --expires, --allow, --allow-net or --read-only need it: WordPress itself knows neither. It
     /// is one file in the folder of must-use plugins. No database is opened.
     Enforcer(Enforcer),
+    /// Find out why a valid application password is refused
+    ///
+    /// Looks at the database, the site's files, and with --live and --probe at the site itself. Exit codes: 0 nothing found; 2 something
+    /// found; 1 could not look.
+    Doctor(Box<Doctor>),
     /// Show which site, database and version were found, and where each setting came from
     Site(ShowSite),
     /// Print the completion script of a shell
@@ -313,6 +319,7 @@ impl Verb {
             | Self::Discover(_)
             | Self::Authorize(_)
             | Self::Enforcer(_)
+            | Self::Doctor(_)
             | Self::Provision(_)
             | Self::Deprovision(_)
             | Self::Site(_)
@@ -336,6 +343,7 @@ impl Verb {
             Self::Suspend(args) | Self::Resume(args) => args.guard.dry_run,
             Self::Identify(args) => !args.revoke,
             Self::Enforcer(args) => args.deed.action().is_none(),
+            Self::Doctor(args) => !args.probe,
             Self::Create(_)
             | Self::Update(_)
             | Self::RecordUsage(_)

@@ -79,7 +79,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut reads = false;
     let end = match parse(arguments, split, definition, &place, &mut out) {
         Ok(Parsed::Run(cli)) => {
-            plugin |= matches!(&cli.verb, Verb::Audit(args) if args.report.format == commands::audit::Format::Nagios);
+            plugin |= match &cli.verb {
+                Verb::Audit(args) => args.report.format == commands::audit::Format::Nagios,
+                Verb::Doctor(args) => args.format == commands::doctor::Format::Nagios,
+                _ => false,
+            };
             reads = cli.verb.only_reads();
             dispatch(*cli, &place, &mut out)
         }
@@ -111,7 +115,7 @@ const UNKNOWN: u8 = 3;
 /// Whether Nagios runs this, also where the rest of the command line makes no sense: every error is UNKNOWN then.
 fn asks_for_plugin(split: &Split, arguments: &[OsString]) -> bool {
     let mut pairs = arguments.iter().zip(arguments.iter().skip(1));
-    split.verb().is_some_and(|verb| verb == "audit")
+    split.verb().is_some_and(|verb| verb == "audit" || verb == "doctor")
         && (split.text("format").is_some_and(|format| format == "nagios")
             || pairs.any(|(name, value)| name == "--format" && value == "nagios"))
 }
@@ -477,6 +481,11 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
                 return commands::audit::explain(rule, out);
             }
         }
+        Verb::Doctor(args) => {
+            if let Some(check) = &args.explain {
+                return commands::doctor::explain(check, out);
+            }
+        }
         Verb::Discover(args) => return commands::discover::run(args, out),
         Verb::Authorize(args) => return commands::authorize::run(args, stdout_is_closed(), out),
         Verb::Enforcer(args) => return enforce(args, &global, place, out),
@@ -517,6 +526,7 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
             Verb::Ensure(args) => commands::ensure::run(args, context),
             Verb::Rotate(args) => commands::rotate::run(args, context),
             Verb::Audit(args) => commands::audit::run(args, context),
+            Verb::Doctor(args) => commands::doctor::run(args, context),
             Verb::Provision(args) => commands::provision::run(args, context),
             Verb::Deprovision(args) => commands::provision::undo(args, context),
             Verb::Completions(_)

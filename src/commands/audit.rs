@@ -519,20 +519,24 @@ fn each_entry(value: Option<&[u8]>, reader: &mut PlainReader, visit: &mut dyn Fn
     StoredList::from_value(0, value).records().map(from_record).for_each(visit);
 }
 
-fn owner<'a>(account: &Account<'a>) -> Owner<'a> {
+/// Why an account counts as closed.
+pub(super) fn why_blocked(account: &Account<'_>) -> Option<&'static str> {
     let state = account.state;
-    let blocked = match state.status {
+    match state.status {
         _ if state.deleted => Some("marked as deleted"),
         _ if state.spam => Some("marked as spam"),
         0 => None,
         // BuddyPress: bp_core_process_spammer_status(), sign-ups.
         1 => Some("marked as spam (user_status 1)"),
         _ => Some("not active (user_status)"),
-    };
+    }
+}
+
+fn owner<'a>(account: &Account<'a>) -> Owner<'a> {
     Owner {
         id: account.user.0,
         login: account.login,
-        blocked,
+        blocked: why_blocked(account),
         roles: account.roles.iter().collect(),
         umeta_id: account.umeta_id,
     }

@@ -38,6 +38,7 @@ pub const PAGES: &[(&str, &str)] = &[
     ("enforcer", include_str!("../../man/wp-app-password-enforcer.1")),
     ("provision", include_str!("../../man/wp-app-password-provision.1")),
     ("deprovision", include_str!("../../man/wp-app-password-deprovision.1")),
+    ("doctor", include_str!("../../man/wp-app-password-doctor.1")),
     ("site", include_str!("../../man/wp-app-password-site.1")),
     ("completions", include_str!("../../man/wp-app-password-completions.1")),
     ("man", include_str!("../../man/wp-app-password-man.1")),

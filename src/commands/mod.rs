@@ -31,6 +31,7 @@ pub mod completions;
 pub mod create;
 pub mod delete;
 pub mod discover;
+pub mod doctor;
 pub mod duration;
 pub mod enforcer;
 pub mod ensure;
@@ -313,6 +314,14 @@ impl Context<'_> {
     /// A failing database, which is asked for signs of a cache where the site's files are out of sight.
     pub fn prepare_write(&mut self) -> Result<(), Error> {
         self.open_journal()?;
+        self.reach_cache()
+    }
+
+    /// Connects to the object cache, if that was not done yet. Changes nothing.
+    ///
+    /// # Errors
+    /// A failing database, which is asked for signs of a cache where the site's files are out of sight.
+    pub fn reach_cache(&mut self) -> Result<(), Error> {
         if matches!(self.cache, Cache::Unseen) {
             self.cache = self.suspicion()?;
         }

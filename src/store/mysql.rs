@@ -922,6 +922,27 @@ impl Store for MysqlStore {
         Ok(if outcome? == Swap::Done { id } else { None })
     }
 
+    fn wordfence_setting(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        // Newer versions write the table's name in lower case. One table serves a whole network.
+        for table in ["wfconfig", "wfConfig"] {
+            let table = quoted(&[format!("{}{table}", self.tables.prefix)]);
+            let sql =
+                format!("SELECT val FROM {table} WHERE name = {} LIMIT 1", self.literal(name.as_bytes()));
+            match self.rows(&sql) {
+                Ok(rows) => {
+                    let found = rows.into_iter().next().and_then(|row| bytes(row.into_iter().next()?));
+                    if found.is_some() {
+                        return Ok(found);
+                    }
+                }
+                // There is no such table, or it is none of this account's business.
+                Err(error) if matches!(code(&error), Some(1146 | 1142 | 1143)) => {}
+                Err(error) => return Err(self.fault(error)),
+            }
+        }
+        Ok(None)
+    }
+
     fn login_hash(&mut self, user: UserId) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let sql = format!("SELECT user_pass FROM {} WHERE ID = {user}", self.users);
         let rows = self.rows(&sql).map_err(|error| self.fault(error))?;

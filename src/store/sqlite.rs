@@ -851,6 +851,18 @@ impl Store for SqliteStore {
         })
     }
 
+    fn wordfence_setting(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        // Names of tables have no case here. The plugin keeps one table for a whole network.
+        let table = format!("{}wfconfig", self.tables.prefix);
+        let exists = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?1 COLLATE NOCASE";
+        if self.first(exists, params![table], |row| row.get::<_, i64>(0))?.is_none() {
+            return Ok(None);
+        }
+        let select =
+            format!("SELECT CAST(val AS TEXT) FROM {} WHERE name = ?1 LIMIT 1", quoted(Some(&table)));
+        Ok(self.first(&select, params![name], |row| bytes(row, 0))?.flatten())
+    }
+
     fn login_hash(&mut self, user: UserId) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let select = format!("SELECT CAST(user_pass AS TEXT) FROM {} WHERE ID = ?1", self.users);
         let found = self.first(&select, [user.0.cast_signed()], |row| bytes(row, 0))?;

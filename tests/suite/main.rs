@@ -15,6 +15,7 @@ mod cli;
 mod concurrency;
 mod conformance;
 mod discover;
+mod doctor;
 mod drop_ins;
 mod enforcer;
 mod faults;

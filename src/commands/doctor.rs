@@ -1,0 +1,911 @@
+//! `doctor [<user>]`
+//!
+//! Looks at everything between a request and a login that can be seen from here. Changes nothing, except that `--probe`
+//! makes an application password and revokes it again.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::{Cache, Context, Outcome, duration, rules};
+use crate::application_passwords::{ApplicationPasswords, NewEntry, StoredList, named};
+use crate::audit;
+use crate::doctor::code::Search;
+use crate::doctor::plugins::{self, Place, SWITCHES};
+use crate::doctor::{CHECKS, Finding, Id, State};
+use crate::enforcer::{self, Enforcement};
+use crate::error::Error;
+use crate::live::{self, Reason, Verdict};
+use crate::output::report::{self, Level, Report, Row as ReportRow, Sarif};
+use crate::output::{self, Item, Key, Request, RowStream, Value};
+use crate::site::FixedAddress;
+use crate::store::{StoreError, User, UserMeta};
+use crate::wordpress::password_hash::{self, Era};
+use crate::wordpress::restrictions::{Term, Terms};
+use crate::wordpress::roles::RoleMap;
+use crate::wordpress::version::{Evidence, Source};
+use crate::wordpress::{generate, schema};
+
+/// `doctor [<user>]`
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// User login, user email, or user ID: whose application passwords are refused
+    #[arg(value_name = "user")]
+    pub user: Option<OsString>,
+
+    /// Ask the site over HTTP too: its REST index. Sends no password
+    #[arg(long)]
+    pub live: bool,
+
+    /// Make an application password for the user, ask the site whether it accepts it, and revoke it
+    #[arg(long, requires = "user")]
+    pub probe: bool,
+
+    /// Address to ask with --live and --probe (default: the site's own)
+    #[arg(long, value_name = "url", value_hint = clap::ValueHint::Url)]
+    pub address: Option<String>,
+
+    /// How long each question to the site may take (15s, 1m)
+    #[arg(long, value_name = "time", default_value = "15s", value_parser = duration::parse)]
+    pub timeout: Duration,
+
+    /// Render output in a particular format
+    #[arg(long, value_name = "format", default_value = "table", hide_default_value = true)]
+    pub format: Format,
+
+    /// From here on the exit code is 2
+    #[arg(long, value_name = "state", default_value = "warning", hide_default_value = true)]
+    pub fail_on: FailOn,
+
+    /// Explain a check (or all of them) instead: why it matters, what to do
+    #[arg(long, value_name = "id", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub explain: Option<String>,
+}
+
+/// `--format`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Format {
+    Table,
+    Json,
+    Jsonl,
+    Csv,
+    Yaml,
+    Sarif,
+    Junit,
+    Nagios,
+    Prometheus,
+    Html,
+}
+
+/// `--fail-on`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum FailOn {
+    Warning,
+    Problem,
+    Never,
+}
+
+/// How many sentences of one check are shown.
+const SHOWN: usize = 10;
+
+/// So many bcrypt hashes make a login slow: each costs some 50 ms.
+const MANY_SLOW: usize = 20;
+
+/// `--explain`
+///
+/// # Errors
+/// There is no such check.
+pub fn explain(id: &str, out: &mut output::Output<'static>) -> Result<Outcome, Error> {
+    let wanted = match id {
+        "" => Id::ALL.to_vec(),
+        id => vec![Id::named(id).ok_or_else(|| {
+            Error::Usage(format!("There is no check '{id}'. `doctor --explain` shows all of them."))
+        })?],
+    };
+    for id in wanted {
+        let check = id.check();
+        out.line(format!(
+            "{}: {}\n  {}\n  What to do: {}",
+            check.id, check.title, check.explanation, check.remedy
+        ))?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Looks at all of it.
+///
+/// # Errors
+/// An unknown user, a failing database, a closed standard output. What cannot be looked at is said and is no error.
+pub fn run(args: &Doctor, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    let began = Instant::now();
+    let user = args.user.as_ref().map(|user| context.find_user(user)).transpose()?;
+    let mut ward = Ward { findings: Vec::new() };
+    let evidence = context.evidence()?;
+    version(&evidence, &mut ward);
+    let in_use = in_use(context, &mut ward)?;
+    addresses(context, &mut ward)?;
+    plugins(context, &mut ward)?;
+    files(context, &mut ward)?;
+    cache(context, &mut ward)?;
+    entries(args, context, user.as_ref(), &evidence, &mut ward)?;
+    if let Some(user) = &user {
+        account(context, user, &mut ward)?;
+    } else {
+        for id in [Id::Role, Id::Account, Id::TwoFactor] {
+            ward.skip(id, "no user was named");
+        }
+    }
+    let address = match &args.address {
+        Some(address) => Some(address.clone()),
+        None => context.site_url()?,
+    };
+    index(args, address.as_deref(), &mut ward);
+    probe(args, context, user.as_ref(), address.as_deref(), &evidence, in_use, &mut ward)?;
+    ward.fill_in();
+    tell(args, context, &ward, began.elapsed())
+}
+
+/// What was found so far.
+struct Ward {
+    findings: Vec<Finding>,
+}
+
+impl Ward {
+    fn note(&mut self, id: Id, state: State, evidence: impl Into<String>) {
+        self.findings.push(Finding { id, state, evidence: evidence.into() });
+    }
+
+    fn problem(&mut self, id: Id, evidence: impl Into<String>) {
+        self.note(id, State::Problem, evidence);
+    }
+
+    fn warning(&mut self, id: Id, evidence: impl Into<String>) {
+        self.note(id, State::Warning, evidence);
+    }
+
+    fn ok(&mut self, id: Id, evidence: impl Into<String>) {
+        self.note(id, State::Ok, evidence);
+    }
+
+    fn skip(&mut self, id: Id, why: impl Into<String>) {
+        self.note(id, State::NotLooked, why);
+    }
+
+    fn has(&self, id: Id) -> bool {
+        self.findings.iter().any(|finding| finding.id == id)
+    }
+
+    /// A check that found nothing is told too.
+    fn fill_in(&mut self) {
+        for id in Id::ALL {
+            if !self.has(id) {
+                self.ok(id, "nothing found");
+            }
+        }
+        self.findings.sort_by_key(|finding| finding.id);
+    }
+
+    fn state(&self, id: Id) -> State {
+        let states = self.findings.iter().filter(|finding| finding.id == id).map(|finding| finding.state);
+        states.max().unwrap_or(State::NotLooked)
+    }
+
+    fn worst(&self) -> State {
+        self.findings.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
+    }
+}
+
+fn version(evidence: &Evidence, ward: &mut Ward) {
+    match (&evidence.version, evidence.source) {
+        (Some(version), _) if !version.is_at_least("5.6") => {
+            ward.problem(Id::Version, format!("WordPress {} has no application passwords", version.as_str()));
+        }
+        (Some(version), Source::VersionFile) => {
+            ward.ok(Id::Version, format!("WordPress {} by its files", version.as_str()));
+        }
+        _ => ward.ok(Id::Version, evidence.to_string()),
+    }
+}
+
+fn in_use(context: &mut Context<'_>, ward: &mut Ward) -> Result<bool, Error> {
+    let set = context.passwords().is_in_use()?;
+    if set {
+        ward.ok(Id::InUse, "using_application_passwords is set");
+        return Ok(true);
+    }
+    let mut any = false;
+    let walked = context.store.each_user_meta(schema::APPLICATION_PASSWORDS, &mut |row: UserMeta<'_>| {
+        any |= StoredList::from_value(row.umeta_id, row.value).count() > 0;
+        if any { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+    });
+    match walked {
+        Ok(()) | Err(StoreError::Unfit(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    if any {
+        ward.problem(
+            Id::InUse,
+            "there are application passwords, but using_application_passwords is not set",
+        );
+    } else {
+        ward.ok(
+            Id::InUse,
+            "there are no application passwords yet; the first one sets using_application_passwords",
+        );
+    }
+    Ok(false)
+}
+
+fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
+    let network = context.store.description().network.is_some();
+    let mut found: Vec<(&str, String)> = Vec::new();
+    for (name, fixed) in [(schema::SITE_URL, &context.site.site_url), (schema::HOME, &context.site.home)] {
+        let address = match fixed {
+            FixedAddress::Known(address) if !network => address.clone(),
+            FixedAddress::Unclear if !network => {
+                ward.skip(Id::Addresses, format!("{name} is whatever address was asked for"));
+                continue;
+            }
+            _ => String::from_utf8_lossy(&context.store.option(name)?.unwrap_or_default()).trim().to_owned(),
+        };
+        found.push((name, address));
+    }
+    let local = context
+        .site
+        .origins
+        .iter()
+        .find(|origin| origin.name == "WP_ENVIRONMENT_TYPE")
+        .map(|origin| origin.shown.trim_matches('\'').to_owned());
+    let plain: Vec<String> = found
+        .iter()
+        .filter(|(_, address)| address.to_ascii_lowercase().starts_with("http://"))
+        .map(|(name, address)| format!("{name} is {address}"))
+        .collect();
+    match (plain.is_empty(), local.as_deref()) {
+        (true, _) => ward.ok(Id::Https, "siteurl and home are HTTPS"),
+        (false, Some("local")) => ward.ok(Id::Https, "the environment type is local"),
+        (false, Some(other)) => {
+            ward.problem(Id::Https, format!("{}, and the environment type is {other}", plain.join(", ")));
+        }
+        (false, None) if context.site.files_out_of_sight => ward.warning(
+            Id::Https,
+            format!(
+                "{}; whether the environment type is local cannot be seen from the database",
+                plain.join(", ")
+            ),
+        ),
+        (false, None) => ward.problem(
+            Id::Https,
+            format!(
+                "{}, and wp-config.php sets no WP_ENVIRONMENT_TYPE (the web server's environment may)",
+                plain.join(", ")
+            ),
+        ),
+    }
+    if let [(_, site), (_, home)] = found.as_slice() {
+        let origin = |address: &str| {
+            let (scheme, rest) = address.split_once("://").unwrap_or(("", address));
+            (scheme.to_ascii_lowercase(), rest.split('/').next().unwrap_or_default().to_ascii_lowercase())
+        };
+        if site.is_empty() || home.is_empty() {
+            ward.problem(Id::Addresses, "siteurl or home is empty");
+        } else if origin(site) != origin(home) {
+            ward.warning(Id::Addresses, format!("siteurl is {site}, and home is {home}"));
+        } else {
+            ward.ok(Id::Addresses, format!("home is {home}"));
+        }
+    }
+    Ok(())
+}
+
+/// Folders of active plugins.
+fn active_plugins(context: &mut Context<'_>) -> Result<Vec<String>, Error> {
+    let own = context.store.option(schema::ACTIVE_PLUGINS)?.unwrap_or_default();
+    let mut active = plugins::active(&own, false);
+    if context.store.description().network.is_some() {
+        let all = context.store.network_option(schema::ACTIVE_SITEWIDE_PLUGINS)?.unwrap_or_default();
+        active.extend(plugins::active(&all, true));
+    }
+    active.retain(|folder| !folder.is_empty());
+    active.sort();
+    active.dedup();
+    Ok(active)
+}
+
+fn plugins(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
+    let active = active_plugins(context)?;
+    for switch in SWITCHES.iter().filter(|switch| active.iter().any(|folder| folder == switch.folder)) {
+        let stored = match switch.place {
+            Place::Option { name, .. } => context.store.option(name)?,
+            Place::WordfenceTable { name } => context.store.wordfence_setting(name)?,
+        };
+        let is_on = stored.is_some_and(|stored| switch.place.is_on(&stored));
+        if is_on {
+            ward.problem(
+                Id::Plugins,
+                format!(
+                    "{} has switched application passwords off ({}; in its screens: {})",
+                    switch.plugin,
+                    switch.place.shown(),
+                    switch.screen
+                ),
+            );
+        }
+    }
+    if !ward.has(Id::Plugins) {
+        let known: Vec<&str> = SWITCHES.iter().map(|switch| switch.plugin).collect();
+        ward.ok(
+            Id::Plugins,
+            format!("{} plugins are active; of {} none has switched it off", active.len(), known.join(", ")),
+        );
+    }
+    Ok(())
+}
+
+fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
+    let Some(content) = context.site.content_dir.clone() else {
+        for id in [Id::Code, Id::Maintenance, Id::ServerRules] {
+            ward.skip(id, "the site's files were not named (--path)");
+        }
+        return Ok(());
+    };
+    let mut search = Search::default();
+    if let Ok(Some(folder)) = &context.site.mu_plugin_dir {
+        search.look(folder);
+    }
+    for drop_in in ["object-cache.php", "advanced-cache.php", "db.php", "sunrise.php"] {
+        search.look(&content.join(drop_in));
+    }
+    for folder in active_plugins(context)? {
+        // What their switches say is known.
+        if SWITCHES.iter().all(|switch| switch.folder != folder) && folder != "two-factor" {
+            search.look(&content.join("plugins").join(folder));
+        }
+    }
+    for option in ["template", "stylesheet"] {
+        let theme = context.store.option(option)?.unwrap_or_default();
+        let theme = String::from_utf8_lossy(&theme).into_owned();
+        if !theme.is_empty() && !theme.starts_with(['/', '.']) && !theme.contains("..") {
+            search.look(&content.join("themes").join(theme).join("functions.php"));
+        }
+    }
+    search.mentions.retain(|mention| mention.file.file_name().is_none_or(|name| name != enforcer::FILE));
+    search.mentions.dedup();
+    for mention in search.mentions.iter().take(SHOWN) {
+        let file = mention.file.strip_prefix(&content).unwrap_or(&mention.file);
+        ward.warning(
+            Id::Code,
+            format!("{} line {} has to do with {}", file.display(), mention.line, mention.filter),
+        );
+    }
+    if search.mentions.len() > SHOWN {
+        ward.warning(Id::Code, format!("and {} more places", search.mentions.len() - SHOWN));
+    }
+    if !ward.has(Id::Code) {
+        let rest = if search.cut { "; not everything could be read" } else { "" };
+        ward.ok(Id::Code, format!("{} files were searched{rest}", search.files));
+    }
+    match &context.site.root {
+        Some(root) => {
+            maintenance(root, context.now, ward);
+            server_rules(root, ward);
+        }
+        None => {
+            for id in [Id::Maintenance, Id::ServerRules] {
+                ward.skip(id, "where WordPress lies is not known");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// WordPress: `wp_is_maintenance_mode()`, ten minutes from `$upgrading`.
+fn maintenance(root: &Path, now: i64, ward: &mut Ward) {
+    let file = root.join(".maintenance");
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        ward.ok(Id::Maintenance, "there is no .maintenance");
+        return;
+    };
+    let since = text.split("$upgrading").nth(1).map(|rest| {
+        let digits: String =
+            rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+        digits.parse::<i64>().unwrap_or(0)
+    });
+    match since {
+        Some(since) if since > 0 && now - since >= 600 => {
+            ward.ok(
+                Id::Maintenance,
+                format!("{} is older than ten minutes and does not count", file.display()),
+            );
+        }
+        _ => ward.problem(Id::Maintenance, format!("{} is there", file.display())),
+    }
+}
+
+fn server_rules(root: &Path, ward: &mut Ward) {
+    let file = root.join(".htaccess");
+    let Ok(text) = std::fs::read_to_string(&file) else {
+        ward.skip(
+            Id::ServerRules,
+            "there is no .htaccess that could be read; whether the header arrives shows with --probe",
+        );
+        return;
+    };
+    let lower = text.to_ascii_lowercase();
+    let unset = lower.lines().map(str::trim).any(|line| {
+        line.starts_with("requestheader") && line.contains("unset") && line.contains("authorization")
+    });
+    if unset {
+        ward.problem(Id::ServerRules, format!("{} removes the Authorization header", file.display()));
+    } else if lower.contains("http_authorization") || lower.contains("cgipassauth on") {
+        ward.ok(Id::ServerRules, format!("{} hands the header on", file.display()));
+    } else if lower.contains("rewriteengine") {
+        ward.warning(Id::ServerRules, format!("{} has no rule that hands the header on", file.display()));
+    } else {
+        ward.ok(Id::ServerRules, format!("{} has no rules of WordPress", file.display()));
+    }
+}
+
+fn cache(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
+    if matches!(context.cache, Cache::None) {
+        ward.ok(Id::ObjectCache, "there is none");
+        return Ok(());
+    }
+    // Connects, as a change would, and changes nothing.
+    context.reach_cache()?;
+    match &context.cache {
+        Cache::None => ward.ok(Id::ObjectCache, "there is none"),
+        Cache::Open { name, .. } => {
+            ward.ok(Id::ObjectCache, format!("{name} is reached and holds entries of this site"))
+        }
+        Cache::OutOfReach { name, reason, .. } => {
+            ward.problem(Id::ObjectCache, format!("{name}: {reason}"));
+        }
+        Cache::Unseen | Cache::Planned { .. } => {
+            ward.skip(Id::ObjectCache, "the site's files were not named (--path)");
+        }
+    }
+    Ok(())
+}
+
+/// What the lists of one user, or of all, hold.
+#[derive(Default)]
+struct Lists {
+    refused: Vec<String>,
+    damaged: Vec<String>,
+    expired: Vec<String>,
+    restricted: u64,
+    count: u64,
+}
+
+impl Lists {
+    fn look(&mut self, who: &str, list: &StoredList, era: Era, now: i64) {
+        if let Some((offset, reason)) = list.damage() {
+            self.damaged.push(format!("the list of user {who} cannot be read: {reason} (byte {offset})"));
+        }
+        let mut slow = 0;
+        let mut entries = 0;
+        for record in list.records() {
+            entries += 1;
+            self.count += 1;
+            let name = audit::quoted(&String::from_utf8_lossy(&record.text("name").unwrap_or_default()));
+            match record.text("password") {
+                Some(hash) => {
+                    slow += usize::from(hash.starts_with(b"$2"));
+                    if let Some(reason) = password_hash::refused(&hash, era) {
+                        self.refused.push(format!("{name} of user {who}: {reason}"));
+                    } else if matches!(
+                        password_hash::identify(&hash),
+                        password_hash::Kind::Never | password_hash::Kind::Unknown
+                    ) {
+                        self.refused.push(format!("{name} of user {who}: what is stored is no hash"));
+                    }
+                }
+                None => self.damaged.push(format!("{name} of user {who} has no hash")),
+            }
+            let (document, node) = record.parts();
+            let terms = Terms::of(document, node);
+            self.restricted += u64::from(terms.want_enforcing());
+            match terms.expires {
+                Term::Set(at) if at <= now => {
+                    self.expired.push(format!("{name} of user {who} expired at {}", audit::time(at)));
+                }
+                _ => {}
+            }
+            if let Some(key) = terms.unreadable().first() {
+                self.damaged.push(format!("{name} of user {who}: what it holds under {key} makes no sense"));
+            }
+        }
+        if list.count() > entries {
+            self.damaged.push(format!("the list of user {who} holds something that is no entry"));
+        }
+        if slow > MANY_SLOW {
+            self.damaged
+                .push(format!("user {who} has {slow} bcrypt hashes, some 50 ms each for every request"));
+        }
+    }
+}
+
+fn entries(
+    args: &Doctor,
+    context: &mut Context<'_>,
+    user: Option<&User>,
+    evidence: &Evidence,
+    ward: &mut Ward,
+) -> Result<(), Error> {
+    let (era, now) = (evidence.era(), context.now);
+    let mut lists = Lists::default();
+    let mut suspended = 0;
+    match user {
+        Some(user) => {
+            let list = context.passwords().read(user.id)?;
+            lists.look(&named(user), &list, era, now);
+            suspended += context.passwords().read_suspended(user.id)?.records().count();
+        }
+        None => {
+            let mut previous = None;
+            let walked =
+                context.store.each_user_meta(schema::APPLICATION_PASSWORDS, &mut |row: UserMeta<'_>| {
+                    if previous.replace(row.user) != Some(row.user) {
+                        let login = String::from_utf8_lossy(row.login.unwrap_or_default());
+                        let list = StoredList::from_value(row.umeta_id, row.value);
+                        lists.look(&format!("{} ({login})", row.user), &list, era, now);
+                    }
+                    std::ops::ControlFlow::Continue(())
+                });
+            match walked {
+                Ok(()) => {}
+                Err(StoreError::Unfit(why)) => lists.damaged.push(why.to_string()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    let tell = |ward: &mut Ward, id: Id, state: State, found: &[String]| {
+        for sentence in found.iter().take(SHOWN) {
+            ward.note(id, state, sentence.as_str());
+        }
+        if found.len() > SHOWN {
+            ward.note(id, state, format!("and {} more", found.len() - SHOWN));
+        }
+    };
+    tell(ward, Id::Hashes, State::Problem, &lists.refused);
+    tell(ward, Id::Entries, State::Problem, &lists.damaged);
+    tell(ward, Id::Expiry, State::Warning, &lists.expired);
+    if suspended > 0 {
+        ward.warning(Id::Expiry, format!("{suspended} of this user are suspended"));
+    }
+    // One is made when that is asked for.
+    if let Some(user) = user.filter(|_| lists.count == 0 && lists.damaged.is_empty() && !args.probe) {
+        ward.warning(Id::Entries, format!("user {} has no application password", named(user)));
+    }
+    if !ward.has(Id::Entries) {
+        ward.ok(Id::Entries, format!("{} application passwords", lists.count));
+    }
+    match enforcer::enforcement(context.site) {
+        _ if lists.restricted == 0 => ward.ok(Id::Enforcer, "no entry has an expiry or restrictions"),
+        Enforcement::Yes => {
+            ward.ok(Id::Enforcer, format!("the plugin is installed; {} entries have some", lists.restricted))
+        }
+        Enforcement::No(reason) => ward.warning(Id::Enforcer, reason),
+        Enforcement::Unknown(reason) => ward.skip(Id::Enforcer, reason),
+    }
+    Ok(())
+}
+
+fn account(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<(), Error> {
+    let prefix = context.site.tables.blog_prefix();
+    let map = context.store.option(&format!("{prefix}{}", schema::USER_ROLES_SUFFIX))?;
+    let rows = context.store.user_meta(user.id, &format!("{prefix}{}", schema::CAPABILITIES_SUFFIX))?;
+    let held = RoleMap::read(map.as_deref()).membership(rows.first().and_then(|row| row.value.as_deref()));
+    let network = context.store.description().network.is_some();
+    let admins = if network { context.store.network_option(schema::SITE_ADMINS)? } else { None };
+    let is_super = crate::wordpress::roles::super_admins(admins.as_deref()).contains(&user.login);
+    let roles: Vec<String> =
+        held.roles.iter().map(|role| String::from_utf8_lossy(role).into_owned()).collect();
+    match (roles.is_empty(), is_super) {
+        (_, true) => ward.ok(Id::Role, "a super admin of the network"),
+        (true, _) => ward.warning(Id::Role, format!("user {} has no role on this site", named(user))),
+        (false, _) => ward.ok(Id::Role, roles.join(", ")),
+    }
+    let mut closed = None;
+    let walked = context.store.each_account(schema::APPLICATION_PASSWORDS, &mut |account| {
+        if account.user == user.id {
+            closed = super::audit::why_blocked(&account);
+            return std::ops::ControlFlow::Break(());
+        }
+        std::ops::ControlFlow::Continue(())
+    });
+    match walked {
+        Ok(()) | Err(StoreError::Unfit(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    match closed {
+        Some(why) => ward.warning(Id::Account, format!("user {} {why}", named(user))),
+        None => ward.ok(Id::Account, "it is neither spam nor deleted"),
+    }
+    let active = active_plugins(context)?.iter().any(|folder| folder == "two-factor");
+    let providers = context.store.user_meta(user.id, schema::TWO_FACTOR_PROVIDERS)?;
+    let has = providers.first().and_then(|row| row.value.as_deref()).is_some_and(|value| value != b"a:0:{}");
+    match (active, has) {
+        (true, true) => ward.warning(
+            Id::TwoFactor,
+            format!("the plugin Two Factor is active, and user {} has a second factor", named(user)),
+        ),
+        (false, _) => ward.ok(Id::TwoFactor, "the plugin Two Factor is not active"),
+        (true, false) => ward.ok(Id::TwoFactor, "this user has no second factor"),
+    }
+    Ok(())
+}
+
+fn index(args: &Doctor, address: Option<&str>, ward: &mut Ward) {
+    if !args.live && !args.probe {
+        ward.skip(Id::RestIndex, "the site itself was not asked (--live)");
+        return;
+    }
+    let Some(address) = address else {
+        ward.skip(Id::RestIndex, "the site's address is not known (--address)");
+        return;
+    };
+    match live::discover(address, args.timeout) {
+        Err(reason) => ward.problem(Id::RestIndex, reason.to_string()),
+        Ok(found) => match found.verdict {
+            Verdict::Supported => ward.ok(Id::RestIndex, found.rest_root.unwrap_or(found.url)),
+            verdict => {
+                let text = verdict.to_string();
+                ward.problem(Id::RestIndex, text.trim_end_matches('.'));
+            }
+        },
+    }
+}
+
+/// The whole way, with a password that nobody knows.
+fn probe(
+    args: &Doctor,
+    context: &mut Context<'_>,
+    user: Option<&User>,
+    address: Option<&str>,
+    evidence: &Evidence,
+    in_use: bool,
+    ward: &mut Ward,
+) -> Result<(), Error> {
+    let (Some(user), Some(address)) = (user.filter(|_| args.probe), address) else {
+        ward.skip(Id::Accepted, "no password was tried (--probe)");
+        return Ok(());
+    };
+    if !in_use && ward.state(Id::InUse) == State::Problem {
+        // A new password would mend just that.
+        ward.skip(
+            Id::Accepted,
+            "a new password would set using_application_passwords and hide that it was not set",
+        );
+        return Ok(());
+    }
+    context.prepare_addition()?;
+    let mut rng = rand::rng();
+    let password = generate::application_password(&mut rng);
+    let scheme = crate::wordpress::version::hash_scheme_for_auto(evidence);
+    let hash = password_hash::hash(scheme, &password, 10, &mut rng)
+        .map_err(|error| Error::Scheme(error.to_string()))?;
+    let uuid = generate::uuid4(&mut rng);
+    let mut entry = NewEntry {
+        name: format!("wp-app-password doctor {uuid}").into_bytes(),
+        app_id: Vec::new(),
+        password: hash.as_str().as_bytes().to_vec(),
+        uuid,
+        created: context.now,
+        successor: None,
+        terms: Default::default(),
+    };
+    let _guard = crate::interrupt::hold();
+    context.passwords().create(user, &mut entry, rules(evidence))?;
+    let login = String::from_utf8_lossy(&user.login).into_owned();
+    let said = live::check(&live::Request {
+        site_url: address,
+        login: &login,
+        user_id: Some(user.id.0),
+        password: &password,
+        xmlrpc: live::XmlRpc::Skip,
+        timeout: args.timeout,
+    });
+    let mut passwords: ApplicationPasswords<'_> = context.passwords();
+    let gone = passwords.delete(user, &[entry.uuid.as_bytes()]);
+    let trouble = passwords.take_trouble();
+    gone.map_err(|error| {
+        Error::Usage(format!(
+            "The password that was tried could not be revoked ({error}). Nobody knows it; revoke it with: delete {} {}",
+            user.id, entry.uuid
+        ))
+    })?;
+    context.check_revocation(trouble, &format!("Revoked the password that was tried ({})", entry.uuid))?;
+    match said.rest.knowing(true, Some(true)).reason() {
+        None => ward.ok(Id::Accepted, format!("{address} accepted a new password, which was revoked again")),
+        Some(reason) => {
+            let text = reason.to_string();
+            ward.problem(Id::Accepted, text.trim_end_matches('.'));
+            if *reason == Reason::HeaderStripped {
+                // To a client both look like a visitor's request.
+                ward.warning(
+                    Id::ServerRules,
+                    "the Authorization header does not reach WordPress, or a plugin refuses the password without a word",
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn level(state: State) -> Level {
+    match state {
+        State::Problem => Level::Critical,
+        State::Warning => Level::Warning,
+        State::Ok | State::NotLooked => Level::Info,
+    }
+}
+
+/// Findings as a report of the kind that `audit` makes.
+fn as_report(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Duration) -> Result<Report, Error> {
+    let found = |state: State| ward.findings.iter().filter(|finding| finding.state == state).count() as u64;
+    let site = context.site_url()?.unwrap_or_else(|| context.store.description().place.clone());
+    let rules = Id::ALL
+        .into_iter()
+        .map(|id| {
+            let check = id.check();
+            let rows: Vec<ReportRow> = ward
+                .findings
+                .iter()
+                .filter(|finding| finding.id == id && finding.state >= State::Warning)
+                .map(|finding| ReportRow {
+                    message: finding.evidence.clone(),
+                    fingerprint: format!("doctor:{}:{}", check.id, finding.evidence.len()),
+                    ..ReportRow::default()
+                })
+                .collect();
+            report::Rule {
+                id: check.id,
+                title: check.title,
+                explanation: check.explanation,
+                remedy: check.remedy,
+                level: level(ward.state(id)),
+                enabled: ward.state(id) != State::NotLooked,
+                count: rows.len() as u64,
+                rows,
+            }
+        })
+        .collect();
+    Ok(Report {
+        version: env!("CARGO_PKG_VERSION"),
+        site,
+        at: audit::time(context.now),
+        seconds: context.now,
+        took: took.as_secs_f64(),
+        rules,
+        counts: vec![
+            ("checks_ok", "checks are fine", found(State::Ok)),
+            ("checks_not_looked_at", "were not looked at", found(State::NotLooked)),
+        ],
+        charts: Vec::new(),
+        ages: Vec::new(),
+        fail_on: match args.fail_on {
+            FailOn::Warning => Some(Level::Warning),
+            FailOn::Problem => Some(Level::Critical),
+            FailOn::Never => None,
+        },
+    })
+}
+
+impl Item for Finding {
+    fn field(&self, name: &str) -> Option<Value<'_>> {
+        let check = self.id.check();
+        let text: &str = match name {
+            "check" => check.id,
+            "state" => self.state.name(),
+            "title" => check.title,
+            "evidence" => &self.evidence,
+            "remedy" if self.state >= State::Warning => check.remedy,
+            "remedy" => "",
+            _ => return None,
+        };
+        Some(Value::text(text))
+    }
+}
+
+const FIELDS: [&str; 5] = ["check", "state", "title", "evidence", "remedy"];
+
+fn map<'a>(fields: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> Value<'a> {
+    Value::Map(fields.into_iter().map(|(key, value)| (Key::Text(key.as_bytes().into()), value)).collect())
+}
+
+fn tell(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Duration) -> Result<Outcome, Error> {
+    let report = as_report(args, context, ward, took)?;
+    let out = &mut *context.out;
+    let row = |finding: &Finding| -> Vec<u8> {
+        output::to_json(&map(FIELDS.iter().filter_map(|name| Some((*name, finding.field(name)?)))))
+            .unwrap_or_default()
+    };
+    match args.format {
+        Format::Table => table(ward, &report, out)?,
+        Format::Json => {
+            let checks = ward.findings.iter().enumerate().map(|(place, finding)| {
+                let fields = FIELDS.iter().filter_map(|name| Some((*name, finding.field(name)?)));
+                (Key::Int(place as i64), map(fields))
+            });
+            let document = map([
+                ("schema", Value::Int(1)),
+                ("site", Value::text(&report.site)),
+                ("at", Value::text(&report.at)),
+                ("state", Value::text(ward.worst().name())),
+                ("checks", Value::Map(checks.collect())),
+            ]);
+            out.line(output::to_json(&document).unwrap_or_default())?;
+        }
+        Format::Jsonl => {
+            for finding in &ward.findings {
+                out.line(row(finding))?;
+            }
+        }
+        Format::Csv | Format::Yaml => {
+            let format = if args.format == Format::Csv { output::Format::Csv } else { output::Format::Yaml };
+            let mut stream = RowStream::begin(out, &Request::new(format, None, None, &FIELDS), &FIELDS)?;
+            for finding in &ward.findings {
+                stream.row(out, finding)?;
+            }
+            stream.end(out)?;
+        }
+        Format::Sarif => {
+            let mut text = Sarif::begin(&report);
+            let mut sarif = Sarif::default();
+            for (place, rule) in report.rules.iter().enumerate() {
+                for row in &rule.rows {
+                    text.extend(sarif.row(place, rule.id, rule.level, row));
+                }
+            }
+            text.extend_from_slice(Sarif::end());
+            out.result(text)?;
+        }
+        Format::Junit => out.result(report::junit(&report))?,
+        Format::Prometheus => out.result(report::prometheus(&report))?,
+        Format::Html => out.result(report::html(&report))?,
+        Format::Nagios => {
+            let (line, code) = report::nagios(&report);
+            out.result(line)?;
+            return Ok(Outcome::Plugin(code));
+        }
+    }
+    let fails = report.rules.iter().any(|rule| report.fails(rule));
+    Ok(if fails { Outcome::Findings } else { Outcome::Done })
+}
+
+/// For people: what is wrong first, with what to do; then, in a line each, what was looked at.
+fn table(ward: &Ward, report: &Report, out: &mut output::Output<'static>) -> Result<(), Error> {
+    let count = |state: State| ward.findings.iter().filter(|finding| finding.state == state).count();
+    out.line(format!(
+        "{}: {} problem(s), {} warning(s), {} fine, {} not looked at",
+        report.site,
+        count(State::Problem),
+        count(State::Warning),
+        count(State::Ok),
+        count(State::NotLooked)
+    ))?;
+    for state in [State::Problem, State::Warning] {
+        for id in Id::ALL.into_iter().filter(|id| ward.state(*id) == state) {
+            out.line(format!("\n{} {}", state.name().to_uppercase(), id.check().id))?;
+            let found =
+                ward.findings.iter().filter(|finding| finding.id == id && finding.state >= State::Warning);
+            for finding in found {
+                out.line(format!("  {}.", finding.evidence))?;
+            }
+            out.line(format!("  What to do: {}", id.check().remedy))?;
+        }
+    }
+    out.line("")?;
+    let width = CHECKS.iter().map(|check| check.id.len()).max().unwrap_or(0);
+    for finding in ward.findings.iter().filter(|finding| finding.state < State::Warning) {
+        let (state, id) = (finding.state.name(), finding.id.check().id);
+        out.line(format!("{state:13}  {id:width$}  {}", finding.evidence))?;
+    }
+    Ok(())
+}
