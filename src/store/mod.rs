@@ -401,13 +401,13 @@ fn too_long_to_write(length: usize) -> StoreError {
 /// A row that a walk is going to visit: `(user_id, umeta_id, bytes of the value)`.
 type WalkEntry = (u64, u64, u64);
 
-/// The next part of a walk: at most 1,000 rows and 4 MiB, but at least one row. Rows are never longer than
+/// The next part of a walk: at most 1,000 rows and so many bytes, but at least one row. Rows are never longer than
 /// [`LONGEST_VALUE`] here, so memory is bounded by that.
-fn next_chunk(entries: &[WalkEntry]) -> &[WalkEntry] {
+fn next_chunk(entries: &[WalkEntry], most: usize) -> &[WalkEntry] {
     let mut bytes = 0;
     let fits = |(_, _, length): &&WalkEntry| {
         bytes += length;
-        bytes <= 4 << 20
+        bytes <= most as u64
     };
     let count = entries.iter().take(1000).take_while(fits).count();
     &entries[..count.max(1).min(entries.len())]

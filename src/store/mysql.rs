@@ -33,6 +33,9 @@ const LOCK_TIMEOUT: u32 = 10;
 /// How often a single statement is tried that lost a deadlock.
 const ATTEMPTS: u32 = 5;
 
+/// So many bytes of values are asked for at once.
+const CHUNK: usize = 4 << 20;
+
 /// The number of a charset in a result that means "bytes, not text".
 const BINARY_CHARSET: u16 = 63;
 
@@ -1074,7 +1077,7 @@ impl Store for MysqlStore {
         let (entries, first_too_long) = self.list_walk(key)?;
         let mut rest = entries.as_slice();
         while !rest.is_empty() {
-            let chunk = next_chunk(rest);
+            let chunk = next_chunk(rest, CHUNK);
             rest = &rest[chunk.len()..];
             for row in self.read_chunk(chunk, "")? {
                 let (login, value) = (row.login.as_deref(), row.value.as_deref());
@@ -1103,7 +1106,7 @@ impl Store for MysqlStore {
         let columns = self.state_columns()?;
         let mut rest = entries.as_slice();
         while !rest.is_empty() {
-            let chunk = next_chunk(rest);
+            let chunk = next_chunk(rest, CHUNK);
             rest = &rest[chunk.len()..];
             if !by_key {
                 let users = join(chunk.iter().map(|(user, ..)| *user));

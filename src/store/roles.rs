@@ -102,6 +102,15 @@ impl RoleTable {
         self.links.push(Link { user, blog: blog as u32, value, umeta_id });
     }
 
+    /// Adds another table's.
+    pub(super) fn append(&mut self, other: &Self) {
+        self.links.reserve_exact(other.links.len());
+        for link in &other.links {
+            let value = other.values.get(link.value as usize).map_or(&[][..], Vec::as_slice);
+            self.add(link.user, u64::from(link.blog), link.umeta_id, value);
+        }
+    }
+
     /// To be called before [`Self::of`].
     pub(super) fn sort(&mut self) {
         self.links.sort_unstable_by_key(|link| (link.user, link.blog, link.umeta_id));

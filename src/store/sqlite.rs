@@ -17,12 +17,14 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row, ToSql, ffi, params};
 use zeroize::Zeroizing;
 
-use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
+use super::roles::RoleKeys;
 use super::{
-    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others, SiteOption,
-    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, WalkEntry, next_chunk,
-    no_tables, too_long, too_long_setting, too_long_to_write,
+    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others, SiteOption, Store,
+    StoreError, Swap, Tables, User, UserField, UserId, UserMeta, no_tables, too_long, too_long_setting,
+    too_long_to_write,
 };
+
+mod walk;
 
 /// How long a lock is waited for. WordPress: the plugin waits as long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -260,267 +262,6 @@ impl SqliteStore {
             format!("INSERT INTO {} (user_id, meta_key, meta_value) VALUES (?1, ?2, ?3)", self.usermeta);
         self.execute(&sql, params![user.0.cast_signed(), key, Text(value)])
     }
-
-    /// The index in which the rows of `usermeta` lie in the order of a walk, if a walk along it would be in
-    /// that order: ids of users are signed here, and in old tables need not even be numbers.
-    fn user_index(&self) -> rusqlite::Result<Option<String>> {
-        let find = "SELECT list.name FROM pragma_index_list(?1) list JOIN pragma_index_info(list.name) info \
-                    WHERE NOT list.partial AND info.seqno = 0 AND info.name = 'user_id' COLLATE NOCASE \
-                    AND (SELECT count(*) FROM pragma_index_info(list.name)) = 1 LIMIT 1";
-        let name: String =
-            match self.connection.query_row(find, [&self.description.usermeta_table], |row| row.get(0)) {
-                Ok(name) => name,
-                Err(rusqlite::Error::QueryReturnedNoRows) => return Ok(None),
-                Err(error) => return Err(error),
-            };
-        let index = quoted(Some(&name));
-        let odd = format!(
-            "SELECT EXISTS (SELECT 1 FROM {table} INDEXED BY {index} WHERE user_id < 0) \
-             OR EXISTS (SELECT 1 FROM {table} INDEXED BY {index} WHERE user_id > {})",
-            i64::MAX,
-            table = self.usermeta,
-        );
-        let odd: bool = self.connection.query_row(&odd, [], |row| row.get(0))?;
-        Ok((!odd).then_some(index))
-    }
-
-    /// Walks all rows of all users, in their order, and passes over those under other keys: the cheapest way
-    /// where most rows are wanted. Where they are not, it gives up early and leaves the rest to
-    /// [`Self::walk_along_key`].
-    fn walk_along_users(
-        &self,
-        index: &str,
-        key: &str,
-        progress: &mut Progress,
-        visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
-    ) -> Result<Walked, StoreError> {
-        let select = format!(
-            // The third column says by its type what it is: text or NULL the value, an integer the length of one
-            // that is too long, a float nothing, because the row is another key's.
-            "SELECT m.user_id, m.umeta_id, CASE WHEN m.meta_key = ?1 COLLATE BINARY THEN \
-             CASE WHEN octet_length(m.meta_value) > {LONGEST_VALUE} THEN octet_length(m.meta_value) \
-             ELSE CAST(m.meta_value AS TEXT) END ELSE 0.5 END, CAST(u.user_login AS TEXT) \
-             FROM {} m INDEXED BY {index} LEFT JOIN {} u ON u.ID = m.user_id",
-            self.usermeta, self.users
-        );
-        let prepare = |what: &str| self.connection.prepare(&format!("{select} {what}"));
-        let fault = |error| self.file.fault(&error);
-        let mut same_user =
-            prepare("WHERE m.user_id = ?2 AND m.umeta_id > ?3 ORDER BY m.umeta_id").map_err(fault)?;
-        let mut later_users =
-            prepare("WHERE m.user_id > ?2 ORDER BY m.user_id, m.umeta_id").map_err(fault)?;
-        let mut part = Part::default();
-        loop {
-            part.clear();
-            let from = progress.behind;
-            // One read transaction per part: a lock per statement would cost more than it.
-            self.connection.execute_batch("BEGIN").map_err(fault)?;
-            let mut read = || {
-                if let Some((user, umeta_id)) = from {
-                    let parameters = params![key, user.cast_signed(), umeta_id.cast_signed()];
-                    part.read(&mut same_user.query(parameters)?, progress)?;
-                }
-                if !part.is_full() {
-                    let user = from.map_or(-1, |(user, _)| user.cast_signed());
-                    part.read(&mut later_users.query(params![key, user])?, progress)?;
-                }
-                Ok(())
-            };
-            let read = read();
-            let ended = self.connection.execute_batch("COMMIT");
-            read.and(ended).map_err(fault)?;
-            self.file.still_frozen()?;
-            // Only now: in rollback mode an open read blocks WordPress's writes, and the visitor may wait for
-            // a pipe.
-            for row in part.rows() {
-                if visit(row).is_break() {
-                    return Ok(Walked::Stopped);
-                }
-            }
-            if !part.is_full() {
-                return Ok(Walked::Whole);
-            }
-            if progress.passed > SPARSE_START + SPARSE * progress.wanted {
-                return Ok(Walked::TooSparse);
-            }
-        }
-    }
-
-    /// Finds the rows under the key by its index, sorts them, and reads them one by one.
-    fn walk_along_key(
-        &self,
-        key: &str,
-        progress: &mut Progress,
-        visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
-    ) -> Result<Walked, StoreError> {
-        let (mut entries, first_too_long) = self.walk(key)?;
-        entries.retain(|(user, umeta_id, _)| progress.behind.is_none_or(|last| (*user, *umeta_id) > last));
-        progress.first_too_long = progress.first_too_long.or(first_too_long);
-        let mut rest = entries.as_slice();
-        while !rest.is_empty() {
-            let chunk = next_chunk(rest);
-            rest = &rest[chunk.len()..];
-            // Read whole before the first visit: in rollback mode an open read blocks WordPress's writes, and
-            // the visitor may wait for a pipe.
-            let found = self.read_chunk(key, chunk, "").map_err(|error| self.file.fault(&error))?;
-            self.file.still_frozen()?;
-            for row in found {
-                let (login, value) = (row.login.as_deref(), row.value.as_deref());
-                let user = UserId(row.user);
-                if visit(UserMeta { user, login, umeta_id: row.umeta_id, value }).is_break() {
-                    return Ok(Walked::Stopped);
-                }
-            }
-        }
-        Ok(Walked::Whole)
-    }
-
-    /// The rows that a walk over `key` visits, and the first one that is too long for it.
-    fn walk(&self, key: &str) -> Result<(Vec<WalkEntry>, Option<WalkEntry>), StoreError> {
-        // By parts, in the order of the key's index, so that no read of a large table holds up WordPress's writes.
-        let sql = format!(
-            "SELECT user_id, umeta_id, coalesce(octet_length(meta_value), 0) FROM {} \
-             WHERE meta_key = ?1 AND meta_key = ?1 COLLATE BINARY AND umeta_id > ?2 ORDER BY umeta_id LIMIT {LISTED}",
-            self.usermeta
-        );
-        let mut entries: Vec<WalkEntry> = Vec::new();
-        let mut read = || {
-            let mut statement = self.connection.prepare(&sql)?;
-            loop {
-                let last = entries.last().map_or(i64::MIN, |(_, umeta_id, _)| umeta_id.cast_signed());
-                let before = entries.len();
-                let mut rows = statement.query(params![key, last])?;
-                while let Some(row) = rows.next()? {
-                    entries.push((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?));
-                }
-                if entries.len() - before < LISTED {
-                    return Ok(());
-                }
-            }
-        };
-        read().map_err(|error| self.file.fault(&error))?;
-        entries.sort_unstable();
-        let too_long = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
-        let first_too_long = entries.iter().copied().find(too_long);
-        entries.retain(|entry| !too_long(entry));
-        Ok((entries, first_too_long))
-    }
-
-    /// Reads one part of a walk. Rows that are gone meanwhile are left out.
-    fn read_chunk(&self, key: &str, chunk: &[WalkEntry], columns: &str) -> rusqlite::Result<Vec<ChunkRow>> {
-        // Rows mostly lie in the order of their users: then one search finds the first, and the others follow.
-        let in_order = chunk.is_sorted_by_key(|(_, umeta_id, _)| umeta_id.cast_signed());
-        let sql = format!(
-            "SELECT CAST(m.meta_value AS TEXT), CAST(u.user_login AS TEXT), m.user_id, m.umeta_id{columns} \
-             FROM {} m LEFT JOIN {} u ON u.ID = m.user_id \
-             WHERE m.umeta_id BETWEEN ?1 AND ?2 AND {}m.meta_key = ?3 AND m.meta_key = ?3 COLLATE BINARY \
-             AND coalesce(octet_length(m.meta_value), 0) <= {LONGEST_VALUE} ORDER BY m.umeta_id",
-            self.usermeta,
-            self.users,
-            // `+`: keeps SQLite from searching one row by its key.
-            if in_order { "" } else { "+" },
-        );
-        // One read transaction per part: a lock per row would cost more than the rows.
-        self.connection.execute_batch("BEGIN")?;
-        let read = || {
-            let mut statement = self.connection.prepare(&sql)?;
-            let count = statement.column_count();
-            let mut found = Vec::with_capacity(chunk.len());
-            let mut add = |rows: &mut rusqlite::Rows<'_>| -> rusqlite::Result<()> {
-                while let Some(row) = rows.next()? {
-                    let (user, umeta_id) = (unsigned(row, 2)?, unsigned(row, 3)?);
-                    // One that is new between the others belongs to the next walk.
-                    let place = chunk.binary_search_by_key(&(user, umeta_id), |entry| (entry.0, entry.1));
-                    if place.is_err() {
-                        continue;
-                    }
-                    let flag = |column: usize| match row.get_ref(column) {
-                        Ok(ValueRef::Integer(number)) if column < count => number.cast_unsigned(),
-                        _ => 0,
-                    };
-                    found.push(ChunkRow {
-                        user,
-                        umeta_id,
-                        login: bytes(row, 1)?,
-                        value: bytes(row, 0)?,
-                        state: UserState { status: flag(4), spam: flag(5) != 0, deleted: flag(6) != 0 },
-                    });
-                }
-                Ok(())
-            };
-            match (chunk, in_order) {
-                ([(_, first, _), .., (_, last, _)], true) => {
-                    add(&mut statement.query(params![first.cast_signed(), last.cast_signed(), key])?)?;
-                }
-                _ => {
-                    for (_, umeta_id, _) in chunk {
-                        let umeta_id = umeta_id.cast_signed();
-                        add(&mut statement.query(params![umeta_id, umeta_id, key])?)?;
-                    }
-                }
-            }
-            Ok(found)
-        };
-        let found = read();
-        self.connection.execute_batch("COMMIT")?;
-        found
-    }
-
-    /// Adds the roles of those of `entries`' users whose rows `condition` finds.
-    fn read_roles(
-        &self,
-        condition: &str,
-        keys: &RoleKeys,
-        entries: &[WalkEntry],
-        roles: &mut RoleTable,
-    ) -> Result<(), StoreError> {
-        let sql = format!(
-            "SELECT user_id, umeta_id, meta_key, CASE WHEN octet_length(meta_value) <= 65535 THEN CAST(meta_value AS TEXT) END \
-             FROM {} WHERE {condition} AND umeta_id > ?1 ORDER BY umeta_id LIMIT {LISTED}",
-            self.usermeta
-        );
-        let mut read = || {
-            let mut statement = self.connection.prepare(&sql)?;
-            let mut last = i64::MIN;
-            loop {
-                let mut count = 0;
-                let mut rows = statement.query([last])?;
-                while let Some(row) = rows.next()? {
-                    (last, count) = (row.get(1)?, count + 1);
-                    let (user, umeta_id) = (unsigned(row, 0)?, unsigned(row, 1)?);
-                    let key = row.get_ref(2)?.as_bytes_or_null()?.unwrap_or_default();
-                    if let Some(blog) = keys.blog(key)
-                        && is_visited(entries, user)
-                    {
-                        roles.add(
-                            user,
-                            blog,
-                            umeta_id,
-                            row.get_ref(3)?.as_bytes_or_null()?.unwrap_or_default(),
-                        );
-                    }
-                }
-                if count < LISTED {
-                    return Ok(());
-                }
-            }
-        };
-        read().map_err(|error| self.file.fault(&error))?;
-        self.file.still_frozen()?;
-        roles.sort();
-        Ok(())
-    }
-
-    /// The columns of a [`UserState`]: zero where this users table lacks one.
-    fn state_columns(&self) -> String {
-        // Whether it can be prepared says it.
-        let has = |column: &str| {
-            self.connection.prepare(&format!("SELECT u.{column} FROM {} u", self.users)).is_ok()
-        };
-        let columns =
-            UserState::COLUMNS.map(|column| if has(column) { format!(", u.{column}") } else { ", 0".into() });
-        columns.concat()
-    }
 }
 
 impl DatabaseFile {
@@ -536,9 +277,7 @@ impl DatabaseFile {
         }
         // Without CREATE: a mistyped path must not become an empty database. If the mode forbids writing,
         // SQLite falls back to reading.
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let opened = Connection::open_with_flags(&self.path, flags).and_then(|connection| {
-            connection.busy_timeout(BUSY_TIMEOUT)?;
+        let opened = self.open_again().and_then(|connection| {
             let tables = list_tables(&connection)?;
             Ok((connection, tables))
         });
@@ -561,7 +300,22 @@ impl DatabaseFile {
     /// file alone is complete. SQLite is told that the file cannot change; that it did not is checked after
     /// each read ([`Self::still_frozen`]). Writing is refused.
     fn open_frozen(&mut self, metadata: &Metadata) -> Result<(Connection, Vec<String>), StoreError> {
+        self.frozen = Some(FileState::of(metadata));
+        let connection = self.open_again().map_err(|error| self.fault(&error))?;
+        let tables = list_tables(&connection).map_err(|error| self.fault(&error))?;
+        self.still_frozen()?;
+        Ok((connection, tables))
+    }
+
+    /// Opens the file in the way that was found to suit it.
+    fn open_again(&self) -> rusqlite::Result<Connection> {
         use std::os::unix::ffi::OsStrExt;
+        if self.frozen.is_none() {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&self.path, flags)?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            return Ok(connection);
+        }
         let mut uri = String::from("file://");
         for byte in self.path.as_os_str().as_bytes() {
             match byte {
@@ -574,11 +328,7 @@ impl DatabaseFile {
         uri.push_str("?immutable=1");
         let flags =
             OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        self.frozen = Some(FileState::of(metadata));
-        let connection = Connection::open_with_flags(uri, flags).map_err(|error| self.fault(&error))?;
-        let tables = list_tables(&connection).map_err(|error| self.fault(&error))?;
-        self.still_frozen()?;
-        Ok((connection, tables))
+        Connection::open_with_flags(uri, flags)
     }
 
     fn still_frozen(&self) -> Result<(), StoreError> {
@@ -686,117 +436,6 @@ impl DatabaseFile {
             }
             _ => StoreError::failed(format!("The {place} reported an error: {error}")),
         }
-    }
-}
-
-/// A row of a walk.
-struct ChunkRow {
-    user: u64,
-    umeta_id: u64,
-    login: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    state: UserState,
-}
-
-/// So many rows are listed at once: some milliseconds.
-const LISTED: usize = 10_000;
-
-/// A walk along the users goes on while at most this many rows are passed over for each one that is wanted,
-/// after a start of some: passing over a row is a step, looking one up is a search.
-const SPARSE: u64 = 4;
-const SPARSE_START: u64 = 2_000;
-
-/// How a walk ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Walked {
-    Whole,
-    /// The visitor wants no more.
-    Stopped,
-    TooSparse,
-}
-
-/// How far a walk is.
-#[derive(Default)]
-struct Progress {
-    /// The last row that was read, whatever its key: `(user_id, umeta_id)`.
-    behind: Option<(u64, u64)>,
-    /// Rows under the key.
-    wanted: u64,
-    /// Rows under other keys.
-    passed: u64,
-    first_too_long: Option<WalkEntry>,
-}
-
-/// A part of a walk: rows whose texts lie in one buffer, which is used again for the next part.
-#[derive(Default)]
-struct Part {
-    texts: Vec<u8>,
-    /// `(user_id, umeta_id, where the value and the login begin and end)`: [`NULL`] where there is none.
-    rows: Vec<(u64, u64, [usize; 4])>,
-    read: usize,
-}
-
-/// Lies in no text.
-const NULL: usize = usize::MAX;
-
-impl Part {
-    /// So much fits into the processor's cache, and is still a few hundred rows to one transaction.
-    const BYTES: usize = 512 << 10;
-    /// Rows, wanted or not: a transaction lasts a few milliseconds at most.
-    const ROWS: usize = 4_000;
-
-    fn clear(&mut self) {
-        self.texts.clear();
-        self.rows.clear();
-        self.read = 0;
-    }
-
-    fn is_full(&self) -> bool {
-        self.texts.len() >= Self::BYTES || self.read >= Self::ROWS
-    }
-
-    /// Reads rows until there are none left or the part is full.
-    fn read(&mut self, rows: &mut rusqlite::Rows<'_>, progress: &mut Progress) -> rusqlite::Result<()> {
-        while !self.is_full() {
-            let Some(row) = rows.next()? else { break };
-            self.read += 1;
-            let (user, umeta_id) = (unsigned(row, 0)?, unsigned(row, 1)?);
-            progress.behind = Some((user, umeta_id));
-            let value = row.get_ref(2)?;
-            match value {
-                ValueRef::Real(_) => {
-                    progress.passed += 1;
-                    continue;
-                }
-                ValueRef::Integer(length) => {
-                    progress.wanted += 1;
-                    progress.first_too_long.get_or_insert((user, umeta_id, length.cast_unsigned()));
-                    continue;
-                }
-                _ => progress.wanted += 1,
-            }
-            let [value, value_end] = self.keep(value.as_bytes_or_null()?);
-            let [login, login_end] = self.keep(row.get_ref(3)?.as_bytes_or_null()?);
-            self.rows.push((user, umeta_id, [value, value_end, login, login_end]));
-        }
-        Ok(())
-    }
-
-    /// Copies a text: where it begins and ends.
-    fn keep(&mut self, text: Option<&[u8]>) -> [usize; 2] {
-        let Some(text) = text else { return [NULL; 2] };
-        let start = self.texts.len();
-        self.texts.extend_from_slice(text);
-        [start, self.texts.len()]
-    }
-
-    fn rows(&self) -> impl Iterator<Item = UserMeta<'_>> {
-        self.rows.iter().map(|&(user, umeta_id, [value, value_end, login, login_end])| UserMeta {
-            user: UserId(user),
-            login: self.texts.get(login..login_end),
-            umeta_id,
-            value: self.texts.get(value..value_end),
-        })
     }
 }
 
@@ -964,23 +603,7 @@ impl Store for SqliteStore {
         key: &str,
         visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let mut progress = Progress::default();
-        let index = self.user_index().map_err(|error| self.file.fault(&error))?;
-        let done = match index {
-            Some(index) => self.walk_along_users(&index, key, &mut progress, visit)?,
-            None => Walked::TooSparse,
-        };
-        let done = match done {
-            Walked::TooSparse => self.walk_along_key(key, &mut progress, visit)?,
-            done => done,
-        };
-        match progress.first_too_long {
-            Some((user, umeta_id, length)) if done == Walked::Whole => {
-                let table = &self.description.usermeta_table;
-                Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
-            }
-            _ => Ok(()),
-        }
+        self.walk_users(key, visit)
     }
 
     fn each_account(
@@ -988,55 +611,7 @@ impl Store for SqliteStore {
         key: &str,
         visit: &mut dyn FnMut(Account<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let (entries, first_too_long) = self.walk(key)?;
-        let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
-        let is_role = keys.condition("meta_key");
-        let highest = self
-            .first(&format!("SELECT max(ID) FROM {}", self.users), [], |row| row.get::<_, Option<i64>>(0))?;
-        let highest = highest.flatten().unwrap_or(0).cast_unsigned();
-        let by_key = highest / USERS_PER_VISIT <= entries.len() as u64;
-        let mut roles = RoleTable::with_capacity(if by_key { entries.len() } else { 0 });
-        if by_key && !entries.is_empty() {
-            self.read_roles(&is_role, &keys, &entries, &mut roles)?;
-        }
-        let columns = self.state_columns();
-        let mut rest = entries.as_slice();
-        while !rest.is_empty() {
-            let chunk = next_chunk(rest);
-            rest = &rest[chunk.len()..];
-            if !by_key {
-                let users: Vec<String> =
-                    chunk.iter().map(|(user, ..)| user.cast_signed().to_string()).collect();
-                roles.clear();
-                // `+`: keeps SQLite from walking the index of the key, which holds a row per user.
-                let of_users =
-                    format!("user_id IN ({}) AND {}", users.join(","), keys.condition("+meta_key"));
-                self.read_roles(&of_users, &keys, chunk, &mut roles)?;
-            }
-            let found = self.read_chunk(key, chunk, &columns).map_err(|error| self.file.fault(&error))?;
-            self.file.still_frozen()?;
-            for row in found {
-                let account = Account {
-                    user: UserId(row.user),
-                    login: row.login.as_deref(),
-                    state: row.state,
-                    roles: roles.of(row.user),
-                    umeta_id: row.umeta_id,
-                    value: row.value.as_deref(),
-                    left: rest.len() as u64,
-                };
-                if visit(account).is_break() {
-                    return Ok(());
-                }
-            }
-        }
-        match first_too_long {
-            None => Ok(()),
-            Some((user, umeta_id, length)) => {
-                let table = &self.description.usermeta_table;
-                Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
-            }
-        }
+        self.walk_accounts(key, visit)
     }
 
     fn role_maps(&mut self) -> Result<Vec<SiteOption>, StoreError> {
