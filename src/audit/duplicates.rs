@@ -5,6 +5,7 @@
 //! finding. The values of that pass are kept as SHA-256, never as they are.
 
 use std::collections::HashMap;
+use std::thread;
 
 use sha2::{Digest, Sha256};
 
@@ -45,8 +46,18 @@ impl Digests {
     /// The digests that occur more than once, in parts for one second pass each.
     pub fn suspects(self) -> Vec<Suspects> {
         let mut suspects: Vec<(Kind, u64)> = Vec::new();
-        for (kind, mut digests) in [(Kind::Uuid, self.uuids), (Kind::Hash, self.hashes)] {
-            digests.sort_unstable();
+        let Self { mut uuids, mut hashes } = self;
+        thread::scope(|scope| {
+            let sorts = &mut hashes;
+            let helper = thread::Builder::new().spawn_scoped(scope, || sorts.sort_unstable());
+            uuids.sort_unstable();
+            // Where no thread can be started, it is done below.
+            drop(helper);
+        });
+        for (kind, mut digests) in [(Kind::Uuid, uuids), (Kind::Hash, hashes)] {
+            if !digests.is_sorted() {
+                digests.sort_unstable();
+            }
             let mut previous = None;
             for pair in digests.windows(2) {
                 if let [a, b] = pair
@@ -134,12 +145,17 @@ impl Suspects {
 
 /// Of a name, whatever its case: WordPress compares names so.
 pub fn digest_of_name(name: &[u8]) -> u64 {
-    if name.iter().any(u8::is_ascii_uppercase) { digest(&name.to_ascii_lowercase()) } else { digest(name) }
+    digest_with(name, |bytes| bytes.map(|byte| byte.to_ascii_lowercase()))
 }
 
 /// Quick and not secret: a second pass confirms.
 #[inline]
 fn digest(value: &[u8]) -> u64 {
+    digest_with(value, |bytes| bytes)
+}
+
+#[inline]
+fn digest_with(value: &[u8], fold: impl Fn([u8; 8]) -> [u8; 8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut state = value.len() as u64 ^ FACTOR;
     let mut mix = |word: u64| {
@@ -148,13 +164,13 @@ fn digest(value: &[u8]) -> u64 {
     };
     let (words, rest) = value.as_chunks::<8>();
     for word in words {
-        mix(u64::from_le_bytes(*word));
+        mix(u64::from_le_bytes(fold(*word)));
     }
     let mut last = [0; 8];
     for (to, from) in last.iter_mut().zip(rest) {
         *to = *from;
     }
-    mix(u64::from_le_bytes(last));
+    mix(u64::from_le_bytes(fold(last)));
     mix(FACTOR);
     state
 }

@@ -103,6 +103,8 @@ pub struct Audit<'a> {
     /// Few users have roles of their own.
     known_roles: HashMap<Vec<u8>, Rc<Roles>>,
     key: Vec<u8>,
+    /// The digests of one user's names: only here so that the memory is used again.
+    names: Vec<u64>,
     /// Every finding that is not excused, known or not, is told here too.
     all: Option<&'a mut dyn FnMut(&Finding)>,
 }
@@ -121,6 +123,7 @@ impl<'a> Audit<'a> {
             digests: Digests::default(),
             known_roles: HashMap::new(),
             key: Vec::new(),
+            names: Vec::new(),
             all: None,
         }
     }
@@ -142,7 +145,8 @@ impl<'a> Audit<'a> {
         let roles = self.roles(owner);
         let is_super = self.is_super(owner);
         let mut hits: Vec<(Id, String)> = Vec::new();
-        let mut names: Vec<u64> = Vec::new();
+        let mut names = std::mem::take(&mut self.names);
+        names.clear();
         let mut count = 0;
         for entry in entries {
             count += 1;
@@ -173,6 +177,7 @@ impl<'a> Audit<'a> {
                 }
             }
         }
+        self.names = names;
         self.tally.users += u64::from(count > 0);
         self.user(owner, shape, count, &roles, &mut hits);
         for (rule, message) in hits {

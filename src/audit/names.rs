@@ -51,6 +51,10 @@ pub fn imitates_core(name: &[u8]) -> bool {
     let mut folded = [0_u8; LONGEST];
     let mut length = 0;
     let mut push = |letter: u8| {
+        // Most names are told apart by their first letter.
+        if length == 0 && !CORE.iter().any(|name| name.starts_with(&[letter])) {
+            return false;
+        }
         let Some(place) = folded.get_mut(length) else { return false };
         *place = letter;
         length += 1;

@@ -619,8 +619,8 @@ fn json<'a>(fields: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> Vec<u8> {
     to_json(&Value::Map(fields)).unwrap_or_default()
 }
 
-fn json_row(finding: &Finding) -> Vec<u8> {
-    json(FIELDS.iter().filter_map(|name| Some((*name, finding.field(name)?))))
+fn json_row(finding: &Finding) -> impl Iterator<Item = (&'static str, Value<'_>)> {
+    FIELDS.iter().filter_map(|name| Some((*name, finding.field(name)?)))
 }
 
 impl From<Severity> for Level {
@@ -788,14 +788,10 @@ impl<'o> Printer<'o> {
         match (self.format, &mut self.stream) {
             (_, Some(stream)) => stream.row(self.out, finding),
             (Some(Format::Json), _) => {
-                self.out.result(if std::mem::take(&mut self.first) { "" } else { "," })?;
-                self.out.result(json_row(finding))
+                let before = if std::mem::take(&mut self.first) { "" } else { "," };
+                self.out.json_object(before, json_row(finding), "")
             }
-            (Some(Format::Jsonl), _) => {
-                let mut line = json_row(finding);
-                line.push(b'\n');
-                self.out.result(line)
-            }
+            (Some(Format::Jsonl), _) => self.out.json_object("", json_row(finding), "\n"),
             (Some(Format::Sarif), _) => {
                 let place = finding.rule as usize;
                 let row =

@@ -52,6 +52,22 @@ pub(super) fn append(value: &Value<'_>, invalid: Invalid, depth: usize, into: &m
     true
 }
 
+/// Appends an object whose names of fields are plain ASCII.
+pub(super) fn append_object<'v>(
+    fields: impl IntoIterator<Item = (&'static str, Value<'v>)>,
+    into: &mut Vec<u8>,
+) {
+    let mut before: &[u8] = b"{\"";
+    for (name, value) in fields {
+        into.extend_from_slice(before);
+        into.extend_from_slice(name.as_bytes());
+        into.extend_from_slice(b"\":");
+        append(&value, Invalid::IsReplaced, 1, into);
+        before = b",\"";
+    }
+    into.extend_from_slice(if before == b"{\"" { b"{}" } else { b"}" });
+}
+
 fn append_map(entries: &[(Key<'_>, Value<'_>)], invalid: Invalid, depth: usize, into: &mut Vec<u8>) -> bool {
     if entries.is_empty() {
         into.extend_from_slice(b"[]");

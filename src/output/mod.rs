@@ -229,6 +229,23 @@ impl<'w> Output<'w> {
         self.emit(|buffer| buffer.extend_from_slice(bytes.as_ref()))
     }
 
+    /// A JSON object between two pieces of text. Names of fields are plain ASCII; a value that JSON cannot hold is null.
+    ///
+    /// # Errors
+    /// Stdout is closed or full.
+    pub fn json_object<'v>(
+        &mut self,
+        before: &str,
+        fields: impl IntoIterator<Item = (&'static str, Value<'v>)>,
+        after: &str,
+    ) -> io::Result<()> {
+        self.emit(|buffer| {
+            buffer.extend_from_slice(before.as_bytes());
+            json::append_object(fields, buffer);
+            buffer.extend_from_slice(after.as_bytes());
+        })
+    }
+
     /// A remark on stderr, without a label: what a person should know and no script needs.
     pub fn note(&mut self, message: impl AsRef<[u8]>) {
         if !self.quiet {

@@ -285,7 +285,8 @@ impl SqliteStore {
                 }
             }
             let (mut entries, first_too_long) = store.list(key)?;
-            entries.retain(|(user, umeta_id, _)| progress.behind.is_none_or(|last| (*user, *umeta_id) > last));
+            entries
+                .retain(|(user, umeta_id, _)| progress.behind.is_none_or(|last| (*user, *umeta_id) > last));
             progress.first_too_long = progress.first_too_long.or(first_too_long);
             let walked = store.along_list(key, &entries, "", None, part, deliver)?;
             Ok((walked, progress.first_too_long))
@@ -323,11 +324,7 @@ impl SqliteStore {
             .first(&format!("SELECT max(ID) FROM {}", self.users), [], |row| row.get::<_, Option<i64>>(0))?;
         let highest = highest.flatten().unwrap_or(0).cast_unsigned();
         let by_key = highest / USERS_PER_VISIT <= entries.len() as u64;
-        let roles = if by_key {
-            Some(self.roles(&keys, &entries)?)
-        } else {
-            None
-        };
+        let roles = if by_key { Some(self.roles(&keys, &entries)?) } else { None };
         let roles = roles.as_ref();
         if is_few {
             if roles.is_none() {
