@@ -28,6 +28,9 @@ pub struct Digests {
 /// So many suspicious digests are looked at in one pass: some megabytes.
 const SUSPECTS: usize = 1 << 16;
 
+/// To sort more than this takes milliseconds.
+const WORTH_A_THREAD: usize = 1 << 16;
+
 impl Digests {
     /// Notes one value.
     #[inline]
@@ -47,13 +50,13 @@ impl Digests {
     pub fn suspects(self) -> Vec<Suspects> {
         let mut suspects: Vec<(Kind, u64)> = Vec::new();
         let Self { mut uuids, mut hashes } = self;
-        thread::scope(|scope| {
-            let sorts = &mut hashes;
-            let helper = thread::Builder::new().spawn_scoped(scope, || sorts.sort_unstable());
-            uuids.sort_unstable();
-            // Where no thread can be started, it is done below.
-            drop(helper);
-        });
+        if hashes.len() > WORTH_A_THREAD {
+            thread::scope(|scope| {
+                // Where no thread can be started, it is done below.
+                let _ = thread::Builder::new().spawn_scoped(scope, || hashes.sort_unstable());
+                uuids.sort_unstable();
+            });
+        }
         for (kind, mut digests) in [(Kind::Uuid, uuids), (Kind::Hash, hashes)] {
             if !digests.is_sorted() {
                 digests.sort_unstable();
