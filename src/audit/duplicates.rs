@@ -41,7 +41,7 @@ impl Digests {
         };
         if digests.len() == digests.capacity() {
             // Doubling would need three times the memory while it copies.
-            digests.reserve_exact((digests.len() / 8).max(1 << 12));
+            digests.reserve_exact((digests.len() / 8).max(1 << 16));
         }
         digests.push(digest(value));
     }

@@ -860,6 +860,95 @@ fn a_long_walk_is_complete_and_sorted() {
 }
 
 #[test]
+fn a_walk_over_a_large_table_is_complete_sorted_and_has_the_roles() {
+    on_every_back_end(|bed| {
+        let mut store = bed.store();
+        let (usermeta, capabilities) = (bed.table("usermeta"), format!("{}capabilities", bed.tables.prefix));
+        // Ids far apart, users partly against the order of rows, more text than a few parts hold: SQLite lists such a
+        // table with two connections and reads it ahead.
+        let key = "_large";
+        let padding = "x".repeat(600);
+        let user_of = |n: u64| 8_000_000 + if n < 1_500 { n } else { 5_000 - n };
+        for numbers in [0..1_000, 1_000..2_000, 2_000..3_000_u64] {
+            let rows: Vec<String> = numbers
+                .flat_map(|n| {
+                    let (id, user) = (50_000_000 + 1_000 * n, user_of(n));
+                    [
+                        format!("({id}, {user}, '{key}', 'v{n} {padding}')"),
+                        format!("({}, {user}, '{capabilities}', 'role {}')", id + 1, n % 3),
+                    ]
+                })
+                .collect();
+            bed.sql(&format!(
+                "INSERT INTO {usermeta} (umeta_id, user_id, meta_key, meta_value) VALUES {}",
+                rows.join(", ")
+            ));
+        }
+        let expected: Vec<(u64, String)> = {
+            let mut rows: Vec<(u64, u64)> = (0..3_000).map(|n| (user_of(n), n)).collect();
+            rows.sort_unstable();
+            rows.into_iter().map(|(user, n)| (user, format!("v{n} {padding}"))).collect()
+        };
+        let mut seen = Vec::new();
+        store
+            .each_user_meta(key, &mut |meta| {
+                seen.push((meta.user.0, String::from_utf8(meta.value.unwrap().to_vec()).unwrap()));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(seen, expected);
+        seen.clear();
+        let mut left = u64::MAX;
+        store
+            .each_account(key, &mut |account| {
+                let value = String::from_utf8(account.value.unwrap().to_vec()).unwrap();
+                let number: u64 = value.trim_start_matches('v').split(' ').next().unwrap().parse().unwrap();
+                let roles: Vec<_> = account.roles.iter().collect();
+                assert_eq!(roles, [(1, format!("role {}", number % 3).as_bytes())]);
+                assert!(account.left <= left);
+                left = account.left;
+                seen.push((account.user.0, value));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert_eq!(seen, expected);
+        assert_eq!(left, 0);
+        // Who wants no more gets no more, and the connection is still good.
+        let mut visits = 0;
+        store
+            .each_user_meta(key, &mut |_| {
+                visits += 1;
+                if visits == 700 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })
+            .unwrap();
+        assert_eq!(visits, 700);
+        // What another connection removes meanwhile may be seen or not; all that stays is.
+        let mut other = bed.store();
+        seen.clear();
+        store
+            .each_user_meta(key, &mut |meta| {
+                if seen.is_empty() {
+                    bed.sql(&format!(
+                        "DELETE FROM {usermeta} WHERE meta_key = '{key}' AND user_id >= 8003000"
+                    ));
+                    let user = UserId(8_000_001);
+                    let previous = other.user_meta(user, "_written").unwrap();
+                    let swap = other.replace_user_meta(user, "_written", &previous, b"x", None).unwrap();
+                    assert_eq!(swap, Swap::Done);
+                }
+                seen.push((meta.user.0, String::from_utf8(meta.value.unwrap().to_vec()).unwrap()));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        let staying = |row: &&(u64, String)| row.0 < 8_003_000;
+        assert!(seen.iter().filter(staying).eq(expected.iter().filter(staying)));
+        bed.sql(&format!(
+            "DELETE FROM {usermeta} WHERE umeta_id >= 50000000 OR meta_key IN ('{key}', '_written')"
+        ));
+    });
+}
+
+#[test]
 fn a_walk_passes_over_rows_of_other_keys() {
     on_every_back_end(|bed| {
         let mut store = bed.store();

@@ -33,6 +33,9 @@ const SPARSE_START: u64 = 2_000;
 /// So many rows at the start of a key's index tell whether a walk along the users is worth a try.
 const PROBE: i64 = 64;
 
+/// The list of a walk is kept until so many of its rows were visited.
+const FORGOTTEN: usize = 1 << 16;
+
 /// The roles of so many users are asked for in one statement.
 const ROLES_AT_ONCE: usize = 1_000;
 
@@ -288,7 +291,7 @@ impl SqliteStore {
             entries
                 .retain(|(user, umeta_id, _)| progress.behind.is_none_or(|last| (*user, *umeta_id) > last));
             progress.first_too_long = progress.first_too_long.or(first_too_long);
-            let walked = store.along_list(key, &entries, "", None, part, deliver)?;
+            let walked = store.along_list(key, entries, "", None, part, deliver)?;
             Ok((walked, progress.first_too_long))
         };
         let mut stopped = false;
@@ -341,7 +344,7 @@ impl SqliteStore {
         let store = &mut *self;
         let read = move |deliver: Deliver<'_>| {
             let keys = roles.is_none().then_some(&keys);
-            store.along_list(key, &entries, &columns, keys, part, deliver)
+            store.along_list(key, entries, &columns, keys, part, deliver)
         };
         let mut stopped = false;
         read_ahead(read, &mut |part| {
@@ -484,7 +487,7 @@ impl SqliteStore {
     fn along_list(
         &self,
         key: &str,
-        entries: &[WalkEntry],
+        mut entries: Vec<WalkEntry>,
         columns_of_state: &str,
         keys: Option<&RoleKeys>,
         mut part: Part,
@@ -503,12 +506,12 @@ impl SqliteStore {
         let mut many = prepare("").map_err(fault)?;
         // `+`: keeps SQLite from searching one row by its key.
         let mut single = prepare("+").map_err(fault)?;
-        let mut rest = entries;
-        while !rest.is_empty() {
+        let mut done = 0;
+        while let Some(rest) = entries.get(done..).filter(|rest| !rest.is_empty()) {
             let chunk = next_chunk(rest, Part::BYTES);
-            rest = &rest[chunk.len()..];
             part.clear();
-            part.left = rest.len() as u64;
+            part.left = (rest.len() - chunk.len()) as u64;
+            done += chunk.len();
             if let Some(keys) = keys {
                 self.roles_of(chunk, keys, &mut part.roles)?;
                 part.roles.sort();
@@ -521,6 +524,12 @@ impl SqliteStore {
             self.file.still_frozen()?;
             let Some(next) = deliver(part) else { return Ok(Walked::Stopped) };
             part = next;
+            // The visitor may need more memory the longer it lasts: an audit does.
+            if done >= FORGOTTEN {
+                entries.drain(..done);
+                entries.shrink_to_fit();
+                done = 0;
+            }
         }
         Ok(Walked::Whole)
     }
@@ -540,6 +549,7 @@ impl SqliteStore {
             let mut from = *ids.start();
             loop {
                 let before = entries.len();
+                entries.reserve_exact(if before > 0 { LISTED } else { 0 });
                 let mut rows = statement.query(params![key, from, ids.end()])?;
                 while let Some(row) = rows.next()? {
                     entries.push((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?));
@@ -552,7 +562,9 @@ impl SqliteStore {
             }
         };
         let (mut entries, others) = self.shared(Some(key), read)?;
-        entries.extend(others.unwrap_or_default());
+        let others = others.unwrap_or_default();
+        entries.reserve_exact(others.len());
+        entries.extend(others);
         entries.sort_unstable();
         let too_long = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
         let first_too_long = entries.iter().copied().find(too_long);
@@ -564,7 +576,8 @@ impl SqliteStore {
     fn roles(&self, keys: &RoleKeys, entries: &[WalkEntry]) -> Result<RoleTable, StoreError> {
         let (usermeta, condition) = (&self.usermeta, keys.condition("meta_key"));
         let read = |connection: &Connection, ids: RangeInclusive<i64>| {
-            let mut roles = RoleTable::default();
+            // As many as one of two threads needs: a vector that doubles leaves holes in the thread's memory.
+            let mut roles = RoleTable::with_capacity(entries.len().div_ceil(2));
             read_roles(connection, usermeta, &condition, ids, keys, entries, &mut roles)?;
             Ok(roles)
         };
