@@ -206,7 +206,7 @@ pub trait Store {
 
     /// Walks every user that has `key`, in `user_id` then `umeta_id` order, without holding the values
     /// in memory (24 bytes per row are). The visitor ends the walk with [`ControlFlow::Break`]; however
-    /// long it takes, no lock is held and no snapshot pinned meanwhile.
+    /// long it takes, no lock is held and no snapshot pinned meanwhile. Some thousand rows may have been read ahead of it.
     ///
     /// # Errors
     /// A row longer than [`LONGEST_VALUE`] does not hide the others: it is reported when all were visited.

@@ -2,7 +2,7 @@
 //!
 //! A walk is in the order of users, the rows of the file mostly are not: first the rows under a key are listed, then
 //! they are read in parts, in that order. Reading is a thread's own work while the visitor looks at what came before;
-//! in a large file two connections list at once. Every read ends before the visitor sees what it gave, and after some
+//! in a large file with a write-ahead log two connections list at once. Every read ends before the visitor sees what it gave, and after some
 //! milliseconds at most: in rollback mode an open read blocks WordPress's writes.
 
 use std::ops::{ControlFlow, RangeInclusive};
@@ -18,10 +18,13 @@ use super::super::{
 };
 use super::{SqliteStore, quoted, unsigned};
 
-/// So many rows are listed at once: some milliseconds.
-const LISTED: usize = 10_000;
+/// So many rows are listed at once, in about a millisecond: a request that writes may have to wait for several such reads.
+const LISTED: usize = 1_000;
 
-/// Where the ids of the first and the last row differ by more than this, listing is shared by two connections. To
+/// A list of rows grows by so many.
+const GROWTH: usize = 16 * LISTED;
+
+/// Where the ids of the first and the last row differ by more than this, listing may be shared by two connections. To
 /// open one costs as much as some hundred rows.
 const SHARED: i64 = 50_000;
 
@@ -225,6 +228,11 @@ impl Part {
 /// Takes a part, and gives another one to be filled; `None`: no more is wanted.
 type Deliver<'d> = &'d mut dyn FnMut(Part) -> Option<Part>;
 
+/// Between two reads: whoever is put to sleep is so now, and not while a lock is held.
+fn breathe() {
+    thread::yield_now();
+}
+
 /// Lets `read` deliver parts from a thread of its own, always one ahead of `visit`.
 fn read_ahead<T: Send>(
     read: impl FnOnce(Deliver<'_>) -> Result<T, StoreError> + Send,
@@ -295,12 +303,13 @@ impl SqliteStore {
             Ok((walked, progress.first_too_long))
         };
         let mut stopped = false;
-        let (_, first_too_long) = read_ahead(read, &mut |part| {
+        let read = read_ahead(read, &mut |part| {
             let flow = part.visit(visit);
             stopped = flow.is_break();
             flow
-        })?;
-        if stopped { Ok(()) } else { self.ended(first_too_long) }
+        });
+        // What was read ahead for nobody cannot fail.
+        if stopped { Ok(()) } else { self.ended(read?.1) }
     }
 
     /// [`Store::each_account`](super::super::Store::each_account)
@@ -347,12 +356,23 @@ impl SqliteStore {
             store.along_list(key, entries, &columns, keys, part, deliver)
         };
         let mut stopped = false;
-        read_ahead(read, &mut |part| {
+        let read = read_ahead(read, &mut |part| {
             let flow = part.visit_accounts(roles, visit);
             stopped = flow.is_break();
             flow
-        })?;
-        if stopped { Ok(()) } else { self.ended(first_too_long) }
+        });
+        // What was read ahead for nobody cannot fail.
+        if stopped { Ok(()) } else { read.and_then(|_| self.ended(first_too_long)) }
+    }
+
+    /// Whether what is read keeps no writer out. With a rollback journal it does: there one connection reads at a time,
+    /// because two would hardly leave a moment in which nobody reads.
+    fn is_free_of_locks(&self) -> Result<bool, StoreError> {
+        if self.file.frozen.is_some() {
+            return Ok(true);
+        }
+        let mode: Option<String> = self.first("PRAGMA journal_mode", [], |row| row.get(0))?;
+        Ok(mode.is_some_and(|mode| mode.eq_ignore_ascii_case("wal")))
     }
 
     /// What a walk says in the end.
@@ -452,6 +472,7 @@ impl SqliteStore {
         let mut later_users =
             prepare("WHERE m.user_id > ?2 ORDER BY m.user_id, m.umeta_id").map_err(fault)?;
         loop {
+            breathe();
             part.clear();
             let from = progress.behind;
             // One read transaction per part: a lock per statement would cost more than it.
@@ -509,6 +530,7 @@ impl SqliteStore {
         let mut done = 0;
         while let Some(rest) = entries.get(done..).filter(|rest| !rest.is_empty()) {
             let chunk = next_chunk(rest, Part::BYTES);
+            breathe();
             part.clear();
             part.left = (rest.len() - chunk.len()) as u64;
             done += chunk.len();
@@ -548,8 +570,12 @@ impl SqliteStore {
             let mut statement = connection.prepare(&sql)?;
             let mut from = *ids.start();
             loop {
+                breathe();
                 let before = entries.len();
-                entries.reserve_exact(if before > 0 { LISTED } else { 0 });
+                // Doubling would leave holes in the thread's memory.
+                if entries.len() == entries.capacity() {
+                    entries.reserve_exact(GROWTH);
+                }
                 let mut rows = statement.query(params![key, from, ids.end()])?;
                 while let Some(row) = rows.next()? {
                     entries.push((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?));
@@ -604,8 +630,8 @@ impl SqliteStore {
         self.file.still_frozen()
     }
 
-    /// Reads rows of `usermeta` by their ids: where there are many, in two halves, the second with a connection of
-    /// its own on a thread of its own. `key`: the rows lie under it.
+    /// Reads rows of `usermeta` by their ids: where there are many and nobody waits for a lock, in two halves, the
+    /// second with a connection of its own on a thread of its own. `key`: the rows lie under it.
     fn shared<T: Send>(
         &self,
         key: Option<&str>,
@@ -620,7 +646,8 @@ impl SqliteStore {
         let (first, last) = (end("min")?, end("max")?);
         let middle = first.midpoint(last);
         let fault = |error| self.file.fault(&error);
-        let halves = if last.saturating_sub(first) <= SHARED {
+        let is_small = last.saturating_sub(first) <= SHARED;
+        let halves = if is_small || !self.is_free_of_locks()? {
             (read(&self.connection, i64::MIN..=i64::MAX).map_err(fault)?, None)
         } else {
             let (file, upper) = (&self.file, middle.saturating_add(1)..=i64::MAX);
@@ -690,6 +717,7 @@ fn read_roles(
     let mut statement = connection.prepare(&sql)?;
     let mut from = *ids.start();
     loop {
+        breathe();
         let (mut last, mut count) = (i64::MAX, 0);
         let mut rows = statement.query(params![from, ids.end()])?;
         while let Some(row) = rows.next()? {
