@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 
 use super::roles::RoleKeys;
 use super::{
-    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others, SiteOption, Store,
-    StoreError, Swap, Tables, User, UserField, UserId, UserMeta, no_tables, too_long, too_long_setting,
-    too_long_to_write,
+    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others, SiteOption,
+    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, no_tables, too_long,
+    too_long_setting, too_long_to_write,
 };
 
 mod walk;
