@@ -9,6 +9,11 @@ playground_old=3.1.12
 # The published schema of SARIF 2.1.0, as an npm package of Microsoft's carries it.
 sarif_schema=sarif-2.1.0-rtm.5.json
 
+# The release of the npm packages that are a PHP each, and which PHPs: the oldest that WordPress with application
+# passwords is run on and they have, and the newest.
+php_wasm=3.0.42
+php_wasm_versions=(7-2 7-4 8-5)
+
 find_cache() {
   cache=${WP_APP_PASSWORD_TEST_CACHE:-${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/wp-app-password-tests}
   mkdir -p "$cache" || die "cannot make the cache folder $cache; name another one in WP_APP_PASSWORD_TEST_CACHE"
@@ -49,7 +54,9 @@ install_missing() {
   need ssh-keygen openssh-client
   if ! /usr/bin/python3 -c 'import nacl' 2>/dev/null; then missing+=(python3-nacl); fi
   find_cache
-  if [ ! -d "$cache/sqlite-$playground_new" ] || [ ! -d "$cache/sqlite-$playground_old" ] || [ ! -f "$cache/$sarif_schema" ]; then need npm npm; fi
+  if [ ! -d "$cache/sqlite-$playground_new" ] || [ ! -d "$cache/sqlite-$playground_old" ] || [ ! -f "$cache/$sarif_schema" ] ||
+    [ ! -d "$cache/php-wasm-$php_wasm" ]; then need npm npm; fi
+  need node nodejs
   if ! command -v cc >/dev/null || ! echo '#include <stdio.h>' | cc -E -x c - >/dev/null 2>&1; then missing+=(libc6-dev); fi
   if [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ] && [ ! -e /usr/share/keyrings/debian-archive-keyring.pgp ]; then
     missing+=(debian-archive-keyring)
@@ -195,6 +202,22 @@ fetch_sarif() {
   return $status
 }
 
+# fetch_php_wasm: PHP in versions that no Debian has any more, or yet.
+fetch_php_wasm() {
+  [ ! -d "$cache/php-wasm-$php_wasm" ] || return 0
+  say "fetching PHP ${php_wasm_versions[*]}"
+  local work version packages=("@php-wasm/universal@$php_wasm")
+  for version in "${php_wasm_versions[@]}"; do packages+=("@php-wasm/node-$version@$php_wasm"); done
+  work=$(mktemp -d "$cache/work.XXXXXX") || return 1
+  (cd "$work" && echo '{"private": true}' >package.json &&
+    npm install --silent --ignore-scripts --no-audit --no-fund --no-package-lock "${packages[@]}" </dev/null >npm.log 2>&1 &&
+    mkdir "$cache/work.php" && mv node_modules "$cache/work.php/" && mv -T "$cache/work.php" "$cache/php-wasm-$php_wasm")
+  local status=$?
+  [ $status -eq 0 ] || cat "$work/npm.log" >&2
+  rm -rf "$work" "$cache/work.php"
+  return $status
+}
+
 # Fills the cache; a second run at the same time waits.
 fetch_all() {
   find_cache
@@ -203,7 +226,7 @@ fetch_all() {
   local status=0
   rm -rf "$cache"/work.*
   fetch_wordpress bookworm && fetch_wordpress trixie && fetch_wordpress forky && fetch_mysql &&
-    fetch_sqlite "$playground_new" && fetch_sqlite "$playground_old" && fetch_sarif || status=1
+    fetch_sqlite "$playground_new" && fetch_sqlite "$playground_old" && fetch_sarif && fetch_php_wasm || status=1
   # Four releases' package lists take 400 MB; fetching them again, should it come to that, is quick.
   if [ $status -eq 0 ]; then rm -rf "$cache/apt"; fi
   exec 9>&-

@@ -213,6 +213,7 @@ describe() {
   fact wp_eval "$here/rig/wp-eval.php"
   fact mariadb_client "$(command -v mariadb)"
   cp "$cache/$sarif_schema" "$D/sarif-schema.json"
+  fact php_wasm "$cache/php-wasm-$php_wasm"
   fact nginx_version "$(nginx -v 2>&1 | sed 's#.*/##; s# .*##')"
   "$php" -n "$here/rig/php/describe.php" "$D/run/facts" >"$D/rig.json.new" && mv "$D/rig.json.new" "$D/rig.json"
 }

@@ -30,6 +30,7 @@ pub const ROUTER: &str =
 /// Everything in `rig.json`.
 pub struct Rig {
     php: PathBuf,
+    php_wasm: PathBuf,
     wp_eval: PathBuf,
     mariadb_client: PathBuf,
     folder: PathBuf,
@@ -159,6 +160,7 @@ impl Rig {
         let sites = json["sites"].as_object().expect("sites");
         Self {
             php: path(&json["php"]),
+            php_wasm: path(&json["php_wasm"]),
             wp_eval: path(&json["wp_eval"]),
             mariadb_client: path(&json["mariadb_client"]),
             folder: path(&json["dir"]),
@@ -242,6 +244,13 @@ impl Rig {
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {code}\n{stdout}\n{stderr}", root.display());
         serde_json::from_str(&stdout).unwrap_or_else(|_| panic!("{code}\n{stdout}\n{stderr}"))
+    }
+
+    /// A PHP of another version (`7-2`, `7-4`, `8-5`), for a script and a file that it is given.
+    pub fn other_php(&self, version: &str) -> Command {
+        let mut command = Command::new("node");
+        command.arg("tests/rig/php-wasm.mjs").arg(&self.php_wasm).arg(version).stdin(Stdio::null());
+        command
     }
 
     /// The machine's PHP.
