@@ -703,14 +703,17 @@ fn probe(
     let _guard = crate::interrupt::hold();
     context.passwords().create(user, &mut entry, rules(evidence))?;
     let login = String::from_utf8_lossy(&user.login).into_owned();
-    let said = live::check(&live::Request {
-        site_url: address,
-        login: &login,
-        user_id: Some(user.id.0),
-        password: &password,
-        xmlrpc: live::XmlRpc::Skip,
-        timeout: args.timeout,
-    });
+    let ask = || {
+        live::check(&live::Request {
+            site_url: address,
+            login: &login,
+            user_id: Some(user.id.0),
+            password: &password,
+            xmlrpc: live::XmlRpc::Skip,
+            timeout: args.timeout,
+        })
+    };
+    let said = ask();
     let mut passwords: ApplicationPasswords<'_> = context.passwords();
     let gone = passwords.delete(user, &[entry.uuid.as_bytes()]);
     let trouble = passwords.take_trouble();
@@ -722,7 +725,14 @@ fn probe(
     })?;
     context.check_revocation(trouble, &format!("Revoked the password that was tried ({})", entry.uuid))?;
     match said.rest.knowing(true, Some(true)).reason() {
-        None => ward.ok(Id::Accepted, format!("{address} accepted a new password, which was revoked again")),
+        None if ask().rest.reason().is_none() => ward.problem(
+            Id::ObjectCache,
+            format!("{address} still accepts a password that was revoked: something keeps an older list"),
+        ),
+        None => ward.ok(
+            Id::Accepted,
+            format!("{address} accepted a new password, and refused it when it was revoked"),
+        ),
         Some(reason) => {
             let text = reason.to_string();
             ward.problem(Id::Accepted, text.trim_end_matches('.'));

@@ -224,6 +224,34 @@ fn the_user_can_do_what_its_role_can_and_nobody_logs_in_by_form() {
 }
 
 #[test]
+fn a_role_of_a_plugins_own_is_as_good_as_any() {
+    let Some(rig) = rig::require() else { return };
+    let site = rig.site("wp71");
+    let _switched_on = site.in_use.read().unwrap();
+    let bot = login("shop");
+    let _gone = Gone(rig, site, bot.clone());
+    let role = format!("manager_{bot}");
+    rig.wp_eval(
+        site,
+        &format!("add_role( '{role}', 'Manager', array( 'read' => true, 'level_3' => true, 'moderate_comments' => true ) ); return 1;"),
+    );
+    let password =
+        output(provision(site, &bot, &[&format!("--role={role}"), "--porcelain"]).arg("--no-live"));
+    let me =
+        site.send("GET", "/?rest_route=/wp/v2/users/me&context=edit", (&bot, password.trim()), &json!({}));
+    let found = me.json();
+    rig.wp_eval(site, &format!("remove_role( '{role}' ); return 1;"));
+    assert_eq!(found["roles"], json!([role]), "{found}");
+    assert_eq!(
+        found["capabilities"],
+        json!({"read": true, "level_3": true, "moderate_comments": true, (role.as_str()): true}),
+        "{found}"
+    );
+    let level = format!("return get_user_by( 'login', '{bot}' )->user_level;");
+    assert_eq!(rig.wp_eval(site, &level), json!("3"));
+}
+
+#[test]
 fn a_login_password_that_is_asked_for_works() {
     let Some(rig) = rig::require() else { return };
     let folder = tempfile::tempdir().unwrap();
