@@ -31,7 +31,7 @@ function parse_list( $entry, $key, $parse ) {
 	return in_array( null, $parsed, true ) ? null : $parsed;
 }
 
-/** "GET,PUT /route*" as array( methods, regular expression ); "*" is all methods, or any characters of a route. */
+/** "GET,PUT /route*" as array( methods, regular expression ). */
 function parse_rule( $rule ) {
 	$method = '(?:GET|HEAD|OPTIONS|POST|PUT|PATCH|DELETE)';
 	if ( ! is_string( $rule ) || ! preg_match( "~\A(\*|$method(?:,$method)*) (/\S*)\z~", $rule, $parts ) ) {
@@ -129,7 +129,7 @@ function at_start( $result ) {
 }
 add_filter( 'rest_authentication_errors', __NAMESPACE__ . '\at_start', PHP_INT_MAX );
 
-/** Everything that the REST API is asked to do: parts of a batch and what is embedded too. First and last word. */
+/** Everything that the REST API does, parts of a batch and what is embedded too; afterwards, in case its code asked for a password. */
 function at_dispatch( $result, $server_or_handler, $request ) {
 	defined( 'REST_REQUEST' ) && REST_REQUEST && wp_get_current_user();
 	foreach ( Seen::$entries as $entry ) {
@@ -142,7 +142,7 @@ function at_dispatch( $result, $server_or_handler, $request ) {
 	}
 	return $result;
 }
-foreach ( array( 'rest_pre_dispatch', 'rest_request_before_callbacks' ) as $hook ) {
+foreach ( array( 'rest_pre_dispatch', 'rest_request_before_callbacks', 'rest_request_after_callbacks' ) as $hook ) {
 	add_filter( $hook, __NAMESPACE__ . '\at_dispatch', PHP_INT_MIN, 3 );
 	add_filter( $hook, __NAMESPACE__ . '\at_dispatch', PHP_INT_MAX, 3 );
 }

@@ -175,7 +175,8 @@ sort( $found );
 $min = PHP_INT_MIN;
 $max = PHP_INT_MAX;
 check( 'hooks', $found, array(
-	"rest_authentication_errors $max 1", "rest_pre_dispatch $min 3", "rest_pre_dispatch $max 3", "rest_request_before_callbacks $min 3", "rest_request_before_callbacks $max 3",
+	"rest_authentication_errors $max 1", "rest_pre_dispatch $min 3", "rest_pre_dispatch $max 3", "rest_request_after_callbacks $min 3", "rest_request_after_callbacks $max 3",
+	"rest_request_before_callbacks $min 3", "rest_request_before_callbacks $max 3",
 	'wp_authenticate_application_password_errors 10 3',
 ) );
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::rig::{self, Response, Rig, Site, output};
+use crate::verify::Quirk;
 
 const PLUGIN: &str = "wp-app-password-enforcer.php";
 
@@ -376,6 +377,43 @@ fn what_cannot_be_understood_is_refused() {
             );
         }
     });
+}
+
+#[test]
+fn nobody_gets_rid_of_restrictions_by_a_token() {
+    let Some(rig) = rig::require() else { return };
+    // A plugin that changes a password for a token, as those for JWT do.
+    let plugin = "add_action( 'rest_api_init', function () {
+        register_rest_route( 'tokens/v1', '/token', array( 'methods' => 'POST', 'permission_callback' => '__return_true', 'callback' => function ( $request ) {
+            $user = wp_authenticate( $request['login'], $request['password'] );
+            return is_wp_error( $user ) ? $user : array( 'token' => 'for ' . $user->user_login );
+        } ) );
+    } );";
+    let site = Quirk::start(rig, plugin);
+    std::fs::write(site.folder.path().join("mu-plugins").join(PLUGIN), wp_app_password::enforcer::text())
+        .unwrap();
+    for (options, token) in [
+        (vec![], true),
+        (vec!["--allow=POST /tokens/v1/token"], true),
+        (vec!["--allow=GET /wp/v2/posts"], false),
+        (vec!["--read-only"], false),
+        (vec!["--allow-net=203.0.113.7"], false),
+    ] {
+        let password = output(
+            site.tool().args(["create", "author1", "App", "--porcelain", "--no-confirm"]).args(&options),
+        );
+        let body = json!({"login": "author1", "password": password.trim()}).to_string();
+        let url = format!("{}/?rest_route=/tokens/v1/token", site.url);
+        let answer = rig::http("POST", &url, None, Some(&("application/json", body)), None);
+        assert_eq!(
+            answer.body.contains("for author1"),
+            token,
+            "{options:?}: {} {}",
+            answer.status,
+            answer.body
+        );
+        output(site.tool().args(["delete", "author1", "--all", "--no-confirm"]));
+    }
 }
 
 #[test]
