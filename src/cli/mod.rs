@@ -81,7 +81,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Parsed::Run(cli)) => {
             plugin |= match &cli.verb {
                 Verb::Audit(args) => args.report.format == commands::audit::Format::Nagios,
-                Verb::Doctor(args) => args.format == commands::doctor::Format::Nagios,
+                Verb::Doctor(args) => args.format == commands::audit::Format::Nagios,
                 _ => false,
             };
             reads = cli.verb.only_reads();

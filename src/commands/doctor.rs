@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
+use super::audit::Format;
 use super::{Cache, Context, Outcome, duration, rules};
 use crate::application_passwords::{ApplicationPasswords, NewEntry, StoredList, named};
 use crate::audit;
@@ -62,22 +63,6 @@ pub struct Doctor {
     /// Explain a check (or all of them) instead: why it matters, what to do
     #[arg(long, value_name = "id", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub explain: Option<String>,
-}
-
-/// `--format`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Format {
-    Table,
-    Json,
-    Jsonl,
-    Csv,
-    Yaml,
-    Sarif,
-    Junit,
-    Nagios,
-    Prometheus,
-    Html,
 }
 
 /// `--fail-on`

@@ -341,18 +341,18 @@ fn unknown_keys_survive_both(rig: &Rig, site: &Site) {
         &format!(
             "$all = get_user_meta( {0}, '_application_passwords', true );
              $all[0]['x_plugin'] = array( 'scopes' => array( 'read', 'write' ), 'rate' => 1.5, 'on' => true, 'none' => null );
-             $all[0]['expires'] = 4102444800;
+             $all[0]['valid_until'] = 4102444800;
              return update_user_meta( {0}, '_application_passwords', $all );",
             person.id
         ),
     );
     let before = person.passwords(rig, site)[0].clone();
     let uuid = before["uuid"].as_str().unwrap();
-    create(site, &person, "Another");
+    let another = create(site, &person, "Another");
     run(site.tool().args(["update", &person.login, uuid, "--name=Key, renamed"]));
     run(site.tool().args(["record-usage", &person.login, uuid]));
     assert_authenticates(site, &person, &key);
-    let login = (person.login.as_str(), key.as_str());
+    let login = (person.login.as_str(), another.as_str());
     let renamed =
         site.send("POST", &format!("{MINE}/{uuid}"), login, &json!({ "name": "Key, renamed again" }));
     assert_eq!(renamed.status, 200, "{}", renamed.body);
