@@ -96,7 +96,9 @@ pub enum Error {
     },
     /// An entry whose expiry or restriction makes no sense.
     #[error(
-        "The application password {uuid} of user {user} holds something under {key} that this program did not write, so a new          password in its place could not be given the same restriction. Nothing was changed. Set it anew, or take it away:          update <user> {uuid} --clear={option}", option = .key.replace('_', "-")
+        "The application password {uuid} of user {user} holds something under {key} that this program did not \
+         write, so a new password in its place could not be given the same restriction. Nothing was changed. \
+         Set it anew, or take it away: update <user> {uuid} --clear={option}", option = .key.replace('_', "-")
     )]
     UnreadableTerm {
         /// `5 (login)`.

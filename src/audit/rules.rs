@@ -261,7 +261,8 @@ rules! {
         "Serve the site over HTTPS, and set siteurl and home to it. Replace what was ever sent in clear text.";
     NotEnforced "not-enforced" Warning Threshold::None,
         "Nothing enforces expiry and restrictions here"
-        "Entries have an expiry or restrictions that this program wrote. WordPress knows neither: without the plugin they work for          ever, everywhere and from everywhere."
+        "Entries have an expiry or restrictions that this program wrote. WordPress knows neither: without the plugin they work for ever, \
+         everywhere and from everywhere."
         "Install it: wp-app-password enforcer install. Expiry alone can be left to cron: wp-app-password prune --expired.";
     UnreadableRestriction "unreadable-restriction" Warning Threshold::None,
         "An expiry or a restriction that makes no sense"

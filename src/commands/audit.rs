@@ -35,7 +35,7 @@ use crate::wordpress::plain_list::{Cell, Row};
 use crate::wordpress::restrictions::Terms;
 use crate::wordpress::roles::{RoleMap, super_admins};
 use crate::wordpress::schema::{
-    APPLICATION_PASSWORDS, HOME, SITE_ADMINS, SITE_URL, SUSPENDED, USING_APPLICATION_PASSWORDS, item, own,
+    APPLICATION_PASSWORDS, SITE_ADMINS, SUSPENDED, USING_APPLICATION_PASSWORDS, item, own,
 };
 
 /// `audit`
@@ -289,12 +289,8 @@ fn end_of_day(text: &str) -> Result<i64, String> {
 
 /// A date, a time (UTC unless it says otherwise), or a length of time ago.
 pub(super) fn point_in_time(flag: &str, text: &str, now: i64) -> Result<i64, Error> {
-    let utc = |time: jiff::civil::DateTime| {
-        jiff::tz::TimeZone::UTC.to_timestamp(time).ok().map(|time| time.as_second())
-    };
     let ago = || duration::parse(text).ok().and_then(|length| i64::try_from(length.as_secs()).ok());
-    let at = text.parse::<jiff::Timestamp>().ok().map(|time| time.as_second());
-    at.or_else(|| text.parse::<jiff::civil::DateTime>().ok().and_then(utc))
+    duration::moment(text)
         .or_else(|| ago().map(|ago| now - ago))
         .ok_or_else(|| {
             Error::Usage(format!(
@@ -462,17 +458,11 @@ pub(super) fn facts(context: &mut Context<'_>) -> Result<Facts, Error> {
     let super_admins =
         if network { super_admins(store.network_option(SITE_ADMINS)?.as_deref()) } else { Vec::new() };
     let in_use = store.network_option(USING_APPLICATION_PASSWORDS)?;
-    let mut addresses = Vec::new();
-    for (name, fixed) in [(SITE_URL, &context.site.site_url), (HOME, &context.site.home)] {
-        let address = match fixed {
-            // WordPress: a network's sites each have their own in the database.
-            FixedAddress::Known(address) if !network => address.clone(),
-            // Whatever host was asked: the database's address does not count, and there is no other.
-            FixedAddress::Unclear if !network => String::new(),
-            _ => String::from_utf8_lossy(&store.option(name)?.unwrap_or_default()).into_owned(),
-        };
-        addresses.push((name, address.trim().to_owned()));
-    }
+    let addresses = context.addresses()?.map(|(name, address)| match address {
+        FixedAddress::Known(address) => (name, address.trim().to_owned()),
+        // Whatever host was asked: the database's address does not count, and there is no other.
+        FixedAddress::Unclear | FixedAddress::No => (name, String::new()),
+    });
     Ok(Facts {
         now: context.now,
         era: evidence.era(),
@@ -480,7 +470,7 @@ pub(super) fn facts(context: &mut Context<'_>) -> Result<Facts, Error> {
         super_admins,
         role_maps,
         in_use: in_use.is_some_and(|value| is_truthy_option(&value)),
-        addresses,
+        addresses: addresses.into(),
         not_enforced: match enforcer::enforcement(context.site) {
             Enforcement::Yes => None,
             Enforcement::No(reason) => Some(reason),

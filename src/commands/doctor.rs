@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
+use sha2::{Digest, Sha256};
 
 use super::audit::Format;
 use super::{Cache, Context, Outcome, duration, rules};
@@ -25,7 +26,6 @@ use crate::site::FixedAddress;
 use crate::store::{StoreError, User, UserMeta};
 use crate::wordpress::password_hash::{self, Era};
 use crate::wordpress::restrictions::{Term, Terms};
-use crate::wordpress::roles::RoleMap;
 use crate::wordpress::version::{Evidence, Source};
 use crate::wordpress::{generate, schema};
 
@@ -226,18 +226,14 @@ fn in_use(context: &mut Context<'_>, ward: &mut Ward) -> Result<bool, Error> {
 }
 
 fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
-    let network = context.store.description().network.is_some();
     let mut found: Vec<(&str, String)> = Vec::new();
-    for (name, fixed) in [(schema::SITE_URL, &context.site.site_url), (schema::HOME, &context.site.home)] {
-        let address = match fixed {
-            FixedAddress::Known(address) if !network => address.clone(),
-            FixedAddress::Unclear if !network => {
+    for (name, address) in context.addresses()? {
+        match address {
+            FixedAddress::Known(address) => found.push((name, address.trim().to_owned())),
+            FixedAddress::Unclear | FixedAddress::No => {
                 ward.skip(Id::Addresses, format!("{name} is whatever address was asked for"));
-                continue;
             }
-            _ => String::from_utf8_lossy(&context.store.option(name)?.unwrap_or_default()).trim().to_owned(),
-        };
-        found.push((name, address));
+        }
     }
     let local = context
         .site
@@ -582,13 +578,8 @@ fn entries(
 }
 
 fn account(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<(), Error> {
-    let prefix = context.site.tables.blog_prefix();
-    let map = context.store.option(&format!("{prefix}{}", schema::USER_ROLES_SUFFIX))?;
-    let rows = context.store.user_meta(user.id, &format!("{prefix}{}", schema::CAPABILITIES_SUFFIX))?;
-    let held = RoleMap::read(map.as_deref()).membership(rows.first().and_then(|row| row.value.as_deref()));
-    let network = context.store.description().network.is_some();
-    let admins = if network { context.store.network_option(schema::SITE_ADMINS)? } else { None };
-    let is_super = crate::wordpress::roles::super_admins(admins.as_deref()).contains(&user.login);
+    let held = context.membership(user)?;
+    let is_super = context.is_super_admin(user)?;
     let roles: Vec<String> =
         held.roles.iter().map(|role| String::from_utf8_lossy(role).into_owned()).collect();
     match (roles.is_empty(), is_super) {
@@ -741,6 +732,12 @@ fn level(state: State) -> Level {
     }
 }
 
+/// The same for the same finding in every report.
+fn fingerprint(check: &str, evidence: &str) -> String {
+    let digest = Sha256::digest(format!("{check}\0{evidence}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Findings as a report of the kind that `audit` makes.
 fn as_report(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Duration) -> Result<Report, Error> {
     let found = |state: State| ward.findings.iter().filter(|finding| finding.state == state).count() as u64;
@@ -755,7 +752,7 @@ fn as_report(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Durati
                 .filter(|finding| finding.id == id && finding.state >= State::Warning)
                 .map(|finding| ReportRow {
                     message: finding.evidence.clone(),
-                    fingerprint: format!("doctor:{}:{}", check.id, finding.evidence.len()),
+                    fingerprint: fingerprint(check.id, &finding.evidence),
                     ..ReportRow::default()
                 })
                 .collect();

@@ -1,4 +1,4 @@
-//! Lengths of time as people type them: `90d`, `24h`, `1w 2d`, `PT30M`.
+//! Lengths of time and moments as people type them: `90d`, `24h`, `1w 2d`, `PT30M`; `2026-11-20`.
 
 use std::time::Duration;
 
@@ -22,6 +22,14 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         return Err("it must not be negative, and not longer than 3,000 years".into());
     }
     Ok(Duration::from_secs(seconds as u64))
+}
+
+/// Reads a date or a time, UTC unless it says otherwise: Unix seconds. A date is its first second.
+pub fn moment(text: &str) -> Option<i64> {
+    let utc = |time: jiff::civil::DateTime| jiff::tz::TimeZone::UTC.to_timestamp(time).ok();
+    let at = text.parse::<jiff::Timestamp>().ok();
+    let at = at.or_else(|| text.parse::<jiff::civil::DateTime>().ok().and_then(utc))?;
+    Some(at.as_second())
 }
 
 #[cfg(test)]

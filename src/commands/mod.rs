@@ -15,11 +15,12 @@ use crate::journal::Journal;
 use crate::object_cache::{ObjectCache, Plan};
 use crate::output::Output;
 use crate::sink::Sink;
-use crate::site::Site;
 use crate::site::object_cache::Remedy;
+use crate::site::{FixedAddress, Site};
 use crate::store::{Address, Autoload, Store, User, UserField, UserId};
 use crate::wordpress::cron;
 use crate::wordpress::object_cache::{Scope, of_every_request};
+use crate::wordpress::roles::{self, Membership, RoleMap};
 use crate::wordpress::sanitize;
 use crate::wordpress::schema;
 use crate::wordpress::version::{self, DbVersionEvidence, Evidence, Source, WordPressVersion};
@@ -256,6 +257,48 @@ impl Context<'_> {
             found.push(format!("its {option} is {}", if value.is_empty() { "not set" } else { &value }));
         }
         Err(Error::OtherSite { expected: expected.to_owned(), found: found.join(" and ") })
+    }
+
+    /// Whether a user is a super admin of this network, whom no role restricts.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn is_super_admin(&mut self, user: &User) -> Result<bool, Error> {
+        if self.store.description().network.is_none() {
+            return Ok(false);
+        }
+        let admins = self.store.network_option(schema::SITE_ADMINS)?;
+        Ok(roles::super_admins(admins.as_deref()).contains(&user.login))
+    }
+
+    /// What a user is on this site, by the site's own roles.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn membership(&mut self, user: &User) -> Result<Membership, Error> {
+        let prefix = self.site.tables.blog_prefix();
+        let map = self.store.option(&format!("{prefix}{}", schema::USER_ROLES_SUFFIX))?;
+        let rows = self.store.user_meta(user.id, &format!("{prefix}{}", schema::CAPABILITIES_SUFFIX))?;
+        let stored = rows.first().and_then(|row| row.value.as_deref());
+        Ok(RoleMap::read(map.as_deref()).membership(stored))
+    }
+
+    /// `siteurl` and `home`, as WordPress has them: what the configuration fixes counts, except on a network, whose
+    /// sites each have their own in the database. An address that is not set is empty.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn addresses(&mut self) -> Result<[(&'static str, FixedAddress); 2], Error> {
+        let network = self.store.description().network.is_some();
+        let mut address = |name: &'static str, fixed: &FixedAddress| -> Result<_, Error> {
+            if !network && *fixed != FixedAddress::No {
+                return Ok((name, fixed.clone()));
+            }
+            let stored = self.store.option(name)?.unwrap_or_default();
+            Ok((name, FixedAddress::Known(String::from_utf8_lossy(&stored).into_owned())))
+        };
+        let site = self.site;
+        Ok([address(schema::SITE_URL, &site.site_url)?, address(schema::HOME, &site.home)?])
     }
 
     /// The site's address, for what hands a password over: the database's `home`, else its `siteurl`, else `--url`.

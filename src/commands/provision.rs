@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::sink::Delivery;
 use crate::store::{NewUser, User, UserField, UserId};
 use crate::wordpress::password_hash::{self, Era, Kind};
-use crate::wordpress::roles::{self, RoleMap};
+use crate::wordpress::roles;
 use crate::wordpress::version::Evidence;
 use crate::wordpress::{account, generate, sanitize, schema};
 
@@ -265,13 +265,6 @@ fn make(
     evidence: &Evidence,
     login_hash: Option<&password_hash::HashedPassword>,
 ) -> Result<(User, bool), Error> {
-    if let Some(other) = context.store.find_user(UserField::Email(email.as_bytes()))? {
-        // Another run made it since.
-        if other.login.eq_ignore_ascii_case(args.login.as_bytes()) {
-            return Ok((other, false));
-        }
-        return Err(Error::EmailTaken { email: email.to_owned(), user: named(&other) });
-    }
     let base = account::nicename(&args.login);
     let mut nicename = base.clone();
     let mut tried = 1;
@@ -319,19 +312,13 @@ fn settle(
             String::from_utf8_lossy(&user.email)
         )));
     }
-    if context.store.description().network.is_some() {
-        let admins = context.store.network_option(schema::SITE_ADMINS)?;
-        if roles::super_admins(admins.as_deref()).contains(&user.login) {
-            return Err(Error::Usage(format!(
-                "User {} is a super admin of this network, whom no role restricts. Choose another login. Nothing was changed.",
-                named(user)
-            )));
-        }
+    if context.is_super_admin(user)? {
+        return Err(Error::Usage(format!(
+            "User {} is a super admin of this network, whom no role restricts. Choose another login. Nothing was changed.",
+            named(user)
+        )));
     }
-    let map = RoleMap::read(Some(&place.map));
-    let rows = context.passwords().user_meta(user.id, &place.capabilities)?;
-    let stored = rows.first().and_then(|row| row.value.as_deref());
-    let held = map.membership(stored).roles;
+    let held = context.membership(user)?.roles;
     if can_log_in(context, user)? && args.user_password.is_none() {
         context.out.warning(format!(
             "User {} has a login password, so this is not a user for programs only: whoever knows it can log in by form.",
@@ -384,21 +371,15 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
         .find_user(UserField::Login(args.login.as_bytes()))?
         .ok_or_else(|| Error::UnknownLogin(crate::error::Bytes(args.login.clone().into_bytes())))?;
     let who = named(&user);
-    if context.store.description().network.is_some() {
-        let admins = context.store.network_option(schema::SITE_ADMINS)?;
-        if roles::super_admins(admins.as_deref()).contains(&user.login) {
-            return Err(Error::Usage(format!(
-                "User {who} is a super admin of this network: without a role it could still do everything. Nothing was changed."
-            )));
-        }
+    if context.is_super_admin(&user)? {
+        return Err(Error::Usage(format!(
+            "User {who} is a super admin of this network: without a role it could still do everything. Nothing was changed."
+        )));
     }
     let prefix = context.site.tables.blog_prefix();
     let (capabilities, user_level) =
         (format!("{prefix}{}", schema::CAPABILITIES_SUFFIX), format!("{prefix}user_level"));
-    let map = context.store.option(&format!("{prefix}{}", schema::USER_ROLES_SUFFIX))?;
-    let map = RoleMap::read(map.as_deref());
-    let rows = context.passwords().user_meta(user.id, &capabilities)?;
-    let held = map.membership(rows.first().and_then(|row| row.value.as_deref()));
+    let held = context.membership(&user)?;
     let login = can_log_in(context, &user)?;
     let list = context.passwords().read(user.id)?;
     context.passwords().refuse_unreadable(&user, &list)?;

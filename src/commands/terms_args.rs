@@ -136,18 +136,12 @@ fn clear<T>(change: &mut Change<T>) -> bool {
 
 /// A length of time from now on, or a time; a date is its first second. UTC unless it says otherwise.
 fn moment(given: &str, now: i64) -> Result<i64, String> {
-    let utc = |time: jiff::civil::DateTime| {
-        jiff::tz::TimeZone::UTC.to_timestamp(time).ok().map(|time| time.as_second())
-    };
     let ahead =
         |length: Duration| i64::try_from(length.as_secs()).ok().and_then(|length| now.checked_add(length));
-    let at = given.trim().parse::<jiff::Timestamp>().ok().map(|time| time.as_second());
-    let at = at
-        .or_else(|| given.trim().parse::<jiff::civil::DateTime>().ok().and_then(utc))
-        .or_else(|| duration::parse(given).ok().and_then(ahead))
-        .ok_or_else(|| {
-            format!("'{given}' is no time: give one such as 90d, 2027-03-01 or 2027-03-01T14:00:00Z")
-        })?;
+    let at =
+        duration::moment(given.trim()).or_else(|| duration::parse(given).ok().and_then(ahead)).ok_or_else(
+            || format!("'{given}' is no time: give one such as 90d, 2027-03-01 or 2027-03-01T14:00:00Z"),
+        )?;
     if at <= now {
         return Err(format!("'{given}' is over: the password would be refused from the start"));
     }

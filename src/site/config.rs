@@ -193,23 +193,18 @@ impl Config {
     pub(super) fn site(&self, request: &Request) -> Result<Site, SiteError> {
         let mut origins = self.origins();
         let mut notes = Vec::new();
-        let content_dir = match self.path("WP_CONTENT_DIR") {
+        let content_dir = match self.content_dir() {
             Ok(path) => path,
             // What is told first is what somebody looks for.
             Err(error) => return Err(self.decided("DB_NAME").err().unwrap_or(error)),
         };
-        let content_dir = match (content_dir, &self.root) {
-            (Some(path), _) => Some(path),
-            (None, Some(root)) => Some(root.join("wp-content")),
-            (None, None) => {
-                notes.push(format!(
-                    "Where WordPress lies is not known from {} alone, so drop-ins (SQLite, object caches) were \
-                     not looked for. Give --path too.",
-                    self.file.display()
-                ));
-                None
-            }
-        };
+        if content_dir.is_none() {
+            notes.push(format!(
+                "Where WordPress lies is not known from {} alone, so drop-ins (SQLite, object caches) were not looked for. \
+                 Give --path too.",
+                self.file.display()
+            ));
+        }
         let dropin =
             content_dir.as_deref().map_or(Ok(Dropin::None), |content_dir| self.dropin(content_dir))?;
         let address = match (dropin, &content_dir) {
@@ -249,14 +244,18 @@ impl Config {
         })
     }
 
+    /// `WP_CONTENT_DIR`; `None` where nothing says where WordPress lies.
+    fn content_dir(&self) -> Result<Option<PathBuf>, SiteError> {
+        let given = self.path("WP_CONTENT_DIR")?;
+        Ok(given.or_else(|| Some(self.root.as_ref()?.join("wp-content"))))
+    }
+
     /// `WPMU_PLUGIN_DIR`; `None` where nothing says where WordPress lies.
     pub(super) fn mu_plugin_dir(&self) -> Result<Option<PathBuf>, SiteError> {
         if let Some(path) = self.path("WPMU_PLUGIN_DIR")? {
             return Ok(Some(path));
         }
-        let content_dir = self.path("WP_CONTENT_DIR")?;
-        let content_dir = content_dir.or_else(|| Some(self.root.as_ref()?.join("wp-content")));
-        Ok(content_dir.map(|content_dir| content_dir.join("mu-plugins")))
+        Ok(self.content_dir()?.map(|content_dir| content_dir.join("mu-plugins")))
     }
 
     /// Everything, certain or not.
@@ -663,8 +662,7 @@ impl Config {
     /// HyperDB: `DB_CONFIG_FILE`, else the root, else the folder above unless it is a WordPress of its own.
     /// LudicrousDB: the content folder, too, after the root.
     fn databases_file(&self) -> Option<PathBuf> {
-        let content_dir = self.path("WP_CONTENT_DIR").ok()?;
-        let content_dir = content_dir.or_else(|| Some(self.root.as_ref()?.join("wp-content")))?;
+        let content_dir = self.content_dir().ok()??;
         let lower = root::read_text(&content_dir.join("db.php"))?.to_ascii_lowercase();
         if !has_several(&lower) || lower.contains("sqlite_db_dropin_version") {
             return None;

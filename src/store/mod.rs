@@ -299,10 +299,7 @@ impl Tables {
     ///
     /// WordPress: `wpdb::get_blog_prefix()`.
     pub fn blog_prefix(&self) -> String {
-        match self.blog_id {
-            0 | 1 => self.prefix.clone(),
-            blog => format!("{}{blog}_", self.prefix),
-        }
+        blog_prefix(&self.prefix, self.blog_id)
     }
 
     /// WordPress: `wpdb::set_prefix()`, `get_blog_prefix()`, `tables()`.
@@ -313,10 +310,7 @@ impl Tables {
                 "The table prefix {prefix:?} is not valid: WordPress allows ASCII letters, digits and underscores only."
             )));
         }
-        let options = match self.blog_id {
-            0 | 1 => format!("{prefix}options"),
-            blog => format!("{prefix}{blog}_options"),
-        };
+        let options = format!("{}options", self.blog_prefix());
         Ok(TableNames {
             users: custom_table(self.users.as_deref(), "CUSTOM_USER_TABLE", || format!("{prefix}users"))?,
             usermeta: custom_table(self.usermeta.as_deref(), "CUSTOM_USER_META_TABLE", || {
@@ -327,6 +321,14 @@ impl Tables {
             sitemeta: format!("{prefix}sitemeta"),
             blogs: format!("{prefix}blogs"),
         })
+    }
+}
+
+/// The prefix of one site's tables: the main site has none of its own.
+fn blog_prefix(prefix: &str, blog: u64) -> String {
+    match blog {
+        0 | 1 => prefix.to_owned(),
+        blog => format!("{prefix}{blog}_"),
     }
 }
 

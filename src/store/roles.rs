@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::{Tables, UserId};
+use super::{Tables, UserId, blog_prefix};
 
 /// A walk finds roles by their key as long as at most this many users there are for each that is visited; else
 /// it asks for the rows of the visited users, of which there are some twenty each.
@@ -50,10 +50,7 @@ impl RoleKeys {
     }
 
     pub(super) fn blog_prefix(&self, blog: u64) -> String {
-        match blog {
-            0 | 1 => self.prefix.clone(),
-            blog => format!("{}{blog}_", self.prefix),
-        }
+        blog_prefix(&self.prefix, blog)
     }
 }
 
