@@ -139,8 +139,11 @@ impl Scanner {
             }
         }
         match start {
-            [0xff, 0xfe] => self.scan_as(&mut Narrow::behind_mark(reader, false), true, whole_lines, visit),
-            [0xfe, 0xff] => self.scan_as(&mut Narrow::behind_mark(reader, true), true, whole_lines, visit),
+            [0xff, 0xfe] | [0xfe, 0xff] => {
+                let mut narrow = Narrow::behind_mark(reader, start == [0xfe, 0xff]);
+                let scanned = self.scan_as(&mut narrow, true, whole_lines, visit)?;
+                Ok(Scanned { bytes: scanned.bytes + narrow.left_over() as u64, ..scanned })
+            }
             _ => {
                 let start = start.get(..length).unwrap_or_default();
                 self.scan_as(&mut start.chain(reader), false, whole_lines, visit)

@@ -38,6 +38,11 @@ impl<'a> Narrow<'a> {
     pub fn behind_mark(wide: &'a mut dyn Read, big_endian: bool) -> Self {
         Self { wide, big_endian, buffer: Zeroizing::new(vec![0; 64 << 10]), held: 0 }
     }
+
+    /// Bytes that were read and make no character: the half of one, where a file was cut off.
+    pub fn left_over(&self) -> usize {
+        self.held
+    }
 }
 
 impl Read for Narrow<'_> {
