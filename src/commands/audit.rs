@@ -28,7 +28,7 @@ use crate::output::{
     Format as RowFormat, Item, Key, Output, Progress, Request, RowStream, Terminal, Value, to_json,
 };
 use crate::site::FixedAddress;
-use crate::store::{Account, StoreError, UserMeta};
+use crate::store::{Account, StoreError, UserMeta, UserState};
 use crate::wordpress::network::Network;
 use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row};
@@ -510,8 +510,7 @@ fn each_entry(value: Option<&[u8]>, reader: &mut PlainReader, visit: &mut dyn Fn
 }
 
 /// Why an account counts as closed.
-pub(super) fn why_blocked(account: &Account<'_>) -> Option<&'static str> {
-    let state = account.state;
+pub(super) fn why_blocked(state: UserState) -> Option<&'static str> {
     match state.status {
         _ if state.deleted => Some("marked as deleted"),
         _ if state.spam => Some("marked as spam"),
@@ -526,7 +525,7 @@ fn owner<'a>(account: &Account<'a>) -> Owner<'a> {
     Owner {
         id: account.user.0,
         login: account.login,
-        blocked: why_blocked(account),
+        blocked: why_blocked(account.state),
         roles: account.roles.iter().collect(),
         umeta_id: account.umeta_id,
     }

@@ -3,6 +3,7 @@
 //! Looks at everything between a request and a login that can be seen from here. Changes nothing, except that `--probe`
 //! makes an application password and revokes it again.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use super::audit::Format;
 use super::{Cache, Context, Outcome, duration, rules};
 use crate::application_passwords::{ApplicationPasswords, NewEntry, StoredList, named};
 use crate::audit;
-use crate::doctor::code::Search;
-use crate::doctor::plugins::{self, Place, SWITCHES};
+use crate::doctor::code::{self, Search, Weight};
+use crate::doctor::plugins::{self, SWITCHES, Stored};
 use crate::doctor::{CHECKS, Finding, Id, State};
 use crate::enforcer::{self, Enforcement};
 use crate::error::Error;
@@ -26,8 +27,8 @@ use crate::site::FixedAddress;
 use crate::store::{StoreError, User, UserMeta};
 use crate::wordpress::password_hash::{self, Era};
 use crate::wordpress::restrictions::{Term, Terms};
-use crate::wordpress::version::{Evidence, Source};
-use crate::wordpress::{generate, schema};
+use crate::wordpress::version::{Evidence, Source, WordPressVersion};
+use crate::wordpress::{generate, php_serialize, schema};
 
 /// `doctor [<user>]`
 #[derive(Debug, Args)]
@@ -283,28 +284,40 @@ fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     Ok(())
 }
 
-/// Folders of active plugins.
-fn active_plugins(context: &mut Context<'_>) -> Result<Vec<String>, Error> {
-    let own = context.store.option(schema::ACTIVE_PLUGINS)?.unwrap_or_default();
-    let mut active = plugins::active(&own, false);
+/// A plugin that WordPress loads.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct ActivePlugin {
+    folder: String,
+    /// On the whole network.
+    sitewide: bool,
+}
+
+fn active_plugins(context: &mut Context<'_>) -> Result<Vec<ActivePlugin>, Error> {
+    let mut active = Vec::new();
+    let mut add = |stored: &[u8], sitewide: bool| {
+        let folders = plugins::active(stored, sitewide).into_iter().filter(|folder| !folder.is_empty());
+        active.extend(folders.map(|folder| ActivePlugin { folder, sitewide }));
+    };
+    add(&context.store.option(schema::ACTIVE_PLUGINS)?.unwrap_or_default(), false);
     if context.store.description().network.is_some() {
         let all = context.store.network_option(schema::ACTIVE_SITEWIDE_PLUGINS)?.unwrap_or_default();
-        active.extend(plugins::active(&all, true));
+        add(&all, true);
     }
-    active.retain(|folder| !folder.is_empty());
-    active.sort();
-    active.dedup();
+    // Network-wide comes first and counts.
+    active.sort_by(|one, other| one.folder.cmp(&other.folder).then(other.sitewide.cmp(&one.sitewide)));
+    active.dedup_by(|one, other| one.folder == other.folder);
     Ok(active)
 }
 
 fn plugins(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     let active = active_plugins(context)?;
-    for switch in SWITCHES.iter().filter(|switch| active.iter().any(|folder| folder == switch.folder)) {
-        let stored = match switch.place {
-            Place::Option { name, .. } => context.store.option(name)?,
-            Place::WordfenceTable { name } => context.store.wordfence_setting(name)?,
-        };
-        let is_on = stored.is_some_and(|stored| switch.place.is_on(&stored));
+    for plugin in &active {
+        let Some(switch) = SWITCHES.iter().find(|switch| switch.folder == plugin.folder) else { continue };
+        let is_on = switch.place.is_on(plugin.sitewide, &mut |stored| match stored {
+            Stored::Option(name) => context.store.option(name),
+            Stored::NetworkOption(name) => context.store.network_option(name),
+            Stored::Wordfence(name) => context.store.wordfence_setting(name),
+        })?;
         if is_on {
             ward.problem(
                 Id::Plugins,
@@ -341,10 +354,29 @@ fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     for drop_in in ["object-cache.php", "advanced-cache.php", "db.php", "sunrise.php"] {
         search.look(&content.join(drop_in));
     }
-    for folder in active_plugins(context)? {
+    let by_hand = search.mentions.len();
+    let plugin_dir = context.site.plugin_dir.clone();
+    for plugin in active_plugins(context)? {
         // What their switches say is known.
-        if SWITCHES.iter().all(|switch| switch.folder != folder) && folder != "two-factor" {
-            search.look(&content.join("plugins").join(folder));
+        let is_known = SWITCHES.iter().any(|switch| switch.folder == plugin.folder);
+        if !is_known
+            && plugin.folder != "two-factor"
+            && let Some(plugin_dir) = &plugin_dir
+        {
+            search.look(&plugin_dir.join(plugin.folder));
+        }
+    }
+    // Many plugins have to do with logins and leave application passwords alone; a few lines that somebody wrote for
+    // this site are worth a look.
+    let of_plugins = search.mentions.split_off(by_hand.min(search.mentions.len()));
+    let mut beside: BTreeSet<String> = BTreeSet::new();
+    for mention in of_plugins {
+        if mention.weight == Weight::Own {
+            search.mentions.push(mention);
+        } else if let Some(within) =
+            plugin_dir.as_ref().and_then(|folder| mention.file.strip_prefix(folder).ok())
+        {
+            beside.extend(within.iter().next().map(|folder| folder.to_string_lossy().into_owned()));
         }
     }
     for option in ["template", "stylesheet"] {
@@ -367,7 +399,14 @@ fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
         ward.warning(Id::Code, format!("and {} more places", search.mentions.len() - SHOWN));
     }
     if !ward.has(Id::Code) {
-        let rest = if search.cut { "; not everything could be read" } else { "" };
+        let mut rest = String::new();
+        if search.cut {
+            rest.push_str("; not everything could be read");
+        }
+        if !beside.is_empty() {
+            let plugins = beside.into_iter().collect::<Vec<_>>().join(", ");
+            rest.push_str(&format!("; logins of all kinds pass through {plugins}"));
+        }
         ward.ok(Id::Code, format!("{} files were searched{rest}", search.files));
     }
     match &context.site.root {
@@ -587,32 +626,42 @@ fn account(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<()
         (true, _) => ward.warning(Id::Role, format!("user {} has no role on this site", named(user))),
         (false, _) => ward.ok(Id::Role, roles.join(", ")),
     }
-    let mut closed = None;
-    let walked = context.store.each_account(schema::APPLICATION_PASSWORDS, &mut |account| {
-        if account.user == user.id {
-            closed = super::audit::why_blocked(&account);
-            return std::ops::ControlFlow::Break(());
-        }
-        std::ops::ControlFlow::Continue(())
-    });
-    match walked {
-        Ok(()) | Err(StoreError::Unfit(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
+    let closed = super::audit::why_blocked(context.store.user_state(user.id)?);
     match closed {
         Some(why) => ward.warning(Id::Account, format!("user {} {why}", named(user))),
         None => ward.ok(Id::Account, "it is neither spam nor deleted"),
     }
-    let active = active_plugins(context)?.iter().any(|folder| folder == "two-factor");
+    two_factor(context, user, ward)
+}
+
+/// The first version of Two Factor that lets application passwords through (`did_action(
+/// 'application_password_did_authenticate' )` in `Two_Factor_Core::is_user_api_login_enabled()`).
+const TWO_FACTOR_KNOWS: &str = "0.14";
+
+fn two_factor(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<(), Error> {
+    if !active_plugins(context)?.iter().any(|plugin| plugin.folder == "two-factor") {
+        ward.ok(Id::TwoFactor, "the plugin Two Factor is not active");
+        return Ok(());
+    }
     let providers = context.store.user_meta(user.id, schema::TWO_FACTOR_PROVIDERS)?;
-    let has = providers.first().and_then(|row| row.value.as_deref()).is_some_and(|value| value != b"a:0:{}");
-    match (active, has) {
-        (true, true) => ward.warning(
+    let stored = providers.first().and_then(|row| row.value.as_deref());
+    let has = stored.is_some_and(|value| !matches!(php_serialize::trim(value), b"" | b"a:0:{}"));
+    if !has {
+        ward.ok(Id::TwoFactor, "this user has no second factor");
+        return Ok(());
+    }
+    let file = context.site.plugin_dir.as_ref().map(|folder| folder.join("two-factor/two-factor.php"));
+    let version = file.and_then(|file| code::plugin_version(&file));
+    let which = version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
+    // WordPress orders versions of plugins like its own.
+    let version = version.and_then(|version| WordPressVersion::parse(&version));
+    if version.is_some_and(|version| version.is_at_least(TWO_FACTOR_KNOWS)) {
+        ward.ok(Id::TwoFactor, format!("Two Factor{which} lets application passwords through"));
+    } else {
+        ward.warning(
             Id::TwoFactor,
-            format!("the plugin Two Factor is active, and user {} has a second factor", named(user)),
-        ),
-        (false, _) => ward.ok(Id::TwoFactor, "the plugin Two Factor is not active"),
-        (true, false) => ward.ok(Id::TwoFactor, "this user has no second factor"),
+            format!("the plugin Two Factor{which} is active, and user {} has a second factor", named(user)),
+        );
     }
     Ok(())
 }

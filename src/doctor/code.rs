@@ -4,14 +4,24 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What code refuses by.
-const FILTERS: [&str; 5] = [
-    "wp_is_application_passwords_available",
-    "application_password_is_api_request",
-    "wp_authenticate_application_password_errors",
-    "rest_authentication_errors",
-    "determine_current_user",
+/// What code refuses by. With those of [`Weight::Shared`], plugins of every kind have to do.
+const FILTERS: [(&str, Weight); 6] = [
+    ("wp_is_application_passwords_available", Weight::Own),
+    ("application_password_is_api_request", Weight::Own),
+    ("wp_authenticate_application_password_errors", Weight::Own),
+    ("two_factor_user_api_login_enable", Weight::Own),
+    ("rest_authentication_errors", Weight::Shared),
+    ("determine_current_user", Weight::Shared),
 ];
+
+/// What a filter is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// Application passwords.
+    Own,
+    /// Logins of all kinds: WooCommerce has some for its own keys, Jetpack for its own tokens.
+    Shared,
+}
 
 /// A site has thousands of files; these are enough to find what somebody wrote by hand.
 const MOST_FILES: usize = 4000;
@@ -31,6 +41,8 @@ pub struct Mention {
     pub line: usize,
     /// The filter.
     pub filter: &'static str,
+    /// What it is there for.
+    pub weight: Weight,
 }
 
 /// What a search came to.
@@ -95,9 +107,28 @@ impl Search {
             if line.contains("__return_true") {
                 continue;
             }
-            if let Some(filter) = FILTERS.into_iter().find(|filter| line.contains(filter)) {
-                self.mentions.push(Mention { file: place.to_owned(), line: number + 1, filter });
+            // In quotes it is the filter's name; without, a function of that name is called.
+            let is_named = |filter: &str| {
+                line.match_indices(filter)
+                    .any(|(at, _)| line.get(..at).is_some_and(|before| before.ends_with(['\'', '"'])))
+            };
+            if let Some((filter, weight)) = FILTERS.into_iter().find(|(filter, _)| is_named(filter)) {
+                self.mentions.push(Mention { file: place.to_owned(), line: number + 1, filter, weight });
             }
         }
     }
+}
+
+/// The `Version` in the head of a plugin's main file.
+///
+/// WordPress: `get_file_data()` reads 8 KiB.
+pub fn plugin_version(file: &Path) -> Option<String> {
+    let mut head = Vec::new();
+    fs::File::open(file).ok()?.take(8 << 10).read_to_end(&mut head).ok()?;
+    let head = String::from_utf8_lossy(&head);
+    let line = head.lines().find_map(|line| {
+        let line = line.trim_start_matches([' ', '\t', '/', '*', '#', '@']);
+        line.get(..8).filter(|name| name.eq_ignore_ascii_case("version:")).and_then(|_| line.get(8..))
+    })?;
+    Some(line.trim().trim_end_matches("*/").trim().to_owned()).filter(|version| !version.is_empty())
 }

@@ -56,6 +56,7 @@ pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, S
         is_sandbox: false,
         // The configuration, which could name another folder, was not looked at.
         mu_plugin_dir: Ok(content_dir.as_deref().map(|content_dir| content_dir.join("mu-plugins"))),
+        plugin_dir: content_dir.as_deref().map(|content_dir| content_dir.join("plugins")),
         content_dir,
         home: FixedAddress::No,
         site_url: FixedAddress::No,

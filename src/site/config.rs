@@ -235,6 +235,11 @@ impl Config {
             files_out_of_sight: content_dir.is_none(),
             is_sandbox: false,
             mu_plugin_dir: self.mu_plugin_dir().map_err(|error| error.to_string()),
+            plugin_dir: match self.path("WP_PLUGIN_DIR") {
+                Ok(Some(given)) => Some(given),
+                Ok(None) => content_dir.as_deref().map(|content_dir| content_dir.join("plugins")),
+                Err(_) => None,
+            },
             content_dir,
             root: self.root.clone(),
             version_php: self.root.as_deref().and_then(root::version),

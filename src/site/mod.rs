@@ -270,6 +270,8 @@ pub struct Site {
     /// `WPMU_PLUGIN_DIR`: holds the plugins that WordPress loads without being asked. `None`: the site's files are out
     /// of sight. An error is the sentence why it is not known.
     pub mu_plugin_dir: Result<Option<PathBuf>, String>,
+    /// `WP_PLUGIN_DIR`, where one is known.
+    pub plugin_dir: Option<PathBuf>,
     /// The folder that holds `wp-load.php`, where one is known.
     pub root: Option<PathBuf>,
     /// What `wp-includes/version.php` says.

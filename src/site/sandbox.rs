@@ -29,6 +29,7 @@ pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
         tables,
         content_dir: None,
         mu_plugin_dir: Ok(None),
+        plugin_dir: None,
         root: None,
         version_php: None,
         object_cache: None,

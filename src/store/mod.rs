@@ -161,6 +161,9 @@ pub trait Store {
     /// `user_pass`: the hash of a user's login password, or whatever stands there. Empty if there is no such user.
     fn login_hash(&mut self, user: UserId) -> Result<Zeroizing<Vec<u8>>, StoreError>;
 
+    /// What the users table says of a user besides its name. Zero if there is no such user.
+    fn user_state(&mut self, user: UserId) -> Result<UserState, StoreError>;
+
     /// The value of a row in the table where the plugin Wordfence keeps its settings; `None` without such a row or table.
     fn wordfence_setting(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 

@@ -953,6 +953,15 @@ impl Store for MysqlStore {
         Ok(Zeroizing::new(found.unwrap_or_default()))
     }
 
+    fn user_state(&mut self, user: UserId) -> Result<UserState, StoreError> {
+        let columns = self.state_columns()?;
+        let sql = format!("SELECT u.ID{columns} FROM {} u WHERE u.ID = {user}", self.users);
+        let rows = self.rows(&sql).map_err(|error| self.fault(error))?;
+        let Some(row) = rows.first() else { return Ok(UserState::default()) };
+        let flag = |column: usize| row.get(column).and_then(number).unwrap_or(0);
+        Ok(UserState { status: flag(1), spam: flag(2) != 0, deleted: flag(3) != 0 })
+    }
+
     fn user_meta(&mut self, user: UserId, key: &str) -> Result<MetaRows, StoreError> {
         let sql = format!(
             "SELECT {} FROM {} WHERE user_id = {user} AND meta_key = {} ORDER BY umeta_id",

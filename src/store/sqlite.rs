@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use super::roles::RoleKeys;
 use super::{
     Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others, SiteOption,
-    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, no_tables, too_long,
+    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, no_tables, too_long,
     too_long_setting, too_long_to_write,
 };
 
@@ -506,6 +506,13 @@ impl Store for SqliteStore {
         let select = format!("SELECT CAST(user_pass AS TEXT) FROM {} WHERE ID = ?1", self.users);
         let found = self.first(&select, [user.0.cast_signed()], |row| bytes(row, 0))?;
         Ok(Zeroizing::new(found.flatten().unwrap_or_default()))
+    }
+
+    fn user_state(&mut self, user: UserId) -> Result<UserState, StoreError> {
+        let columns = self.state_columns();
+        let select = format!("SELECT u.ID{columns} FROM {} u WHERE u.ID = ?1", self.users);
+        let found = self.first(&select, [user.0.cast_signed()], |row| Ok(walk::state(row, 1)))?;
+        Ok(found.unwrap_or_default())
     }
 
     fn user_meta(&mut self, user: UserId, key: &str) -> Result<MetaRows, StoreError> {

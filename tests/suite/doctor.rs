@@ -165,9 +165,28 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
             &["code"],
             Box::new(move |patient: &Patient| {
                 std::fs::create_dir_all(patient.root().join("wp-content/plugins/close-rest/inc")).unwrap();
-                patient.write("wp-content/plugins/close-rest/inc/a.php", "<?php\nadd_filter( 'rest_authentication_errors', 'x' );\n");
+                patient.write("wp-content/plugins/close-rest/inc/a.php", "<?php\nadd_filter( \"wp_is_application_passwords_available_for_user\", 'x' );\n");
                 patient.sql(&active("close-rest"));
             }),
+        ),
+        (&["code"], file("wp-content/mu-plugins/x.php", "<?php\nadd_filter( 'rest_authentication_errors', 'x' );\n")),
+        (&["plugins"], sql(active("disable-application-passwords"))),
+        (
+            &["plugins"],
+            sql(format!(
+                "{}; {}; {}",
+                active("patchstack"),
+                option("patchstack_application_passwords_disabled", "1"),
+                option("patchstack_license_activated", "1")
+            )),
+        ),
+        (
+            &["plugins"],
+            sql(format!(
+                "{}; {}",
+                active("really-simple-ssl"),
+                option("rsssl_options", "a:1:{s:27:\"disable_application_passwords\";b:1;}").replace("s:27:", "s:29:")
+            )),
         ),
         (&["maintenance"], file(".maintenance", "<?php $upgrading = time(); ?>")),
         (&["server-rules"], file(".htaccess", "RewriteEngine On\nRewriteRule . /index.php [L]\n")),
@@ -210,6 +229,30 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
         let expected: BTreeSet<String> = checks.iter().map(|check| (*check).to_owned()).collect();
         assert_eq!(found(patient.tool().args(["doctor", "editor"])).0, expected, "fault {number}");
     }
+    // Nor is a second factor that lets application passwords through, a plugin whose switch is off, or one that has to
+    // do with other logins.
+    let patient = Patient::new();
+    for folder in ["two-factor", "woocommerce/includes"] {
+        std::fs::create_dir_all(patient.root().join("wp-content/plugins").join(folder)).unwrap();
+    }
+    patient.write(
+        "wp-content/plugins/two-factor/two-factor.php",
+        "<?php\n/**\n * Plugin Name: Two Factor\n * Version:           0.14.0\n */\n",
+    );
+    patient.write(
+        "wp-content/plugins/woocommerce/includes/auth.php",
+        "<?php\nadd_filter( 'determine_current_user', 'x' );\nif ( wp_is_application_passwords_available() ) {}\n",
+    );
+    patient.sql(&option(
+        "active_plugins",
+        "a:3:{i:0;s:25:\"two-factor/two-factor.php\";i:1;s:27:\"woocommerce/woocommerce.php\";i:2;s:25:\"patchstack/patchstack.php\";}",
+    ));
+    patient.sql(&option("patchstack_application_passwords_disabled", "1"));
+    patient.sql("INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_two_factor_enabled_providers', 'a:1:{i:0;s:15:\"Two_Factor_Totp\";}')");
+    assert_eq!(found(patient.tool().args(["doctor", "editor"])).0, BTreeSet::new());
+    let told = output(patient.tool().args(["doctor", "editor"]));
+    assert!(told.contains("logins of all kinds pass through woocommerce"), "{told}");
+    assert!(told.contains("Two Factor 0.14.0 lets application passwords through"), "{told}");
     // What is switched on, or old, or handed on, is no fault.
     for (name, text) in [
         (
@@ -302,6 +345,9 @@ fn a_network_marks_accounts() {
     assert_eq!(of("admin"), BTreeSet::new());
     database.sql("UPDATE net7_users SET spam = 1 WHERE user_login = 'author1'");
     assert_eq!(of("author1"), ["account".to_owned()].into());
+    // Without an application password, too.
+    database.sql("UPDATE net7_users SET deleted = 1 WHERE user_login = 'editor1'");
+    assert_eq!(of("editor1"), ["account".to_owned()].into());
 }
 
 #[test]

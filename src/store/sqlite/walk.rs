@@ -169,14 +169,7 @@ impl Part {
     fn add(&mut self, user: u64, umeta_id: u64, row: &Row<'_>) -> rusqlite::Result<()> {
         let value = self.keep(row.get_ref(2)?.as_bytes_or_null()?);
         let login = self.keep(row.get_ref(3)?.as_bytes_or_null()?);
-        let mut state = UserState::default();
-        if row.as_ref().column_count() > 4 {
-            let flag = |column: usize| match row.get_ref(column) {
-                Ok(ValueRef::Integer(number)) => number.cast_unsigned(),
-                _ => 0,
-            };
-            state = UserState { status: flag(4), spam: flag(5) != 0, deleted: flag(6) != 0 };
-        }
+        let state = if row.as_ref().column_count() > 4 { state(row, 4) } else { UserState::default() };
         self.rows.push(PartRow { user, umeta_id, value, login, state });
         Ok(())
     }
@@ -669,7 +662,7 @@ impl SqliteStore {
     }
 
     /// The columns of a [`UserState`]: zero where this users table lacks one.
-    fn state_columns(&self) -> String {
+    pub(super) fn state_columns(&self) -> String {
         // Whether it can be prepared says it.
         let has = |column: &str| {
             self.connection.prepare(&format!("SELECT u.{column} FROM {} u", self.users)).is_ok()
@@ -678,6 +671,15 @@ impl SqliteStore {
             UserState::COLUMNS.map(|column| if has(column) { format!(", u.{column}") } else { ", 0".into() });
         columns.concat()
     }
+}
+
+/// What the columns of a [`UserState`] hold, which begin at `from`.
+pub(super) fn state(row: &Row<'_>, from: usize) -> UserState {
+    let flag = |column: usize| match row.get_ref(from + column) {
+        Ok(ValueRef::Integer(number)) => number.cast_unsigned(),
+        _ => 0,
+    };
+    UserState { status: flag(0), spam: flag(1) != 0, deleted: flag(2) != 0 }
 }
 
 /// Reads one part of a walk: `many` gives the rows between two ids, `single` does so for one.
