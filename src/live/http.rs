@@ -1,5 +1,6 @@
 //! Requests under the rules of [`super`]: one deadline for all, bounded answers, credentials for one host only.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::time::{Duration, Instant};
@@ -32,11 +33,36 @@ pub struct Address {
     query: Option<String>,
 }
 
+/// `https://münchen.example/käse` as it goes over the wire: the host by IDNA, the rest in percents. What cannot be
+/// written so stays as it is, for the parser to refuse.
+fn in_ascii(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
+    let Some((scheme, rest)) = text.split_once("://") else { return Cow::Borrowed(text) };
+    let (authority, rest) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let (host, port) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+    let Ok(host) = idna::domain_to_ascii(host) else { return Cow::Borrowed(text) };
+    let mut ascii = format!("{scheme}://{host}{port}");
+    for character in rest.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+        } else {
+            let mut bytes = [0; 4];
+            for byte in character.encode_utf8(&mut bytes).bytes() {
+                ascii.push_str(&format!("%{byte:02X}"));
+            }
+        }
+    }
+    Cow::Owned(ascii)
+}
+
 impl Address {
     /// Reads an absolute address.
     pub fn parse(text: &str) -> Result<Self, Reason> {
-        let uri: Uri =
-            text.trim().parse().map_err(|error| Reason::Address(format!("{error} ({})", shown(text))))?;
+        let uri: Uri = in_ascii(text.trim())
+            .parse()
+            .map_err(|error| Reason::Address(format!("{error} ({})", shown(text))))?;
         let secure = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -52,10 +78,18 @@ impl Address {
         if authority.as_str().contains('@') {
             return Err(Reason::Address("it holds a user or password; leave them out".into()));
         }
+        let usual = if secure { 443 } else { 80 };
+        let port = match authority.as_str().get(authority.host().len()..).unwrap_or_default() {
+            "" | ":" => usual,
+            // The parser takes what is no port for none, and another server would be asked.
+            _ => authority.port_u16().filter(|port| *port != 0).ok_or_else(|| {
+                Reason::Address(format!("what stands behind its colon is no port ({})", shown(text)))
+            })?,
+        };
         Ok(Self {
             secure,
             host: authority.host().to_ascii_lowercase(),
-            port: authority.port_u16().unwrap_or(if secure { 443 } else { 80 }),
+            port,
             path: uri.path().to_owned(),
             query: uri.query().map(str::to_owned),
         })
@@ -370,6 +404,25 @@ mod tests {
 
     fn address(text: &str) -> Address {
         Address::parse(text).unwrap()
+    }
+
+    #[test]
+    fn addresses_of_all_scripts_are_sent_in_ascii() {
+        assert_eq!(
+            address("https://München.example:8443/käse?ü#x").text(),
+            address("https://xn--mnchen-3ya.example:8443/k%C3%A4se?%C3%BC").text()
+        );
+        assert_eq!(address("https://例え.テスト/").origin(), "https://xn--r8jz45g.xn--zckzah");
+        assert_eq!(address("https://example.org:/x").origin(), "https://example.org");
+        for wrong in [
+            "https://mü nchen.example/",
+            "https://example.org:99999/",
+            "https://example.org:0/",
+            "https://javascript:alert(1)",
+            "https://[::1]:x/",
+        ] {
+            assert!(matches!(Address::parse(wrong), Err(Reason::Address(_))), "{wrong}");
+        }
     }
 
     #[test]

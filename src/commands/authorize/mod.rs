@@ -338,7 +338,6 @@ fn receive(
     site: &Discovery,
     approval: &Approval,
     sink: &mut Sink,
-
     out: &mut Output<'static>,
 ) -> Result<(), Error> {
     let expected = site.site_url.as_deref().unwrap_or(&site.url);
