@@ -628,7 +628,7 @@ fn account(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<()
     }
     let closed = super::audit::why_blocked(context.store.user_state(user.id)?);
     match closed {
-        Some(why) => ward.warning(Id::Account, format!("user {} {why}", named(user))),
+        Some(why) => ward.warning(Id::Account, format!("user {} is {why}", named(user))),
         None => ward.ok(Id::Account, "it is neither spam nor deleted"),
     }
     two_factor(context, user, ward)

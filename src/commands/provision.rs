@@ -14,7 +14,7 @@ use crate::application_passwords::named;
 use crate::error::Error;
 use crate::sink::Delivery;
 use crate::store::{NewUser, User, UserField, UserId};
-use crate::wordpress::password_hash::{self, Era, Kind};
+use crate::wordpress::password_hash::{self, Era, Kind, Verdict};
 use crate::wordpress::roles;
 use crate::wordpress::version::Evidence;
 use crate::wordpress::{account, generate, sanitize, schema};
@@ -92,10 +92,13 @@ pub fn run(args: &Provision, context: &mut Context<'_>) -> Result<Outcome, Error
     }
     let evidence = context.evidence()?;
     let existing = context.store.find_user(UserField::Login(args.login.as_bytes()))?;
-    if existing.is_none()
-        && let Some(why) = refused_login(&args.login, context)?
-    {
-        return Err(wrong(format!("'{}' cannot be the login of a new user: {why}.", args.login)));
+    if existing.is_none() {
+        if let Some(why) = refused_login(&args.login, context)? {
+            return Err(wrong(format!("'{}' cannot be the login of a new user: {why}.", args.login)));
+        }
+        if let Some(why) = refused_email(&args.login, email, context)? {
+            return Err(wrong(format!("'{email}' cannot be the address of a new user: {why}.")));
+        }
     }
     let place = Place::find(args, context)?;
     if place.role.is_mighty && !args.yes {
@@ -114,10 +117,19 @@ pub fn run(args: &Provision, context: &mut Context<'_>) -> Result<Outcome, Error
     }
     let login_hash = match (&args.user_password, &existing) {
         (None, _) => None,
-        (Some(_), Some(_)) => {
-            return Err(wrong(
-                "--user-password is for a new user; the login password of one who is there is changed in WordPress.".into(),
-            ));
+        (Some(file), Some(user)) => {
+            // The same command again changes nothing.
+            let password = super::password_input::login_password(file)?;
+            let stored = context.store.login_hash(user.id)?;
+            let verdict = password_hash::verify(password.expose().as_bytes(), &stored, evidence.era());
+            if verdict != Verdict::Match {
+                return Err(wrong(format!(
+                    "User {} is there already with another login password, which is changed in WordPress: leave \
+                     --user-password away.",
+                    named(user)
+                )));
+            }
+            None
         }
         (Some(file), None) => Some(login_hash(file, &evidence)?),
     };
@@ -235,6 +247,33 @@ fn refused_login(login: &str, context: &mut Context<'_>) -> Result<Option<String
     Ok(account::refused_login_of_network(login, illegal.as_deref()))
 }
 
+/// How long a network keeps a login and an address for somebody who signed up.
+const RESERVED_SECONDS: i64 = 2 * 24 * 60 * 60;
+
+fn refused_email(login: &str, email: &str, context: &mut Context<'_>) -> Result<Option<&'static str>, Error> {
+    if context.store.description().network.is_none() {
+        return Ok(None);
+    }
+    let banned = context.store.network_option("banned_email_domains")?;
+    let limited = context.store.network_option("limited_email_domains")?;
+    if let Some(why) = account::refused_email_of_network(email, banned.as_deref(), limited.as_deref()) {
+        return Ok(Some(why));
+    }
+    let since = mysql_time(context.now - RESERVED_SECONDS);
+    let is_reserved = context.store.has_signup(login, email, &since)?;
+    Ok(is_reserved.then_some(
+        "somebody signed up with it or with that login in the last two days (the network's signups table)",
+    ))
+}
+
+/// `2026-01-31 23:59:59`
+fn mysql_time(seconds: i64) -> String {
+    jiff::Timestamp::from_second(seconds).map_or_else(
+        |_| "1970-01-01 00:00:00".to_owned(),
+        |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
 fn login_hash(file: &std::path::Path, evidence: &Evidence) -> Result<password_hash::HashedPassword, Error> {
     let password = super::password_input::login_password(file)?;
     let since_68 = evidence.era() == Era::Since68;
@@ -249,12 +288,9 @@ fn membership(context: &mut Context<'_>) -> Result<Vec<(String, Vec<u8>)>, Error
     if context.store.description().network.is_none() {
         return Ok(Vec::new());
     }
-    let address = context.store.option(schema::SITE_URL)?.unwrap_or_default();
-    let address = String::from_utf8_lossy(&address).into_owned();
-    let rest = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
-    let domain = rest.split('/').next().unwrap_or_default();
-    let blog = context.site.tables.blog_id.max(1).to_string();
-    Ok(vec![("primary_blog".into(), blog.into_bytes()), ("source_domain".into(), domain.as_bytes().to_vec())])
+    let blog = context.site.tables.blog_id.max(1);
+    let domain = context.store.blog_domain(blog)?.unwrap_or_default();
+    Ok(vec![("primary_blog".into(), blog.to_string().into_bytes()), ("source_domain".into(), domain)])
 }
 
 fn make(
@@ -275,10 +311,7 @@ fn make(
     let mut meta = account::user_meta(&args.login, evidence.version.as_ref());
     meta.extend(membership(context)?);
     meta.extend(place.rows(&args.role));
-    let registered = jiff::Timestamp::from_second(context.now).map_or_else(
-        |_| "1970-01-01 00:00:00".to_owned(),
-        |time| time.strftime("%Y-%m-%d %H:%M:%S").to_string(),
-    );
+    let registered = mysql_time(context.now);
     let new = NewUser {
         login: args.login.as_bytes(),
         password: login_hash.map_or(account::NO_LOGIN, |hash| hash.as_str().as_bytes()),
@@ -310,6 +343,13 @@ fn settle(
              Nothing was changed.",
             named(user),
             String::from_utf8_lossy(&user.email)
+        )));
+    }
+    if let Some(why) = super::audit::why_blocked(context.store.user_state(user.id)?) {
+        return Err(Error::Usage(format!(
+            "User {} is {why}, so that not everything lets it in. Open the account in WordPress, or choose another login. \
+             Nothing was changed.",
+            named(user)
         )));
     }
     if context.is_super_admin(user)? {

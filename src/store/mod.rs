@@ -199,6 +199,15 @@ pub trait Store {
     /// network (lowest `meta_id`), else the options row.
     fn network_option(&mut self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// `get_site( $blog )->domain`: what the network's `blogs` row has. Call it on a network only.
+    fn blog_domain(&mut self, blog: u64) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Whether somebody signed up with this login or e-mail address after `since` (`2026-01-31 23:59:59`, UTC), and so has
+    /// reserved it. Call it on a network only.
+    ///
+    /// WordPress: `wpmu_validate_user_signup()`.
+    fn has_signup(&mut self, login: &str, email: &str, since: &str) -> Result<bool, StoreError>;
+
     /// `update_network_option( get_main_network_id(), … )`: sets the value, making the row if there
     /// is none, once however many try.
     fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError>;

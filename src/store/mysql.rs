@@ -1044,6 +1044,28 @@ impl Store for MysqlStore {
         }
     }
 
+    fn blog_domain(&mut self, blog: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = format!("SELECT domain FROM {} WHERE blog_id = {blog}", self.blogs);
+        let rows = self.rows(&query).map_err(|error| self.fault(error))?;
+        Ok(rows.into_iter().next().and_then(|row| bytes(row.into_iter().next()?)))
+    }
+
+    fn has_signup(&mut self, login: &str, email: &str, since: &str) -> Result<bool, StoreError> {
+        let table = quoted(&[format!("{}signups", self.tables.prefix)]);
+        let query = format!(
+            "SELECT 1 FROM {table} WHERE (user_login = {} OR user_email = {}) AND registered >= {} LIMIT 1",
+            self.literal(login.as_bytes()),
+            self.literal(email.as_bytes()),
+            self.literal(since.as_bytes())
+        );
+        match self.rows(&query) {
+            Ok(rows) => Ok(!rows.is_empty()),
+            // A network that was moved without it: nobody can have signed up.
+            Err(error) if code(&error) == Some(1146) => Ok(false),
+            Err(error) => Err(self.fault(error)),
+        }
+    }
+
     fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError> {
         let autoload = match autoload {
             Autoload::No => "no",

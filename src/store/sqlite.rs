@@ -570,6 +570,24 @@ impl Store for SqliteStore {
         self.first(&query, params![domain, path], |row| unsigned(row, 0))
     }
 
+    fn blog_domain(&mut self, blog: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = format!("SELECT CAST(domain AS TEXT) FROM {} WHERE blog_id = ?1", self.blogs);
+        Ok(self.first(&query, [blog.cast_signed()], |row| bytes(row, 0))?.flatten())
+    }
+
+    fn has_signup(&mut self, login: &str, email: &str, since: &str) -> Result<bool, StoreError> {
+        let name = format!("{}signups", self.tables.prefix);
+        let tables = list_tables(&self.connection).map_err(|error| self.file.fault(&error))?;
+        if !tables.iter().any(|table| table.eq_ignore_ascii_case(&name)) {
+            return Ok(false);
+        }
+        let table = quoted(Some(&name));
+        let query = format!(
+            "SELECT 1 FROM {table} WHERE (user_login = ?1 OR user_email = ?2) AND registered >= ?3 LIMIT 1"
+        );
+        Ok(self.first(&query, params![login, email, since], |row| row.get::<_, i64>(0))?.is_some())
+    }
+
     fn set_network_option(&mut self, name: &str, value: &[u8], autoload: Autoload) -> Result<(), StoreError> {
         let autoload = match autoload {
             Autoload::No => "no",

@@ -3,6 +3,7 @@
 //! Mirrors `wp_insert_user()` and `add_user_to_blog()`, and `sanitize_title()` as far as strict logins go
 //! (`wp-includes/user.php`, `ms-functions.php`, `formatting.php`).
 
+use super::php_serialize::{self, Document, View};
 use super::version::WordPressVersion;
 
 /// What stands in place of a login password's hash where nobody is to log in by form: no password has this hash.
@@ -60,6 +61,48 @@ pub fn refused_login_of_network(login: &str, illegal: Option<&[Vec<u8>]>) -> Opt
         None => ILLEGAL_NAMES.contains(&login),
     };
     is_illegal.then(|| "the network reserves it (illegal_names)".into())
+}
+
+/// Why a network would not make a user with this e-mail address: a clause. `banned` and `limited` are the network options
+/// `banned_email_domains` and `limited_email_domains` as stored.
+///
+/// WordPress: `is_email_address_unsafe()`, `wpmu_validate_user_signup()`.
+pub fn refused_email_of_network(
+    email: &str,
+    banned: Option<&[u8]>,
+    limited: Option<&[u8]>,
+) -> Option<&'static str> {
+    let email = email.to_ascii_lowercase();
+    let domain = email.split_once('@').map_or("", |(_, domain)| domain);
+    // WordPress: the list of the banned may be a text of lines too, in very old networks.
+    let banned = banned.map(|stored| strings(stored).unwrap_or_else(|| lines(stored))).unwrap_or_default();
+    if banned
+        .iter()
+        .any(|banned| !banned.is_empty() && (domain == *banned || email.ends_with(&format!(".{banned}"))))
+    {
+        return Some("the network refuses addresses of that domain (banned_email_domains)");
+    }
+    let limited = limited.and_then(strings).unwrap_or_default();
+    if !limited.is_empty() && !limited.iter().any(|allowed| domain == allowed) {
+        return Some("the network takes addresses of other domains only (limited_email_domains)");
+    }
+    None
+}
+
+/// The texts of a serialized list, in lower case.
+fn strings(stored: &[u8]) -> Option<Vec<String>> {
+    let document = Document::parse(php_serialize::trim(stored).to_vec()).ok()?;
+    matches!(document.view(document.root()), View::Array).then(|| {
+        let text = |node| match document.view(node) {
+            View::Str(text) => Some(String::from_utf8_lossy(&text).to_ascii_lowercase()),
+            _ => None,
+        };
+        document.entries(document.root()).filter_map(|(_, node)| text(node)).collect()
+    })
+}
+
+fn lines(stored: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(stored).split('\n').map(str::to_ascii_lowercase).collect()
 }
 
 /// The part of an address that stands for a user; others may have it already.
@@ -132,6 +175,24 @@ mod tests {
         }
         assert!(refused_login_of_network("cibot", Some(&[b"cibot".to_vec()])).is_some());
         assert_eq!(refused_login_of_network("files", Some(&[])), None);
+    }
+
+    #[test]
+    fn addresses_that_a_network_refuses() {
+        let list = br#"a:2:{i:0;s:11:"Example.org";i:1;s:0:"";}"#;
+        let refused = |email, banned: Option<&[u8]>, limited: Option<&[u8]>| {
+            refused_email_of_network(email, banned, limited).is_some()
+        };
+        for email in ["a@example.org", "a@EXAMPLE.org", "a@x.example.org"] {
+            assert!(refused(email, Some(list), None), "{email}");
+            assert!(refused(email, Some(b"other\nexample.org"), None), "{email}");
+        }
+        assert!(
+            !refused("a@notexample.org", Some(list), None) && !refused("a@x.org", Some(b""), Some(b"a:0:{}"))
+        );
+        assert!(!refused("a@Example.org", None, Some(list)) && refused("a@x.example.org", None, Some(list)));
+        // WordPress: that one is a list or nothing.
+        assert!(!refused("a@x.org", None, Some(b"example.org")));
     }
 
     #[test]

@@ -270,6 +270,18 @@ fn a_login_password_that_is_asked_for_works() {
             prefix.len()
         );
         assert_eq!(rig.wp_eval(site, &code), json!([human, prefix]), "{name}");
+        // The same again changes nothing; another password is WordPress's to set.
+        let again = output(&mut provision(site, &human, &["--role=editor", "--no-live", &from]));
+        assert!(!again.contains("Made user"), "{again}");
+        assert_eq!(rig.wp_eval(site, &code), json!([human, prefix]), "{name}");
+        let other = folder.path().join("other");
+        std::fs::write(&other, "another password, longer\n").unwrap();
+        let other = format!("--user-password={}", other.display());
+        let refused = provision(site, &human, &["--role=editor", &other]).output().unwrap();
+        assert!(
+            String::from_utf8_lossy(&refused.stderr).contains("with another login password"),
+            "{refused:?}"
+        );
         // Whoever undoes that is told, and a script has to mean it.
         let undone = site.tool().args(["deprovision", &human]).output().unwrap();
         assert!(String::from_utf8_lossy(&undone.stderr).contains("has a login password"), "{undone:?}");
@@ -344,6 +356,63 @@ fn a_network_has_members_of_each_site() {
         let admin = site.tool().args(&verb).output().unwrap();
         assert!(String::from_utf8_lossy(&admin.stderr).contains("super admin"), "{admin:?}");
     }
+}
+
+#[test]
+fn a_network_refuses_what_its_settings_refuse() {
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(Template::Network);
+    let run = |login: &str, email: &str| {
+        let mut command = rig::binary();
+        command.env("WP_APP_PASSWORD_DB", database.url("wp")).env("WP_APP_PASSWORD_SYSLOG", "");
+        command.args([
+            "--table-prefix=net7_",
+            "--no-cache",
+            "provision",
+            login,
+            "--role=author",
+            "--no-live",
+        ]);
+        command.arg(format!("--email={email}")).output().unwrap()
+    };
+    let refused = |login: &str, email: &str, word: &str| {
+        let done = run(login, email);
+        let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert!(done.status.code() == Some(1) && stderr.contains(word), "{login} {email}: {stderr}");
+    };
+    let setting = |name: &str, value: &str| {
+        database.sql(&format!(
+            "DELETE FROM net7_sitemeta WHERE meta_key = '{name}';
+             INSERT INTO net7_sitemeta (site_id, meta_key, meta_value) VALUES (1, '{name}', '{value}')"
+        ));
+    };
+    setting("banned_email_domains", "a:1:{i:0;s:11:\"example.net\";}");
+    refused("banned", "a@mail.example.net", "banned_email_domains");
+    setting("limited_email_domains", "a:1:{i:0;s:11:\"example.org\";}");
+    refused("limited", "a@example.com", "limited_email_domains");
+    // Reserved for two days, by name and by address.
+    let sign_up = |login: &str, email: &str, days: u32| {
+        database.sql(&format!(
+            "INSERT INTO net7_signups (domain, path, title, user_login, user_email, registered, activation_key)
+             VALUES ('', '', '', '{login}', '{email}', UTC_TIMESTAMP() - INTERVAL {days} DAY, 'k{login}')"
+        ));
+    };
+    sign_up("waiting", "waiting@example.org", 1);
+    sign_up("forgot", "forgot@example.org", 3);
+    refused("waiting", "other@example.org", "signups");
+    refused("other", "waiting@example.org", "signups");
+    // WordPress: add_user_to_blog() takes the domain of the blogs table, whatever siteurl says.
+    database.sql("UPDATE net7_blogs SET domain = 'mapped.example' WHERE blog_id = 1");
+    let done = run("forgot", "forgot@example.org");
+    assert!(done.status.success(), "{done:?}");
+    let domain = database.sql(
+        "SELECT meta_value FROM net7_usermeta WHERE meta_key = 'source_domain'
+         AND user_id = (SELECT ID FROM net7_users WHERE user_login = 'forgot')",
+    );
+    assert_eq!(domain.trim(), "mapped.example");
+    // An account that is closed is not used.
+    database.sql("UPDATE net7_users SET spam = 1 WHERE user_login = 'forgot'");
+    refused("forgot", "forgot@example.org", "is marked as spam");
 }
 
 #[test]
@@ -465,7 +534,7 @@ fn what_makes_no_sense_changes_nothing() {
         (vec!["böt", "--role=editor", "--email=a@example.com"], "not allowed in a login"),
         (vec!["", "--role=editor", "--email=a@example.com"], "it is empty"),
         (vec!["editor", "--role=author", &its_own], "has the role editor here, not author"),
-        (vec!["editor", "--role=editor", &its_own, "--user-password=/dev/null"], "is for a new user"),
+        (vec!["editor", "--role=editor", &its_own, "--user-password=/dev/null"], "there is nothing"),
         (
             vec!["bot", "--role=editor", "--email=a@example.com", "--user-password=/dev/null"],
             "there is nothing",
