@@ -89,10 +89,12 @@ function refusal( $entry, $now, $address, $is_rest ) {
 }
 
 /** Whether an entry may be used for a request to the REST API. */
-function allows( $entry, $method, $route ) {
-	// Whoever could make application passwords would be rid of every restriction.
-	$escapes = preg_match( '~/application-passwords(?![^/\s])~i', $route ) && ! in_array( $method, array_merge( READING, array( 'DELETE' ) ), true );
-	if ( $escapes || ( ! empty( $entry['read_only'] ) && ! in_array( $method, READING, true ) ) ) {
+function allows( $entry, $request ) {
+	list( $method, $route ) = array( $request->get_method(), $request->get_route() );
+	// Whoever could make application passwords, or set what the user logs in with, would be rid of every restriction.
+	$is_self = preg_match( '~\A/wp/v2/users/(?:me|0*' . get_current_user_id() . ')\s*\z~i', $route );
+	$escapes = $is_self ? isset( $request['password'] ) || isset( $request['email'] ) : 'DELETE' !== $method && preg_match( '~/application-passwords(?![^/\s])~i', $route );
+	if ( ! in_array( $method, READING, true ) && ( $escapes || ! empty( $entry['read_only'] ) ) ) {
 		return false;
 	}
 	// WordPress asks about each part of a batch.
@@ -101,8 +103,7 @@ function allows( $entry, $method, $route ) {
 	}
 	foreach ( parse_list( $entry, 'allow', 'parse_rule' ) as $rule ) {
 		// Whoever may GET may ask for the HEAD.
-		$wanted = array( '*', $method, 'HEAD' === $method ? 'GET' : $method );
-		if ( array_intersect( $wanted, $rule[0] ) && 1 === preg_match( $rule[1], $route ) ) {
+		if ( array_intersect( array( '*', $method, 'HEAD' === $method ? 'GET' : $method ), $rule[0] ) && 1 === preg_match( $rule[1], $route ) ) {
 			return true;
 		}
 	}
@@ -111,8 +112,7 @@ function allows( $entry, $method, $route ) {
 
 /** WordPress has found the entry that a password belongs to, and asks whether it may be used. */
 function at_authentication( $error, $user, $entry ) {
-	$address = isset( $_SERVER['REMOTE_ADDR'] ) ? $_SERVER['REMOTE_ADDR'] : '';
-	$refusal = refusal( $entry, time(), $address, defined( 'REST_REQUEST' ) && REST_REQUEST );
+	$refusal = refusal( $entry, time(), $_SERVER['REMOTE_ADDR'] ?? '', defined( 'REST_REQUEST' ) && REST_REQUEST );
 	if ( null !== $refusal ) {
 		$error->add( $refusal[0], $refusal[1], array( 'status' => 401 ) );
 		Seen::$refusal = $error;
@@ -133,7 +133,7 @@ add_filter( 'rest_authentication_errors', __NAMESPACE__ . '\at_start', PHP_INT_M
 function at_dispatch( $result, $server_or_handler, $request ) {
 	defined( 'REST_REQUEST' ) && REST_REQUEST && wp_get_current_user();
 	foreach ( Seen::$entries as $entry ) {
-		if ( ! allows( $entry, $request->get_method(), $request->get_route() ) ) {
+		if ( ! allows( $entry, $request ) ) {
 			$error = array( 'application_password_not_allowed', 'This application password may not be used for this.', array( 'status' => 403 ) );
 			// Before WordPress 6.3 an error is no answer to what is embedded.
 			return 'rest_pre_dispatch' !== current_filter() ? new \WP_Error( ...$error )

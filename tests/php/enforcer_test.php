@@ -23,6 +23,9 @@ function wp_get_current_user() {
 	$asked = true;
 	return true;
 }
+function get_current_user_id() {
+	return 7;
+}
 function current_filter() {
 	global $filter;
 	return $filter;
@@ -46,10 +49,11 @@ class WP_Error {
 		$this->code = $code;
 	}
 }
-class Fake_Request {
+class Fake_Request extends ArrayObject {
 	public $method;
 	public $route;
-	public function __construct( $method, $route ) {
+	public function __construct( $method, $route, $params = array() ) {
+		parent::__construct( $params );
 		$this->method = $method;
 		$this->route  = $route;
 	}
@@ -63,11 +67,14 @@ class Fake_Request {
 
 require $argv[1];
 
-use function WpAppPassword\Enforcer\allows;
 use function WpAppPassword\Enforcer\at_authentication;
 use function WpAppPassword\Enforcer\at_dispatch;
 use function WpAppPassword\Enforcer\at_start;
 use function WpAppPassword\Enforcer\refusal;
+
+function allows( $entry, $method, $route, $params = array() ) {
+	return WpAppPassword\Enforcer\allows( $entry, new Fake_Request( $method, $route, $params ) );
+}
 
 $checked = 0;
 function check( $what, $found, $expected ) {
@@ -163,6 +170,16 @@ foreach ( array( array( 'expires' => 5 ), array( 'allow' => array( '* /*' ) ), a
 		check( "DELETE $route", allows( $entry, 'DELETE', $route ), true );
 	}
 	check( 'another route', allows( $entry, 'POST', '/x/v1/application-passwords-list' ), true );
+	foreach ( array( 'password', 'email' ) as $key ) {
+		foreach ( array( '/wp/v2/users/me', '/wp/v2/users/7', '/WP/v2/Users/ME', '/wp/v2/users/007', "/wp/v2/users/7\n" ) as $route ) {
+			check( "own $key, $route", allows( $entry, 'PUT', $route, array( $key => 'x' ) ), false );
+		}
+		check( "other people's $key", allows( $entry, 'POST', '/wp/v2/users/77', array( $key => 'x' ) ), true );
+		check( "a new user's $key", allows( $entry, 'POST', '/wp/v2/users', array( $key => 'x' ) ), true );
+		check( "the $key of a post", allows( $entry, 'POST', '/wp/v2/posts/7', array( $key => 'x' ) ), true );
+		check( "to read is not to set a $key", allows( $entry, 'GET', '/wp/v2/users/me', array( $key => 'x' ) ), true );
+	}
+	check( 'own name', allows( $entry, 'PATCH', '/wp/v2/users/7', array( 'name' => 'x' ) ), true );
 }
 
 // What is hooked, and what the hooks do.

@@ -337,6 +337,22 @@ fn nobody_gets_rid_of_restrictions_by_a_new_password() {
             entry.is_refused(&answer, "a new password");
             let own = format!("{list}/{}", entry.uuid);
             entry.is_refused(&entry.ask("PUT", &own, &json!({"name": "Renamed"})), "a new name");
+            // Nor by what the user logs in with, in any of the ways that parameters come.
+            let me = "/?rest_route=/wp/v2/users/me";
+            for body in [json!({"password": "a new login password"}), json!({"email": "thief@example.com"})] {
+                entry.is_refused(&entry.ask("POST", me, &body), "a login password");
+                entry.is_refused(&entry.ask("PUT", "/?rest_route=/wp/v2/USERS/ME", &body), "ME");
+            }
+            let empty = json!({});
+            entry.is_refused(
+                &entry.ask("POST", &format!("{me}&password=a-new-login-password"), &empty),
+                "query",
+            );
+            entry.is_refused(
+                &entry.ask("GET", &format!("{me}&password=a-new-one&_method=PUT"), &empty),
+                "_method",
+            );
+            assert_eq!(entry.ask("POST", me, &json!({"description": "Mine"})).status, 200, "{}", site.name);
             entry.may("GET", list);
             // To give itself up is nothing that anybody minds.
             entry.may("DELETE", &own);
