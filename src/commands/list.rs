@@ -237,7 +237,7 @@ impl Item for OwnedRow<'_> {
             (0, _) => Some(Value::Int(self.user.id.0 as i64)),
             (1, _) => Some(Value::text(&self.user.login)),
             (_, Entry::Plain(row)) => match row.cell(place - 2) {
-                Cell::Absent => None,
+                Cell::Absent => rows::absent(name),
                 Cell::Null => Some(Value::Null),
                 Cell::Int(number) => Some(Value::Int(number)),
                 Cell::Text(start, end) => Some(Value::text(row.text(start, end))),

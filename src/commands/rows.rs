@@ -10,6 +10,7 @@ use crate::application_passwords::Record;
 use crate::error::Error;
 use crate::output::{Format, Item, Key, Request, Value};
 use crate::wordpress::php_serialize::{self, Document, NodeId, View};
+use crate::wordpress::schema::own;
 
 /// WP-CLI: `APPLICATION_PASSWORD_FIELDS`.
 pub use crate::application_passwords::FIELDS;
@@ -68,7 +69,13 @@ impl Item for Record<'_> {
 pub fn field<'d>(record: Record<'d>, name: &str) -> Option<Value<'d>> {
     let (document, node) = record.parts();
     let mut left = MOST_VALUES;
-    document.get(node, name.as_bytes()).map(|node| value(document, node, DEEPEST, &mut left))
+    let found = document.get(node, name.as_bytes()).map(|node| value(document, node, DEEPEST, &mut left));
+    found.or_else(|| absent(name))
+}
+
+/// What stands for a field that an entry does not have: nothing, or with WP-CLI's warning, no such field.
+pub fn absent<'d>(name: &str) -> Option<Value<'d>> {
+    own::SHOWN.contains(&name).then_some(Value::Null)
 }
 
 /// No plugin nests more than this many values in one field. References can make a value contain itself, so

@@ -85,7 +85,7 @@ impl TermsArgs {
                 .map(|text| Change::Set(text.into_bytes()))
                 .map_err(|why| wrong(flag, why)),
         };
-        Ok(Changes {
+        let changes = Changes {
             expires: match &self.expires {
                 None => Change::Keep,
                 Some(given) => Change::Set(moment(given, now).map_err(|why| wrong("--expires", why))?),
@@ -95,7 +95,17 @@ impl TermsArgs {
             read_only: if self.read_only { Change::Set(true) } else { Change::Keep },
             note: text("--note", self.note.as_ref())?,
             owner: text("--owner", self.owner.as_ref())?,
-        })
+        };
+        if self.read_only
+            && let Change::Set(rules) = &changes.allow
+            && let Some(rule) = rules.iter().find(|rule| restrictions::only_writes(rule))
+        {
+            return Err(wrong(
+                "--read-only",
+                format!("--allow='{rule}' is for changes only, and could never be used"),
+            ));
+        }
+        Ok(changes)
     }
 
     /// The same, with what is to be taken away.

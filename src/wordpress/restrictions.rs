@@ -266,6 +266,12 @@ pub fn rule(given: &str) -> Result<String, String> {
     Ok(format!("{} {route}", methods.join(",")))
 }
 
+/// Whether a rule is for nothing that only reads.
+pub fn only_writes(rule: &str) -> bool {
+    let methods = rule.split_once(' ').map_or(rule, |(methods, _)| methods);
+    methods.split(',').all(|method| !matches!(method, "*" | "GET" | "HEAD" | "OPTIONS"))
+}
+
 /// A network as it is stored.
 ///
 /// # Errors

@@ -149,6 +149,9 @@ pub mod own {
     /// Text for people: who answers for the entry.
     pub const OWNER: &str = "owner";
 
+    /// What people ask for by name: a field of every entry, empty where there is nothing.
+    pub const SHOWN: [&str; 6] = [EXPIRES, ALLOW, ALLOW_NET, READ_ONLY, NOTE, OWNER];
+
     /// What an entry that takes another one's place inherits.
     pub const INHERITED: [&str; 5] = [ALLOW, ALLOW_NET, READ_ONLY, NOTE, OWNER];
 }

@@ -667,6 +667,21 @@ fn nothing_is_made_of_options_that_make_no_sense() {
             assert!(done.stdout.is_empty() && stderr.contains(option.split('=').next().unwrap()), "{stderr}");
         }
     }
+    let never =
+        tool().args(["create", "editor", "New", "--read-only", "--allow=PUT,POST /x"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&never.stderr).contains("could never be used"), "{never:?}");
+    // Nothing is set, and that is no reason for a warning.
+    let plain = tool().args(["list", "editor", "--fields=name,expires,note"]).output().unwrap();
+    assert_eq!(
+        (plain.stdout.as_slice(), plain.stderr.as_slice()),
+        (&b"name\texpires\tnote\nOld\t\t\n"[..], &b""[..])
+    );
+    let plain = tool().args(["list", "--fields=name,note", "--format=json"]).output().unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&plain.stdout).unwrap(),
+        json!([{"name": "Old", "note": null}])
+    );
+    assert!(plain.stderr.is_empty(), "{plain:?}");
     let both = tool().args(["update", "editor", &uuid, "--expires=1d", "--clear=expires"]).output().unwrap();
     assert!(String::from_utf8_lossy(&both.stderr).contains("give one of them"));
     assert_eq!(output(tool().args(["list", "editor", "--format=json"])), before);
