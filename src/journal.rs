@@ -175,7 +175,7 @@ impl Journal {
             ("user_login", text(event.user_login)),
             ("uuid", text(event.uuid)),
             ("name", text(event.name)),
-            ("outcome", Value::from(event.outcome)),
+            ("outcome", Value::from(cut(event.outcome))),
         ];
         let mut line = String::from("{");
         for (number, (key, value)) in fields.iter().enumerate() {

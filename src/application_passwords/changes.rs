@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{ApplicationPasswords, Contents, Record, StoredList};
+use crate::error::Error;
 use crate::journal::Event;
 use crate::store::User;
 use crate::wordpress::php_serialize::{Document, Key, View};
@@ -11,6 +12,9 @@ use crate::wordpress::schema::{SUSPENDED, item, own};
 /// What happens to a suspended entry when it is erased. Its way there and back is told where WordPress's own list
 /// changes.
 pub(super) const ERASE: &str = "erase-suspended";
+
+/// What was done where a change could not be made.
+const NOTHING: &str = "none";
 
 /// What happened to one entry.
 struct Change<'a> {
@@ -59,6 +63,31 @@ impl ApplicationPasswords<'_> {
                 uuid: b"",
                 name: b"",
                 outcome,
+            });
+        }
+    }
+
+    /// Writes a record of a change that could not be made: an attempt is as telling as a change. What was asked for wrongly
+    /// (a name that is taken, a uuid that is not there) is none.
+    pub(super) fn note_failure(&self, user: &User, error: &Error) {
+        let cause = match error {
+            Error::Store(error) => error.cause(),
+            Error::Unreadable { .. } | Error::UnreadableSuspended { .. } => {
+                "the list cannot be read".to_owned()
+            }
+            Error::Uneditable { reason, .. } => reason.clone(),
+            Error::Conflict { .. } => "others changed the list again and again".to_owned(),
+            // Whether it was saved is not known, and was told.
+            _ => return,
+        };
+        if let Some(journal) = self.aftercare.journal {
+            journal.record(&Event {
+                action: NOTHING,
+                user_id: user.id.0,
+                user_login: &user.login,
+                uuid: b"",
+                name: b"",
+                outcome: &format!("failed: {cause}"),
             });
         }
     }

@@ -813,8 +813,21 @@ impl<'s> ApplicationPasswords<'s> {
         self.edit_row(user, APPLICATION_PASSWORDS, change)
     }
 
-    /// The same for the row under any key.
+    /// The same for the row under any key. A change that could not be made is told to the journal too.
     fn edit_row<T>(
+        &mut self,
+        user: &User,
+        key: &str,
+        change: impl FnMut(&StoredList, &mut Document) -> Result<Edit<T>, Error>,
+    ) -> Result<Edited<T>, Error> {
+        let edited = self.edit_until_saved(user, key, change);
+        if let Err(error) = &edited {
+            self.note_failure(user, error);
+        }
+        edited
+    }
+
+    fn edit_until_saved<T>(
         &mut self,
         user: &User,
         key: &str,

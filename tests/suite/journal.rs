@@ -105,6 +105,39 @@ fn every_change_is_a_record_that_says_who_and_what_and_no_secret() {
 }
 
 #[test]
+fn a_change_that_could_not_be_made_is_told_with_its_reason() {
+    for mut place in Place::both() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.jsonl");
+        let journal = format!("--journal={}", file.display());
+        place.0.set_meta(3, b"a:1:{broken");
+        place.0.set_meta(4, &list(&[(0, item(1, &[]))]));
+        place.ends(3, &["revoke-all", "--all-users", "--yes", &journal]);
+        place.ends(1, &["delete", "3", "--all", &journal]);
+        // What was asked for wrongly is no attempt at a change.
+        place.ends(1, &["delete", "4", &uuid(7), &journal]);
+        let told: Vec<[String; 4]> = records(&file)
+            .iter()
+            .filter(|record| [3, 4].contains(&record["user_id"].as_u64().unwrap()))
+            .map(|record| {
+                ["command", "action", "user_login", "outcome"]
+                    .map(|key| record[key].as_str().unwrap().to_owned())
+            })
+            .collect();
+        let lost = "failed: the list cannot be read";
+        assert_eq!(
+            told,
+            [
+                ["revoke-all", "none", "author1", lost],
+                ["revoke-all", "revoke", "subscriber1", "done"],
+                ["delete", "none", "author1", lost],
+            ]
+        );
+        place.0.reset();
+    }
+}
+
+#[test]
 fn who_asked_for_it_is_told_as_far_as_the_environment_tells() {
     let place = Place::both().remove(0);
     let folder = tempfile::tempdir().unwrap();
