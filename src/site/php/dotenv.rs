@@ -12,8 +12,11 @@ use super::source::Unreadable;
 use super::value::{Data, Key, Value};
 
 /// Why a value is not known that `getenv()` may show.
-const BY_VERSION: &str =
+pub const BY_VERSION: &str =
     "whether getenv() shows what a .env file says depends on the version of the library that loads it";
+
+/// Composer's name of the library.
+pub const PHPDOTENV: &str = "vlucas/phpdotenv";
 
 /// A loader being set up by method calls.
 #[derive(Debug, Clone, Default)]
@@ -32,10 +35,12 @@ pub struct Loader {
     pub only_first: bool,
     /// Some argument was not known.
     pub is_unclear: bool,
+    /// Version 1 of phpdotenv, which reads lines in a way of its own.
+    pub is_first: bool,
     /// Symfony's, which is given whole paths.
     pub is_symfony: bool,
-    /// Whole paths, for Symfony's.
-    pub files: Vec<Vec<u8>>,
+    /// Its constructor was given something.
+    pub has_arguments: bool,
 }
 
 impl Loader {
@@ -44,12 +49,12 @@ impl Loader {
     }
 }
 
-/// The major version of phpdotenv that a list of Composer's names: `installed.json`, `composer.lock` or the
+/// The major version of a package that a list of Composer's names: `installed.json`, `composer.lock` or the
 /// constraint in `composer.json`.
-pub fn major_version(list: &str) -> Option<u32> {
-    const NAME: &str = "\"vlucas/phpdotenv\"";
-    for (at, _) in list.match_indices(NAME) {
-        let after = list[at + NAME.len()..].trim_start();
+pub fn major_version(list: &str, package: &str) -> Option<u32> {
+    let name = format!("\"{package}\"");
+    for (at, _) in list.match_indices(&name) {
+        let after = list[at + name.len()..].trim_start();
         let is_entry = list[..at].trim_end().ends_with(':');
         let text = if is_entry {
             let version = after.strip_prefix(',')?.trim_start().strip_prefix("\"version\"")?;
@@ -90,7 +95,7 @@ pub fn load(evaluator: &mut Evaluator<'_>, loader: &Loader, may_lack: bool, span
     if loader.is_unclear {
         return doubtful(evaluator, "which .env file is loaded cannot be known".into());
     }
-    let mut paths: Vec<PathBuf> = loader.files.iter().map(|path| evaluator.absolute(path)).collect();
+    let mut paths: Vec<PathBuf> = Vec::new();
     for folder in &loader.folders {
         for name in &loader.names {
             let mut path = folder.clone();
@@ -104,7 +109,7 @@ pub fn load(evaluator: &mut Evaluator<'_>, loader: &Loader, may_lack: bool, span
         match evaluator.read_file(&path) {
             Ok(content) => {
                 contents.push((path, content));
-                if loader.only_first && !loader.is_symfony {
+                if loader.only_first {
                     break;
                 }
             }
@@ -119,6 +124,15 @@ pub fn load(evaluator: &mut Evaluator<'_>, loader: &Loader, may_lack: bool, span
     }
     let mut own: Vec<Vec<u8>> = Vec::new();
     for (path, content) in contents {
+        if loader.is_first {
+            for (name, assigned) in parse_first(&content) {
+                if name.is_empty() {
+                    return Err(evaluator.throw(span, "putenv() takes no variable without a name"));
+                }
+                set(evaluator, loader, &mut own, &name, assigned, span);
+            }
+            continue;
+        }
         let Some(lines) = parse(&content) else {
             return Err(
                 evaluator.throw(span, format!("{} has a line that is not understood", path.display()))
@@ -141,7 +155,8 @@ fn set(
     span: Span,
 ) {
     let key = Value::bytes(name);
-    if !loader.overwrites && !own.iter().any(|known| known == name) {
+    // Version 1 does not replace what it set itself either.
+    if !loader.overwrites && (loader.is_first || !own.iter().any(|known| known == name)) {
         let present = evaluator.superglobal_element("_ENV", &key, span);
         match present.data {
             Data::Null => {}
@@ -160,10 +175,6 @@ fn set(
                 match piece {
                     Piece::Bytes(bytes) => values.push(Value::bytes(bytes)),
                     Piece::Variable(variable) => {
-                        if loader.is_symfony {
-                            values.push(evaluator.unknown(span, "a .env value refers to another"));
-                            continue;
-                        }
                         let value =
                             evaluator.superglobal_element("_ENV", &Value::bytes(variable.clone()), span);
                         // phpdotenv: a name that is not set stays as it is written.
@@ -226,6 +237,35 @@ fn parse(content: &[u8]) -> Option<Vec<(Vec<u8>, Assigned)>> {
         result.push((name.to_vec(), value(line[at + 1..].trim_ascii())?));
     }
     Some(result)
+}
+
+/// Lines of version 1: it refuses none. Only plain ones are followed.
+fn parse_first(content: &[u8]) -> Vec<(Vec<u8>, Assigned)> {
+    let mut result = Vec::new();
+    for line in content.split(|byte| matches!(byte, b'\n' | b'\r')) {
+        if line.trim_ascii().starts_with(b"#") {
+            continue;
+        }
+        let Some(at) = line.iter().position(|byte| *byte == b'=') else { continue };
+        let name = String::from_utf8_lossy(&line[..at]).replace("export ", "").replace(['\'', '"'], "");
+        let name = name.trim_ascii().as_bytes();
+        let text = line[at + 1..].trim_ascii();
+        let is_plain =
+            |text: &[u8]| text.iter().all(|byte| byte.is_ascii_graphic() && !b"\"'\\${}#`".contains(byte));
+        let inner = match text {
+            [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+            text => text,
+        };
+        let assigned = if is_plain(inner) {
+            // PHP: a 0 is nothing.
+            let bytes = if text == b"0" { Vec::new() } else { inner.to_vec() };
+            Assigned::Text(vec![Piece::Bytes(bytes)])
+        } else {
+            Assigned::Unclear
+        };
+        result.push((name.to_vec(), assigned));
+    }
+    result
 }
 
 fn opens_quote(line: &[u8]) -> bool {
@@ -322,9 +362,9 @@ mod tests {
         let lock = r#"{"packages": [{"name": "roots/x", "require": {"vlucas/phpdotenv": "^4.0"}},
             {"name": "vlucas/phpdotenv",
              "version": "v5.6.1"}]}"#;
-        assert_eq!(major_version(lock), Some(5));
-        assert_eq!(major_version(r#"{"require": {"vlucas/phpdotenv": "^4.1"}}"#), Some(4));
-        assert_eq!(major_version(r#"{"require": {"vlucas/phpdotenv": "^4.1 || ^5.0"}}"#), None);
-        assert_eq!(major_version("{}"), None);
+        assert_eq!(major_version(lock, PHPDOTENV), Some(5));
+        assert_eq!(major_version(r#"{"require": {"vlucas/phpdotenv": "^4.1"}}"#, PHPDOTENV), Some(4));
+        assert_eq!(major_version(r#"{"require": {"vlucas/phpdotenv": "^4.1 || ^5.0"}}"#, PHPDOTENV), None);
+        assert_eq!(major_version("{}", PHPDOTENV), None);
     }
 }

@@ -23,7 +23,7 @@ use super::names::{has_moving_keys, is_generator, is_harmless};
 use super::source::{self, Source, Unreadable};
 use super::state::{ANY, Constant, Function, Local, State, Variable, join_two, tie_value};
 use super::value::{self, Array, Data, Key, Number, Value, Variables, Why, merge};
-use super::{Input, builtins, constants};
+use super::{Input, builtins, constants, dotenv};
 
 /// Steps that one evaluation may take. A stock file takes a few hundred.
 const MOST_STEPS: u64 = 200_000;
@@ -207,6 +207,17 @@ impl From<&Rc<Why>> for How {
     }
 }
 
+/// Where a global function `env()` that no file here declares would come from.
+#[derive(Clone)]
+pub enum EnvFunction {
+    /// Nothing tells.
+    Unknown,
+    /// `oscarotero/env`, Bedrock's.
+    Oscarotero,
+    /// Some other package.
+    Other(Rc<Why>),
+}
+
 /// See [`Evaluator::mark`].
 #[derive(Clone)]
 struct Mark<'a> {
@@ -231,9 +242,13 @@ pub struct Evaluator<'a> {
     closures: Vec<Closure<'a>>,
     /// How many objects were made: the number of the last one.
     pub objects_made: usize,
-    pub dotenvs: Vec<super::dotenv::Loader>,
+    pub dotenvs: Vec<dotenv::Loader>,
     /// The major version of phpdotenv that Composer has installed, as far as it is known.
     pub dotenv_major: Option<u32>,
+    /// What `env()` is.
+    pub env_function: EnvFunction,
+    /// That of symfony/dotenv.
+    pub symfony_major: Option<u32>,
     steps: u64,
     depth: u32,
     calls: u32,
@@ -265,6 +280,8 @@ impl<'a> Evaluator<'a> {
             objects_made: 0,
             dotenvs: Vec::new(),
             dotenv_major: None,
+            symfony_major: None,
+            env_function: EnvFunction::Unknown,
             steps: 0,
             depth: 0,
             calls: 0,
@@ -775,7 +792,7 @@ impl<'a> Evaluator<'a> {
         self.doubt_with(&path.env);
         if is_autoloader(&file) && (!must_exist || file.exists()) {
             self.state.composer = true;
-            self.autoload(&file, span);
+            self.autoload(&file, span)?;
             return Ok(self.unknown(span, "it is what Composer's autoloader returns"));
         }
         let identity = file.canonicalize().unwrap_or_else(|_| file.clone());
@@ -802,16 +819,24 @@ impl<'a> Evaluator<'a> {
         Ok(value)
     }
 
-    /// What Composer's autoloader loads at once, the `files` of packages, is not followed: what they may define
-    /// by its name is in doubt, and everything if the project's own files compute names.
-    fn autoload(&mut self, file: &Path, span: Span) {
-        let Some(vendor) = file.parent() else { return };
+    /// What Composer's autoloader loads at once: the project's own files are evaluated, the `files` of packages
+    /// are not followed, and what they may define by its name is in doubt.
+    fn autoload(&mut self, file: &Path, span: Span) -> Result<(), Stop> {
+        let Some(vendor) = file.parent() else { return Ok(()) };
         let project = vendor.parent().unwrap_or(vendor);
         let lists = [vendor.join("composer/installed.json"), project.join("composer.lock")];
         let lists = lists.into_iter().chain([project.join("composer.json")]);
-        self.dotenv_major = lists
+        let lists: Vec<String> = lists
             .filter_map(|list| self.read_file(&list).ok())
-            .find_map(|list| super::dotenv::major_version(&String::from_utf8_lossy(&list)));
+            .map(|list| String::from_utf8_lossy(&list).into_owned())
+            .collect();
+        let major = |package: &str| lists.iter().find_map(|list| dotenv::major_version(list, package));
+        self.dotenv_major = major(dotenv::PHPDOTENV);
+        self.symfony_major = major("symfony/dotenv");
+        // Its version 2 has `Env\\env()` instead.
+        if lists.iter().any(|list| list.contains("\"oscarotero/env\"")) {
+            self.env_function = EnvFunction::Oscarotero;
+        }
         let mut files = vec![(file.to_path_buf(), false)];
         if let Ok(list) = self.read_file(&vendor.join("composer/autoload_files.php")) {
             for line in String::from_utf8_lossy(&list).lines() {
@@ -829,8 +854,15 @@ impl<'a> Evaluator<'a> {
         for (path, is_own) in files.into_iter().take(MOST_LOADED) {
             let Ok(code) = self.read_file(&path) else { continue };
             self.steps = self.steps.saturating_add(code.len() as u64 / 256);
+            if is_own {
+                self.autoload_own(&path, &code, span)?;
+                continue;
+            }
             let why = self.why(span, format!("{} may define it", path.display()));
             let code = String::from_utf8_lossy(&code);
+            if declares_env(&code) && !path.ends_with("oscarotero/env/src/env_function.php") {
+                self.env_function = EnvFunction::Other(why.clone());
+            }
             for name in defined_names(&code) {
                 if !self.state.constants.contains_key(name) && constants::value(name).is_none() {
                     let (file, line) = (why.file.clone(), why.line);
@@ -842,11 +874,21 @@ impl<'a> Evaluator<'a> {
             if code.contains("$table_prefix") || code.contains("'table_prefix'") {
                 self.set_global("table_prefix", Value::unknown(why.clone()), span);
             }
-            if is_own && (code.contains("define($") || code.contains("define( $") || code.contains("putenv("))
-            {
-                self.unknown_call(why);
-            }
         }
+        Ok(())
+    }
+
+    /// A file of the project itself that Composer loads at once, in a scope of its own.
+    fn autoload_own(&mut self, path: &Path, code: &[u8], span: Span) -> Result<(), Stop> {
+        let identity = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        if !self.state.included.insert(identity.clone()) {
+            return Ok(());
+        }
+        let shown: Rc<str> = identity.display().to_string().into();
+        self.state.locals.push(HashMap::new());
+        let result = self.run_source(code, Rc::from(identity.as_path()), shown, span);
+        self.state.locals.pop();
+        result.map(|_| ())
     }
 
     /// Evaluates the code of an included file or of `eval` in the present scope.
@@ -3705,6 +3747,16 @@ fn defined_names(code: &str) -> impl Iterator<Item = &str> {
     calls.chain(constants).filter(|name| {
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     })
+}
+
+/// Whether a text declares a function `env()` outside a namespace.
+fn declares_env(code: &str) -> bool {
+    let words: Vec<&str> = code.split_ascii_whitespace().collect();
+    let declares = words.windows(2).any(|pair| {
+        pair[0] == "function"
+            && pair[1].strip_prefix("env").is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
+    });
+    declares && !words.contains(&"namespace")
 }
 
 /// Composer's autoloader: it declares classes and functions, and is not followed.

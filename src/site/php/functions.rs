@@ -6,11 +6,11 @@
 use php_ast::ast::{ArgKind, Expr, FunctionCallExpr};
 use php_ast::{Arg, Span};
 
-use super::eval::{Eval, Evaluator, MOST_ELEMENTS, MOST_STRING, Stop, is_written_to};
+use super::eval::{EnvFunction, Eval, Evaluator, MOST_ELEMENTS, MOST_STRING, Stop, is_written_to};
 use super::names::is_harmless;
 use super::source::Unreadable;
 use super::value::{self, Array, Data, Key, Number, Value, merge};
-use super::{builtins, dotenv};
+use super::{builtins, dotenv, symfony};
 
 /// Where `Env\Env::$options` is kept, once it is set.
 pub const ENV_OPTIONS: &str = "env\\env::$options";
@@ -258,7 +258,15 @@ impl<'a> Evaluator<'a> {
         match short.as_str() {
             "env" if name.starts_with("env\\") || self.state.composer => {
                 let arguments = self.arguments(&call.args)?;
-                return Ok(self.bedrock_env(arguments.first(), span));
+                return match self.env_function.clone() {
+                    EnvFunction::Other(why) if !name.starts_with("env\\") => Ok(self.unknown_call(why)),
+                    EnvFunction::Unknown if !name.starts_with("env\\") => {
+                        let why = self.why(span, "which package env() comes from cannot be known");
+                        self.may_throw(&why);
+                        Ok(Value::unknown(why))
+                    }
+                    _ => Ok(self.bedrock_env(arguments.first(), span)),
+                };
             }
             "define" => {
                 let arguments = self.arguments(&call.args)?;
@@ -1398,6 +1406,10 @@ impl<'a> Evaluator<'a> {
                 _ => None,
             },
             "version_compare" => None,
+            // What is no tag stays.
+            "strip_tags" if given == 1 => bytes(0)
+                .filter(|text| !text.iter().any(|byte| matches!(byte, b'<' | b'>' | 0)))
+                .map(|text| Value::bytes(&text[..])),
             "ord" => bytes(0).map(|text| Value::int(text.first().map_or(0, |byte| i64::from(*byte)))),
             "chr" => integer(0).map(|code| Value::bytes(&[code.rem_euclid(256) as u8][..])),
             "strtr" if given == 3 => match (bytes(0), bytes(1), bytes(2)) {
@@ -1449,11 +1461,34 @@ impl<'a> Evaluator<'a> {
                 arguments.get(1),
             )),
             "symfony\\component\\dotenv\\dotenv" => {
+                // Up to version 4 the argument says it, and says yes; version 5 asks usePutenv().
+                let argument = arguments.first().map(|argument| argument.data.clone());
+                if matches!(argument, Some(Data::Bool(_))) {
+                    match self.symfony_major {
+                        // The one version that takes nothing but a name.
+                        Some(5) => return Err(self.throw(span, "symfony/dotenv 5 wants a name")),
+                        Some(_) => {}
+                        None => {
+                            let why =
+                                self.why(span, "which version of symfony/dotenv this is cannot be known");
+                            self.may_throw(&why);
+                        }
+                    }
+                }
+                let (uses_putenv, may_use_putenv) = match (self.symfony_major, argument) {
+                    (Some(5..), None | Some(Data::Bool(_) | Data::Str(_))) => (false, false),
+                    (Some(..=4), None | Some(Data::Bool(true))) => (true, false),
+                    (Some(..=4), Some(Data::Bool(false))) => (false, false),
+                    _ => (false, true),
+                };
+                // Up to version 4 the kind's name is not among them.
+                let has_arguments = !arguments.is_empty() && !matches!(self.symfony_major, Some(..=4));
                 let loader = dotenv::Loader {
                     is_symfony: true,
-                    // Up to version 4 the argument says it, and says yes; version 5 asks usePutenv().
-                    may_use_putenv: true,
-                    ..dotenv::Loader::php_dotenv(false, false)
+                    has_arguments,
+                    uses_putenv,
+                    may_use_putenv,
+                    ..dotenv::Loader::default()
                 };
                 self.dotenvs.push(loader);
                 Ok(Value::new(Data::Dotenv(self.dotenvs.len() - 1)))
@@ -1488,6 +1523,25 @@ impl<'a> Evaluator<'a> {
             }
         }
         Ok(object)
+    }
+
+    /// phpdotenv: variables without which it throws.
+    fn require_variables(&mut self, names: Option<&Value>, span: Span) -> Result<(), Stop> {
+        let names: Vec<Value> = match names.map(|names| &names.data) {
+            Some(Data::Array(names)) => names.entries.iter().map(|(_, name)| name.clone()).collect(),
+            _ => names.cloned().into_iter().collect(),
+        };
+        for name in names {
+            let Some(bytes) = name.to_bytes() else { continue };
+            let in_env = self.superglobal_element("_ENV", &name, span);
+            let in_server = self.superglobal_element("_SERVER", &name, span);
+            let through_putenv = self.environment(&bytes, true, span);
+            if in_env.is_null() && in_server.is_null() && matches!(through_putenv.data, Data::Bool(false)) {
+                let name = String::from_utf8_lossy(&bytes).into_owned();
+                return Err(self.throw(span, format!("the required variable {name} is not set")));
+            }
+        }
+        Ok(())
     }
 
     fn new_dotenv(
@@ -1615,6 +1669,19 @@ impl<'a> Evaluator<'a> {
                 }
                 self.new_dotenv(loader, arguments.first(), arguments.get(1))
             }
+            // Version 1.
+            ("dotenv", "load") => {
+                let mut loader = dotenv::Loader { is_first: true, ..dotenv::Loader::php_dotenv(false, true) };
+                loader.is_unclear = self.dotenv_major.is_some_and(|major| major != 1);
+                let object = self.new_dotenv(loader, arguments.first(), arguments.get(1));
+                let Data::Dotenv(number) = object.data else { return Ok(object) };
+                let loader = self.dotenvs.get(number).cloned().unwrap_or_default();
+                return dotenv::load(self, &loader, false, span);
+            }
+            ("dotenv", "required") if arguments.len() == 1 => {
+                self.require_variables(arguments.first(), span)?;
+                Value::bool(true)
+            }
             // Version 3 takes folders first, version 4 and later a repository.
             ("dotenv\\dotenv", "create") => match arguments.first().map(|value| &value.data) {
                 Some(Data::Dotenv(repository)) => {
@@ -1640,7 +1707,10 @@ impl<'a> Evaluator<'a> {
                 self.dotenvs.push(dotenv::Loader { overwrites: true, ..loader });
                 Value::new(Data::Dotenv(self.dotenvs.len() - 1))
             }
-            ("env\\env" | "env", "init") => Value::null(),
+            ("env\\env" | "env", "init") => {
+                self.env_function = EnvFunction::Oscarotero;
+                Value::null()
+            }
             ("env\\env" | "env", "get") => self.bedrock_env(arguments.first(), span),
             _ if is_php_class(class) => {
                 let why = self.why(span, format!("it calls a method of {class}"));
@@ -1671,29 +1741,23 @@ impl<'a> Evaluator<'a> {
                 if method == "overload" {
                     changed.overwrites = true;
                 }
-                if changed.is_symfony {
-                    if method != "load" && method != "overload" {
-                        let why = self.why(span, format!("{method}() is not followed"));
-                        return Ok(self.unknown_call(why));
-                    }
-                    changed.files = arguments
-                        .iter()
-                        .filter_map(|path| path.to_bytes().map(|path| path.to_vec()))
-                        .collect();
-                    changed.is_unclear |= changed.files.len() != arguments.len();
-                }
                 // With another value there, another file would be loaded.
-                self.doubt_with(&object.env);
-                let env = object.env.clone();
-                let result =
-                    self.under(&env, |this| dotenv::load(this, &changed, method == "safeload", span))?;
+                let env = arguments.iter().fold(object.env.clone(), |env, path| merge(&env, &path.env));
+                self.doubt_with(&env);
+                let result = self.under(&env, |this| {
+                    if changed.is_symfony {
+                        symfony::call(this, &changed, method, arguments, span)
+                    } else {
+                        dotenv::load(this, &changed, method == "safeload", span)
+                    }
+                })?;
                 self.doubt_with(&env);
                 return Ok(result);
             }
             "immutable" => changed.overwrites = false,
             "useputenv" => match arguments.first().map(Value::to_bool) {
                 None | Some(Ok(true)) => changed.uses_putenv = true,
-                Some(Ok(false)) => changed.may_use_putenv = false,
+                Some(Ok(false)) => (changed.uses_putenv, changed.may_use_putenv) = (false, false),
                 Some(Err(_)) => changed.is_unclear = true,
             },
             "addadapter" | "addwriter" => {
@@ -1706,23 +1770,7 @@ impl<'a> Evaluator<'a> {
                 }
             }
             "required" => {
-                let names = match arguments.first().map(|names| &names.data) {
-                    Some(Data::Array(names)) => names.entries.iter().map(|(_, name)| name.clone()).collect(),
-                    _ => arguments.get(..1).unwrap_or(&[]).to_vec(),
-                };
-                for name in names {
-                    let Some(bytes) = name.to_bytes() else { continue };
-                    let in_env = self.superglobal_element("_ENV", &name, span);
-                    let in_server = self.superglobal_element("_SERVER", &name, span);
-                    let through_putenv = self.environment(&bytes, true, span);
-                    if in_env.is_null()
-                        && in_server.is_null()
-                        && matches!(through_putenv.data, Data::Bool(false))
-                    {
-                        let name = String::from_utf8_lossy(&bytes).into_owned();
-                        return Err(self.throw(span, format!("the required variable {name} is not set")));
-                    }
-                }
+                self.require_variables(arguments.first(), span)?;
                 return Ok(object);
             }
             // Validation either passes or ends the program.

@@ -23,6 +23,7 @@ mod regex;
 mod source;
 mod state;
 pub mod subprocess;
+mod symfony;
 mod value;
 
 use eval::{Evaluator, Stop};
