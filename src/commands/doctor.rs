@@ -311,8 +311,10 @@ fn active_plugins(context: &mut Context<'_>) -> Result<Vec<ActivePlugin>, Error>
 
 fn plugins(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     let active = active_plugins(context)?;
-    for plugin in &active {
-        let Some(switch) = SWITCHES.iter().find(|switch| switch.folder == plugin.folder) else { continue };
+    let known = |plugin| SWITCHES.iter().filter(move |switch| switch.folder == plugin);
+    for (plugin, switch) in
+        active.iter().flat_map(|plugin| known(&plugin.folder).map(move |switch| (plugin, switch)))
+    {
         let is_on = switch.place.is_on(plugin.sitewide, &mut |stored| match stored {
             Stored::Option(name) => context.store.option(name),
             Stored::NetworkOption(name) => context.store.network_option(name),
@@ -322,8 +324,9 @@ fn plugins(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
             ward.problem(
                 Id::Plugins,
                 format!(
-                    "{} has switched application passwords off ({}; in its screens: {})",
+                    "{} {} ({}; in its screens: {})",
                     switch.plugin,
+                    switch.does,
                     switch.place.shown(),
                     switch.screen
                 ),
@@ -331,10 +334,11 @@ fn plugins(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
         }
     }
     if !ward.has(Id::Plugins) {
-        let known: Vec<&str> = SWITCHES.iter().map(|switch| switch.plugin).collect();
+        let known: BTreeSet<&str> = SWITCHES.iter().map(|switch| switch.plugin).collect();
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
         ward.ok(
             Id::Plugins,
-            format!("{} plugins are active; of {} none has switched it off", active.len(), known.join(", ")),
+            format!("{} plugins are active; of {known} none has switched it off", active.len()),
         );
     }
     Ok(())
@@ -353,6 +357,16 @@ fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     }
     for drop_in in ["object-cache.php", "advanced-cache.php", "db.php", "sunrise.php"] {
         search.look(&content.join(drop_in));
+    }
+    let mut themes = BTreeSet::new();
+    for option in ["template", "stylesheet"] {
+        let theme = context.store.option(option)?.unwrap_or_default();
+        themes.insert(String::from_utf8_lossy(&theme).into_owned());
+    }
+    for theme in themes {
+        if !theme.is_empty() && !theme.starts_with(['/', '.']) && !theme.contains("..") {
+            search.look(&content.join("themes").join(theme));
+        }
     }
     let by_hand = search.mentions.len();
     let plugin_dir = context.site.plugin_dir.clone();
@@ -377,13 +391,6 @@ fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
             plugin_dir.as_ref().and_then(|folder| mention.file.strip_prefix(folder).ok())
         {
             beside.extend(within.iter().next().map(|folder| folder.to_string_lossy().into_owned()));
-        }
-    }
-    for option in ["template", "stylesheet"] {
-        let theme = context.store.option(option)?.unwrap_or_default();
-        let theme = String::from_utf8_lossy(&theme).into_owned();
-        if !theme.is_empty() && !theme.starts_with(['/', '.']) && !theme.contains("..") {
-            search.look(&content.join("themes").join(theme).join("functions.php"));
         }
     }
     search.mentions.retain(|mention| mention.file.file_name().is_none_or(|name| name != enforcer::FILE));

@@ -5,8 +5,9 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What code refuses by. With those of [`Weight::Shared`], plugins of every kind have to do.
-const FILTERS: [(&str, Weight); 6] = [
+const FILTERS: [(&str, Weight); 7] = [
     ("wp_is_application_passwords_available", Weight::Own),
+    ("wp_is_application_passwords_available_for_user", Weight::Own),
     ("application_password_is_api_request", Weight::Own),
     ("wp_authenticate_application_password_errors", Weight::Own),
     ("two_factor_user_api_login_enable", Weight::Own),
@@ -23,8 +24,8 @@ pub enum Weight {
     Shared,
 }
 
-/// A site has thousands of files; these are enough to find what somebody wrote by hand.
-const MOST_FILES: usize = 4000;
+/// In one plugin or theme: large ones have some 4000, and none keeps the others from being looked at.
+const MOST_FILES: usize = 8000;
 
 /// Nobody writes such a file by hand.
 const LONGEST: u64 = 1 << 20;
@@ -54,11 +55,14 @@ pub struct Search {
     pub files: usize,
     /// Not everything was read.
     pub cut: bool,
+    /// How many there are when this place has had its share.
+    last: usize,
 }
 
 impl Search {
     /// Reads a file, or all PHP files of a folder. Links to folders are not followed twice over.
     pub fn look(&mut self, place: &Path) {
+        self.last = self.files.saturating_add(MOST_FILES);
         self.walk(place, 0);
     }
 
@@ -86,7 +90,7 @@ impl Search {
             }
             return;
         }
-        if self.files == MOST_FILES || metadata.len() > LONGEST || !metadata.is_file() {
+        if self.files == self.last || metadata.len() > LONGEST || !metadata.is_file() {
             self.cut = true;
             return;
         }
@@ -97,26 +101,180 @@ impl Search {
             self.cut = true;
             return;
         }
-        for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            let line = String::from_utf8_lossy(line);
-            let line = line.trim_start();
-            if ["//", "*", "/*", "#"].iter().any(|comment| line.starts_with(comment)) {
-                continue;
-            }
-            // Whoever switches it on has no part in this.
-            if line.contains("__return_true") {
-                continue;
-            }
-            // In quotes it is the filter's name; without, a function of that name is called.
-            let is_named = |filter: &str| {
-                line.match_indices(filter)
-                    .any(|(at, _)| line.get(..at).is_some_and(|before| before.ends_with(['\'', '"'])))
-            };
-            if let Some((filter, weight)) = FILTERS.into_iter().find(|(filter, _)| is_named(filter)) {
-                self.mentions.push(Mention { file: place.to_owned(), line: number + 1, filter, weight });
-            }
+        let text = String::from_utf8_lossy(&bytes);
+        if !FILTERS.iter().any(|(filter, _)| text.contains(filter)) {
+            return;
+        }
+        for (line, filter, weight) in filters(&bytes) {
+            self.mentions.push(Mention { file: place.to_owned(), line, filter, weight });
         }
     }
+}
+
+/// Functions that ask for a filter or take it away; whoever calls them hooks nothing.
+const ASKS: [&str; 16] = [
+    "apply_filters",
+    "apply_filters_ref_array",
+    "current_filter",
+    "did_action",
+    "did_filter",
+    "do_action",
+    "do_action_ref_array",
+    "doing_action",
+    "doing_filter",
+    "function_exists",
+    "has_action",
+    "has_filter",
+    "is_callable",
+    "remove_action",
+    "remove_all_filters",
+    "remove_filter",
+];
+
+/// The filters that PHP code names: line, counted from 1, filter and weight.
+fn filters(php: &[u8]) -> Vec<(usize, &'static str, Weight)> {
+    let mut found: Vec<(usize, &'static str, Weight)> = Vec::new();
+    // What stands before the token that is looked at, and before the bracket that was opened last.
+    let (mut before, mut caller) = (Token::Other, String::new());
+    // Whether the last filter that was found still waits for what is hooked to it.
+    let mut waits = false;
+    for (line, token) in tokens(php) {
+        match &token {
+            Token::Text(text) if waits && *text == b"__return_true" => {
+                // Whoever switches it on has no part in this.
+                found.pop();
+                waits = false;
+            }
+            Token::Text(text) => {
+                waits = false;
+                let known = FILTERS.into_iter().find(|(filter, _)| filter.as_bytes() == *text);
+                // The value of a list is what is called by another name.
+                if let Some((filter, weight)) = known
+                    && !matches!(before, Token::Arrow)
+                    && !(matches!(before, Token::Open) && ASKS.contains(&caller.as_str()))
+                {
+                    found.push((line, filter, weight));
+                    waits = true;
+                }
+            }
+            Token::Open => {
+                caller = match &before {
+                    Token::Name(name) => String::from_utf8_lossy(name).to_ascii_lowercase(),
+                    _ => String::new(),
+                };
+                waits = false;
+            }
+            Token::Comma | Token::Arrow => {}
+            Token::Name(_) | Token::Other => waits = false,
+        }
+        before = token;
+    }
+    found
+}
+
+/// As much of PHP's grammar as tells names in quotes from comments.
+enum Token<'a> {
+    Name(&'a [u8]),
+    /// Between quotes, as written.
+    Text(&'a [u8]),
+    Open,
+    Comma,
+    /// `=>`
+    Arrow,
+    Other,
+}
+
+/// The tokens of a file and their lines. What is outside `<?php … ?>`, spaces, comments and here-documents are none.
+fn tokens(php: &[u8]) -> Vec<(usize, Token<'_>)> {
+    let mut tokens = Vec::new();
+    let (mut rest, mut line) = (php, 1);
+    let advance = |rest: &mut &[u8], line: &mut usize, count: usize| {
+        let (gone, left) = rest.split_at(count.min(rest.len()));
+        *line += gone.iter().filter(|byte| **byte == b'\n').count();
+        *rest = left;
+    };
+    let find = |rest: &[u8], what: &[u8]| {
+        rest.windows(what.len()).position(|window| window == what).unwrap_or(rest.len())
+    };
+    let mut inside = false;
+    while let Some(&byte) = rest.first() {
+        if !inside {
+            let start = find(rest, b"<?");
+            advance(&mut rest, &mut line, start + 2);
+            inside = true;
+            continue;
+        }
+        let length = if rest.starts_with(b"?>") {
+            inside = false;
+            2
+        } else if rest.starts_with(b"//") || (byte == b'#' && !rest.starts_with(b"#[")) {
+            // The end of PHP ends a comment of one line too.
+            let ends = |at: usize| {
+                rest.get(at..).is_some_and(|rest| rest.starts_with(b"\n") || rest.starts_with(b"?>"))
+            };
+            (1..rest.len()).find(|at| ends(*at)).unwrap_or(rest.len())
+        } else if rest.starts_with(b"/*") {
+            2 + find(rest.get(2..).unwrap_or_default(), b"*/") + 2
+        } else if let Some(length) = here_document(rest) {
+            tokens.push((line, Token::Other));
+            length
+        } else if byte == b'\'' || byte == b'"' {
+            let body = rest.get(1..).unwrap_or_default();
+            let mut end = 0;
+            while let Some(&next) = body.get(end).filter(|next| **next != byte) {
+                end += if next == b'\\' { 2 } else { 1 };
+            }
+            tokens.push((line, Token::Text(body.get(..end).unwrap_or(body))));
+            end + 2
+        } else if byte == b'_' || byte.is_ascii_alphanumeric() || byte >= 0x80 {
+            let is_name = |byte: &u8| *byte == b'_' || byte.is_ascii_alphanumeric() || *byte >= 0x80;
+            let length = rest.iter().take_while(|byte| is_name(byte)).count();
+            tokens.push((line, Token::Name(rest.get(..length).unwrap_or_default())));
+            length
+        } else if byte.is_ascii_whitespace() {
+            1
+        } else if rest.starts_with(b"=>") {
+            tokens.push((line, Token::Arrow));
+            2
+        } else {
+            tokens.push((
+                line,
+                match byte {
+                    b'(' => Token::Open,
+                    b',' => Token::Comma,
+                    _ => Token::Other,
+                },
+            ));
+            1
+        };
+        advance(&mut rest, &mut line, length);
+    }
+    tokens
+}
+
+/// The length of the here-document that begins here, if one does: up to the line that its label begins.
+fn here_document(rest: &[u8]) -> Option<usize> {
+    let after = rest.strip_prefix(b"<<<")?;
+    let end = after.iter().position(|byte| *byte == b'\n')?;
+    let (label, body) = after.split_at(end);
+    let label = label.trim_ascii();
+    let label = label.strip_prefix(b"'").or_else(|| label.strip_prefix(b"\"")).unwrap_or(label);
+    let label = label.strip_suffix(b"'").or_else(|| label.strip_suffix(b"\"")).unwrap_or(label);
+    if label.is_empty() || !label.iter().all(|byte| *byte == b'_' || byte.is_ascii_alphanumeric()) {
+        return None;
+    }
+    let mut length = 3 + end;
+    for text in body.split_inclusive(|byte| *byte == b'\n') {
+        let indent = text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+        let after = text.get(indent..).and_then(|text| text.strip_prefix(label));
+        if after.is_some_and(|after| {
+            !after.starts_with(b"_") && !after.first().is_some_and(u8::is_ascii_alphanumeric)
+        }) {
+            return Some(length + indent + label.len());
+        }
+        length += text.len();
+    }
+    Some(length)
 }
 
 /// The `Version` in the head of a plugin's main file.
@@ -131,4 +289,56 @@ pub fn plugin_version(file: &Path) -> Option<String> {
         line.get(..8).filter(|name| name.eq_ignore_ascii_case("version:")).and_then(|_| line.get(8..))
     })?;
     Some(line.trim().trim_end_matches("*/").trim().to_owned()).filter(|version| !version.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines on which filters are named.
+    fn lines(php: &str) -> Vec<usize> {
+        filters(php.as_bytes()).into_iter().map(|(line, ..)| line).collect()
+    }
+
+    #[test]
+    fn a_filter_is_found_where_something_is_hooked_to_it() {
+        for php in [
+            "<?php add_filter( 'wp_is_application_passwords_available', '__return_false' );",
+            "<?php add_filter(\"wp_is_application_passwords_available_for_user\",fn()=>false);",
+            "<?php $this->loader->add_filter(/* now */ 'determine_current_user', $this, 'x' );",
+            "<?php foreach (['wp_is_application_passwords_available'] as $f) add_filter($f, '__return_false');",
+            "<?php const HOOKS = [ 'wp_is_application_passwords_available' => '__return_false' ];",
+            "<?= add_action('wp_authenticate_application_password_errors', 'x') ?>",
+            "#!/usr/bin/php\u{20}<?php // don't\r?><?php add_filter('determine_current_user', 'x');",
+        ] {
+            assert_eq!(lines(php), [1], "{php}");
+        }
+        let long = "<?php\n$a = <<<'END'\nit's\n  END;\nadd_filter(\n\t'determine_current_user',\n\t'x'\n);";
+        assert_eq!(lines(long), [6]);
+    }
+
+    #[test]
+    fn a_filter_that_is_only_talked_of_is_not_found() {
+        for php in [
+            "",
+            "add_filter( 'wp_is_application_passwords_available', '__return_false' );",
+            "<?php",
+            "<?php // add_filter( 'wp_is_application_passwords_available', '__return_false' );",
+            "<?php /* It is\nadd_filter( 'wp_is_application_passwords_available', '__return_false' ); */",
+            "<?php $x = 1; # add_filter( 'wp_is_application_passwords_available', 'x' );",
+            "<?php if ( function_exists('wp_is_application_passwords_available') ) { wp_is_application_passwords_available(); }",
+            "<?php remove_filter( 'wp_is_application_passwords_available', '__return_false' );",
+            "<?php return apply_filters( 'application_password_is_api_request', $x );",
+            "<?php add_filter( 'wp_is_application_passwords_available', '__return_true' );",
+            "<?php add_filter(\n'wp_is_application_passwords_available',\n'__return_true'\n);",
+            "<?php echo 'See wp_is_application_passwords_available.';",
+            "<?php $help = <<<END\nadd_filter( 'wp_is_application_passwords_available', 'x' );\nEND;\n",
+            "<?php $list = [ 'callback' => 'wp_is_application_passwords_available' ];",
+            "<?php $a = 'it\\'s'; $b = 'open",
+            "<?php $a = <<<END\nnever",
+            "<?php /* never",
+        ] {
+            assert_eq!(lines(php), Vec::<usize>::new(), "{php}");
+        }
+    }
 }

@@ -170,6 +170,18 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
             }),
         ),
         (&["code"], file("wp-content/mu-plugins/x.php", "<?php\nadd_filter( 'rest_authentication_errors', 'x' );\n")),
+        (
+            &["code"],
+            Box::new(|patient: &Patient| {
+                // The theme and its parent are one and the same here; the place is told once.
+                std::fs::create_dir_all(patient.root().join("wp-content/themes/own/inc")).unwrap();
+                patient.write("wp-content/themes/own/inc/tidy.php", "<?php\nadd_filter(\n\t'wp_is_application_passwords_available',\n\t'__return_false'\n);\n");
+                patient.sql(&format!("{}; {}", option("template", "own"), option("stylesheet", "own")));
+                let told = patient.tool().args(["doctor", "--format=csv"]).output().unwrap().stdout;
+                let told = String::from_utf8(told).unwrap();
+                assert_eq!(told.matches("themes/own/inc/tidy.php line 3 has to do with").count(), 1, "{told}");
+            }),
+        ),
         (&["plugins"], sql(active("disable-application-passwords"))),
         (
             &["plugins"],
@@ -184,10 +196,21 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
             &["plugins"],
             sql(format!(
                 "{}; {}",
-                active("really-simple-ssl"),
+                active("really-simple-ssl-pro"),
                 option("rsssl_options", "a:1:{s:27:\"disable_application_passwords\";b:1;}").replace("s:27:", "s:29:")
             )),
         ),
+        (&["plugins"], sql(format!("{}; {}", active("application-passwords-manager"), option("apsm_status", "1")))),
+        (
+            &["plugins"],
+            sql(format!(
+                "{}; {}; {}",
+                active("better-wp-security"),
+                option("itsec_active_modules", "a:1:{s:10:\"two-factor\";b:1;}"),
+                option("itsec-storage", "a:1:{s:10:\"two-factor\";a:1:{s:27:\"application_passwords_group\";a:0:{}}}")
+            )),
+        ),
+        (&["plugins"], sql(format!("{}; {}", active("wp-cerber"), option("cerber_configuration", "a:1:{s:7:\"app_pwd\";s:1:\"3\";}")))),
         (&["maintenance"], file(".maintenance", "<?php $upgrading = time(); ?>")),
         (&["server-rules"], file(".htaccess", "RewriteEngine On\nRewriteRule . /index.php [L]\n")),
         (&["server-rules"], file(".htaccess", "RequestHeader unset Authorization\n")),
@@ -243,9 +266,16 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
         "wp-content/plugins/woocommerce/includes/auth.php",
         "<?php\nadd_filter( 'determine_current_user', 'x' );\nif ( wp_is_application_passwords_available() ) {}\n",
     );
+    // Really Simple Security asks WordPress, and has its setting in the Pro version only.
+    std::fs::create_dir_all(patient.root().join("wp-content/plugins/really-simple-ssl")).unwrap();
+    patient.write(
+        "wp-content/plugins/really-simple-ssl/tests.php",
+        "<?php\nif ( function_exists('wp_is_application_passwords_available') ) {\n\treturn wp_is_application_passwords_available();\n}\n",
+    );
+    patient.sql(&option("rsssl_options", "a:1:{s:29:\"disable_application_passwords\";b:1;}"));
     patient.sql(&option(
         "active_plugins",
-        "a:3:{i:0;s:25:\"two-factor/two-factor.php\";i:1;s:27:\"woocommerce/woocommerce.php\";i:2;s:25:\"patchstack/patchstack.php\";}",
+        "a:4:{i:3;s:47:\"really-simple-ssl/rlrsssl-really-simple-ssl.php\";i:0;s:25:\"two-factor/two-factor.php\";i:1;s:27:\"woocommerce/woocommerce.php\";i:2;s:25:\"patchstack/patchstack.php\";}",
     ));
     patient.sql(&option("patchstack_application_passwords_disabled", "1"));
     patient.sql("INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_two_factor_enabled_providers', 'a:1:{i:0;s:15:\"Two_Factor_Totp\";}')");
@@ -348,6 +378,14 @@ fn a_network_marks_accounts() {
     // Without an application password, too.
     database.sql("UPDATE net7_users SET deleted = 1 WHERE user_login = 'editor1'");
     assert_eq!(of("editor1"), ["account".to_owned()].into());
+    // NinjaFirewall keeps one setting for the whole network, and is active on all of it.
+    database.sql(
+        "DELETE FROM net7_sitemeta WHERE meta_key = 'active_sitewide_plugins';
+         INSERT INTO net7_sitemeta (site_id, meta_key, meta_value) VALUES
+         (1, 'active_sitewide_plugins', 'a:1:{s:31:\"ninjafirewall/ninjafirewall.php\";i:1;}'),
+         (1, 'nfw_options', 'a:1:{s:9:\"no_appswd\";i:1;}')",
+    );
+    assert_eq!(of("admin"), ["plugins".to_owned()].into());
 }
 
 #[test]
