@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -17,13 +18,14 @@ use crate::application_passwords::{ApplicationPasswords, NewEntry, StoredList, n
 use crate::audit;
 use crate::doctor::code::{self, Search, Weight};
 use crate::doctor::plugins::{self, SWITCHES, Stored};
+use crate::doctor::server::{self, Header, Maintenance};
 use crate::doctor::{CHECKS, Finding, Id, State};
 use crate::enforcer::{self, Enforcement};
 use crate::error::Error;
-use crate::live::{self, Reason, Verdict};
+use crate::live::{self, Answer, Reason, Verdict, XmlRpc};
 use crate::output::report::{self, Level, Report, Row as ReportRow, Sarif};
 use crate::output::{self, Item, Key, Request, RowStream, Value};
-use crate::site::FixedAddress;
+use crate::site::{FixedAddress, State as Certainty};
 use crate::store::{StoreError, User, UserMeta};
 use crate::wordpress::password_hash::{self, Era};
 use crate::wordpress::restrictions::{Term, Terms};
@@ -165,6 +167,16 @@ impl Ward {
         self.findings.iter().any(|finding| finding.id == id)
     }
 
+    /// Takes back what a check suspects from afar, because the site itself was asked and does better.
+    fn settle(&mut self, id: Id, why: &str) {
+        for finding in
+            self.findings.iter_mut().filter(|finding| finding.id == id && finding.state >= State::Warning)
+        {
+            finding.state = State::Ok;
+            finding.evidence = format!("{}; {why}", finding.evidence);
+        }
+    }
+
     /// A check that found nothing is told too.
     fn fill_in(&mut self) {
         for id in Id::ALL {
@@ -240,15 +252,23 @@ fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
         .site
         .origins
         .iter()
-        .find(|origin| origin.name == "WP_ENVIRONMENT_TYPE")
+        .find(|origin| origin.name == "WP_ENVIRONMENT_TYPE" && origin.state == Certainty::Known)
         .map(|origin| origin.shown.trim_matches('\'').to_owned());
     let plain: Vec<String> = found
         .iter()
         .filter(|(_, address)| address.to_ascii_lowercase().starts_with("http://"))
         .map(|(name, address)| format!("{name} is {address}"))
         .collect();
+    let secure: Vec<&str> = found
+        .iter()
+        .filter(|(_, address)| address.to_ascii_lowercase().starts_with("https://"))
+        .map(|(name, _)| *name)
+        .collect();
     match (plain.is_empty(), local.as_deref()) {
-        (true, _) => ward.ok(Id::Https, "siteurl and home are HTTPS"),
+        (true, _) if secure.is_empty() => {
+            ward.skip(Id::Https, "neither siteurl nor home says whether the site is HTTPS");
+        }
+        (true, _) => ward.ok(Id::Https, format!("{}: HTTPS", secure.join(", "))),
         (false, Some("local")) => ward.ok(Id::Https, "the environment type is local"),
         (false, Some(other)) => {
             ward.problem(Id::Https, format!("{}, and the environment type is {other}", plain.join(", ")));
@@ -263,7 +283,7 @@ fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
         (false, None) => ward.problem(
             Id::Https,
             format!(
-                "{}, and wp-config.php sets no WP_ENVIRONMENT_TYPE (the web server's environment may)",
+                "{}, and wp-config.php says of no environment type that it is local (the web server's environment may)",
                 plain.join(", ")
             ),
         ),
@@ -416,10 +436,18 @@ fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
         }
         ward.ok(Id::Code, format!("{} files were searched{rest}", search.files));
     }
+    let mut known = context.addresses()?.into_iter().map(|(name, address)| match address {
+        FixedAddress::Known(address) => (name, address),
+        FixedAddress::Unclear | FixedAddress::No => (name, String::new()),
+    });
+    let mut address = |wanted: &str| {
+        known.find(|(name, _)| *name == wanted).map_or_else(String::new, |(_, address)| address)
+    };
+    let (site_url, home) = (address("siteurl"), address("home"));
     match &context.site.root {
         Some(root) => {
             maintenance(root, context.now, ward);
-            server_rules(root, ward);
+            server_rules(root, &home, &site_url, ward);
         }
         None => {
             for id in [Id::Maintenance, Id::ServerRules] {
@@ -430,50 +458,50 @@ fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     Ok(())
 }
 
-/// WordPress: `wp_is_maintenance_mode()`, ten minutes from `$upgrading`.
 fn maintenance(root: &Path, now: i64, ward: &mut Ward) {
     let file = root.join(".maintenance");
-    let Ok(text) = std::fs::read_to_string(&file) else {
-        ward.ok(Id::Maintenance, "there is no .maintenance");
-        return;
-    };
-    let since = text.split("$upgrading").nth(1).map(|rest| {
-        let digits: String =
-            rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-        digits.parse::<i64>().unwrap_or(0)
-    });
-    match since {
-        Some(since) if since > 0 && now - since >= 600 => {
-            ward.ok(
-                Id::Maintenance,
-                format!("{} is older than ten minutes and does not count", file.display()),
-            );
+    let shown = file.display();
+    let php = match std::fs::read(&file) {
+        Ok(php) => php,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            ward.ok(Id::Maintenance, "there is no .maintenance");
+            return;
         }
-        _ => ward.problem(Id::Maintenance, format!("{} is there", file.display())),
+        Err(error) => {
+            ward.skip(Id::Maintenance, format!("{shown} is there and could not be read ({error})"));
+            return;
+        }
+    };
+    match server::maintenance(&String::from_utf8_lossy(&php), now) {
+        Maintenance::Over => ward.ok(Id::Maintenance, format!("{shown} is over and does not count any more")),
+        Maintenance::Until(at) => {
+            ward.problem(Id::Maintenance, format!("{shown} closes the site until {}", audit::time(at)));
+        }
+        Maintenance::Always => {
+            ward.problem(Id::Maintenance, format!("{shown} closes the site as long as it is there"));
+        }
+        Maintenance::Unclear => ward.problem(Id::Maintenance, format!("{shown} is there")),
     }
 }
 
-fn server_rules(root: &Path, ward: &mut Ward) {
-    let file = root.join(".htaccess");
-    let Ok(text) = std::fs::read_to_string(&file) else {
+fn server_rules(root: &Path, home: &str, site_url: &str, ward: &mut Ward) {
+    let mut read = false;
+    for (place, folder) in server::folders(root, home, site_url).into_iter().enumerate() {
+        let file = folder.join(".htaccess");
+        let Ok(text) = std::fs::read(&file) else { continue };
+        let header = server::htaccess(&String::from_utf8_lossy(&text));
+        let (state, what) = server::verdict(header);
+        // WordPress writes its rules into the first one; further up counts only what is in the way.
+        if place == 0 || state == State::Problem || matches!(header, Header::Wanted { .. }) {
+            ward.note(Id::ServerRules, state, format!("{} {what}", file.display()));
+            read = true;
+        }
+    }
+    if !read {
         ward.skip(
             Id::ServerRules,
             "there is no .htaccess that could be read; whether the header arrives shows with --probe",
         );
-        return;
-    };
-    let lower = text.to_ascii_lowercase();
-    let unset = lower.lines().map(str::trim).any(|line| {
-        line.starts_with("requestheader") && line.contains("unset") && line.contains("authorization")
-    });
-    if unset {
-        ward.problem(Id::ServerRules, format!("{} removes the Authorization header", file.display()));
-    } else if lower.contains("http_authorization") || lower.contains("cgipassauth on") {
-        ward.ok(Id::ServerRules, format!("{} hands the header on", file.display()));
-    } else if lower.contains("rewriteengine") {
-        ward.warning(Id::ServerRules, format!("{} has no rule that hands the header on", file.display()));
-    } else {
-        ward.ok(Id::ServerRules, format!("{} has no rules of WordPress", file.display()));
     }
 }
 
@@ -685,7 +713,10 @@ fn index(args: &Doctor, address: Option<&str>, ward: &mut Ward) {
     match live::discover(address, args.timeout) {
         Err(reason) => ward.problem(Id::RestIndex, reason.to_string()),
         Ok(found) => match found.verdict {
-            Verdict::Supported => ward.ok(Id::RestIndex, found.rest_root.unwrap_or(found.url)),
+            Verdict::Supported => {
+                ward.ok(Id::RestIndex, found.rest_root.unwrap_or(found.url));
+                ward.settle(Id::Https, "but WordPress says there that it has application passwords");
+            }
             verdict => {
                 let text = verdict.to_string();
                 ward.problem(Id::RestIndex, text.trim_end_matches('.'));
@@ -735,17 +766,22 @@ fn probe(
     let _guard = crate::interrupt::hold();
     context.passwords().create(user, &mut entry, rules(evidence))?;
     let login = String::from_utf8_lossy(&user.login).into_owned();
-    let ask = || {
+    let ask = |xmlrpc| {
         live::check(&live::Request {
             site_url: address,
             login: &login,
             user_id: Some(user.id.0),
             password: &password,
-            xmlrpc: live::XmlRpc::Skip,
+            xmlrpc,
             timeout: args.timeout,
         })
     };
-    let said = ask();
+    let mut said = ask(XmlRpc::Skip);
+    let is_ignored = said.rest.reason() == Some(&Reason::Ignored);
+    if is_ignored {
+        // XML-RPC has the password in the body, where no server loses it.
+        said = ask(XmlRpc::BelowSite);
+    }
     let mut passwords: ApplicationPasswords<'_> = context.passwords();
     let gone = passwords.delete(user, &[entry.uuid.as_bytes()]);
     let trouble = passwords.take_trouble();
@@ -756,28 +792,79 @@ fn probe(
         ))
     })?;
     context.check_revocation(trouble, &format!("Revoked the password that was tried ({})", entry.uuid))?;
+    let by_xmlrpc = said.xmlrpc;
     match said.rest.knowing(true, Some(true)).reason() {
-        None if ask().rest.reason().is_none() => ward.problem(
+        None if ask(XmlRpc::Skip).rest.reason().is_none() => ward.problem(
             Id::ObjectCache,
             format!("{address} still accepts a password that was revoked: something keeps an older list"),
         ),
-        None => ward.ok(
-            Id::Accepted,
-            format!("{address} accepted a new password, and refused it when it was revoked"),
-        ),
+        None => {
+            ward.ok(
+                Id::Accepted,
+                format!("{address} accepted a new password, and refused it when it was revoked"),
+            );
+            for id in [Id::Https, Id::ServerRules] {
+                ward.settle(id, "but the site accepted a new password");
+            }
+        }
+        Some(Reason::HeaderStripped) if is_ignored => silent_refusal(args, address, by_xmlrpc.as_ref(), ward),
         Some(reason) => {
             let text = reason.to_string();
             ward.problem(Id::Accepted, text.trim_end_matches('.'));
-            if *reason == Reason::HeaderStripped {
-                // To a client both look like a visitor's request.
-                ward.warning(
-                    Id::ServerRules,
-                    "the Authorization header does not reach WordPress, or a plugin refuses the password without a word",
-                );
-            }
         }
     }
     Ok(())
+}
+
+/// The site took a right password for none: either the server lost the header, or WordPress was told to look away. What
+/// XML-RPC says of the same password tells which.
+fn silent_refusal(args: &Doctor, address: &str, by_xmlrpc: Option<&Answer>, ward: &mut Ward) {
+    const TAKEN_FOR_NONE: &str =
+        "the REST API answers as if nobody had logged in, although the password is right";
+    let server = live::server_name(address, args.timeout);
+    let rule = server.as_deref().and_then(server::rule);
+    let advice = match (&server, rule) {
+        (Some(server), Some(rule)) => format!("; the server calls itself {server}: {rule}"),
+        (Some(server), None) => format!("; the server calls itself {server}"),
+        (None, _) => String::new(),
+    };
+    match by_xmlrpc {
+        Some(Answer::Accepted(_)) => {
+            ward.problem(
+                Id::Accepted,
+                format!("{TAKEN_FOR_NONE}, and XML-RPC, which has it in the body, accepts it: the Authorization header is lost"),
+            );
+            ward.problem(
+                Id::ServerRules,
+                format!("the Authorization header does not reach WordPress{advice}"),
+            );
+        }
+        Some(Answer::Refused(Reason::XmlRpcRefused { .. })) => {
+            ward.problem(
+                Id::Accepted,
+                format!("{TAKEN_FOR_NONE}, and XML-RPC, which has it in the body, refuses it too: the header is not the reason"),
+            );
+            ward.warning(
+                Id::Code,
+                "a plugin or the site's code refuses application passwords without a word, of this user or of all",
+            );
+        }
+        other => {
+            let why = other
+                .and_then(Answer::reason)
+                .map_or_else(String::new, |reason| format!(" ({})", reason.clause()));
+            ward.problem(
+                Id::Accepted,
+                format!("{TAKEN_FOR_NONE}; whether the header is lost could not be told by XML-RPC{why}"),
+            );
+            ward.warning(
+                Id::ServerRules,
+                format!(
+                    "the Authorization header does not reach WordPress, or a plugin refuses the password without a word{advice}"
+                ),
+            );
+        }
+    }
 }
 
 fn level(state: State) -> Level {

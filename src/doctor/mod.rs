@@ -4,6 +4,7 @@
 
 pub mod code;
 pub mod plugins;
+pub mod server;
 
 /// What a look came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,9 +86,12 @@ checks! {
         "While .maintenance is there, WordPress answers 503 to everything, for ten minutes from the time that it holds."
         "Wait for the update to end, or remove the file if none is running.";
     ServerRules "server-rules" "The web server's rules hand the Authorization header on"
-        "Apache with CGI or FastCGI does not hand it to PHP by itself; WordPress writes a rule for that into .htaccess since 5.6."
-        "Apache: RewriteRule .* - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}], or SetEnvIf Authorization \"(.*)\" HTTP_AUTHORIZATION=$1, or \
-         CGIPassAuth On. nginx: fastcgi_param HTTP_AUTHORIZATION $http_authorization. Saving the permalinks in WordPress writes .htaccess again.";
+        "Apache hands it to PHP as a module, not by CGI or FastCGI (mod_proxy_fcgi, php-fpm): WordPress writes a rule for that into .htaccess \
+         since 5.6. nginx hands it on unless told otherwise. A server or proxy that asks for a user and password of its own takes it for itself."
+        "Apache, CGI or FastCGI: CGIPassAuth On, or as the first rule RewriteRule .* - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}], or SetEnvIf \
+         Authorization \"(.*)\" HTTP_AUTHORIZATION=$1; saving the permalinks in WordPress writes .htaccess again. nginx, FastCGI: fastcgi_param \
+         HTTP_AUTHORIZATION $http_authorization; and no fastcgi_pass_request_headers off. A proxy: no rule that removes or replaces the header. \
+         AuthType Basic: except /wp-json/ and xmlrpc.php from it.";
     ObjectCache "object-cache" "The object cache can be told of changes"
         "WordPress goes by what its object cache holds. A cache that this program does not reach keeps revoked passwords alive and hides new ones."
         "Flush it (wp cache flush), and give its address with --cache or the command that flushes it with --after-write.";

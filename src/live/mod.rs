@@ -131,6 +131,14 @@ pub fn revoke(
     rest::revoke(&http::Client::new(timeout), &site, uuid, &credentials)
 }
 
+/// What the server at a site's address, or whatever stands before it, calls itself. No credentials are sent.
+pub fn server_name(site_url: &str, timeout: Duration) -> Option<String> {
+    let site = http::Address::of_site(site_url).ok()?;
+    let front = http::Client::without_credentials(timeout).send(&site, &http::Ask::Head).ok()?;
+    let name = front.headers.get("server")?;
+    Some(reason::shown(&String::from_utf8_lossy(name.as_bytes()))).filter(|name| !name.is_empty())
+}
+
 /// Asks the site. Never fails: what goes wrong is an [`Answer::NotTold`].
 pub fn check(request: &Request<'_>) -> Report {
     let client = http::Client::new(request.timeout);
