@@ -674,18 +674,20 @@ fn account(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<()
 const TWO_FACTOR_KNOWS: &str = "0.14";
 
 fn two_factor(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<(), Error> {
-    if !active_plugins(context)?.iter().any(|plugin| plugin.folder == "two-factor") {
+    let main_file = |folder: &Path| folder.join("two-factor/two-factor.php");
+    // Hosts bring it as a must-use plugin.
+    let must_use = context.site.mu_plugin_dir.as_ref().ok().and_then(Option::as_deref).map(main_file);
+    let must_use = must_use.filter(|file| file.is_file());
+    if must_use.is_none() && !active_plugins(context)?.iter().any(|plugin| plugin.folder == "two-factor") {
         ward.ok(Id::TwoFactor, "the plugin Two Factor is not active");
         return Ok(());
     }
-    let providers = context.store.user_meta(user.id, schema::TWO_FACTOR_PROVIDERS)?;
-    let stored = providers.first().and_then(|row| row.value.as_deref());
-    let has = stored.is_some_and(|value| !matches!(php_serialize::trim(value), b"" | b"a:0:{}"));
-    if !has {
-        ward.ok(Id::TwoFactor, "this user has no second factor");
+    let enabled = second_factors(context, user)?;
+    if enabled.is_empty() {
+        ward.ok(Id::TwoFactor, "the plugin Two Factor is active, and this user has no second factor in it");
         return Ok(());
     }
-    let file = context.site.plugin_dir.as_ref().map(|folder| folder.join("two-factor/two-factor.php"));
+    let file = must_use.or_else(|| context.site.plugin_dir.as_deref().map(main_file));
     let version = file.and_then(|file| code::plugin_version(&file));
     let which = version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
     // WordPress orders versions of plugins like its own.
@@ -693,12 +695,45 @@ fn two_factor(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result
     if version.is_some_and(|version| version.is_at_least(TWO_FACTOR_KNOWS)) {
         ward.ok(Id::TwoFactor, format!("Two Factor{which} lets application passwords through"));
     } else {
+        let unseen = if which.is_empty() { ", in a version that cannot be seen here" } else { "" };
         ward.warning(
             Id::TwoFactor,
-            format!("the plugin Two Factor{which} is active, and user {} has a second factor", named(user)),
+            format!(
+                "the plugin Two Factor{which} is active{unseen}, and user {} has a second factor ({}): before {TWO_FACTOR_KNOWS} \
+                 XML-RPC refuses this user; the REST API does not",
+                named(user),
+                enabled.join(", ")
+            ),
         );
     }
     Ok(())
+}
+
+/// What Two Factor would ask this user for.
+///
+/// WordPress: `Two_Factor_Core::get_available_providers_for_user()`: what is switched on and set up.
+fn second_factors(context: &mut Context<'_>, user: &User) -> Result<Vec<String>, Error> {
+    let mut value = |key: &str| -> Result<Vec<u8>, Error> {
+        let rows = context.store.user_meta(user.id, key)?;
+        Ok(rows
+            .into_iter()
+            .next()
+            .and_then(|row| row.value)
+            .map(|value| php_serialize::trim(&value).to_vec())
+            .unwrap_or_default())
+    };
+    let mut found = Vec::new();
+    // The providers' names are the values of a list, as the files of plugins are.
+    for provider in plugins::texts(&value(schema::TWO_FACTOR_PROVIDERS)?) {
+        let proof = schema::TWO_FACTOR_PROOFS.into_iter().find(|(name, _)| *name == provider);
+        if let Some((_, key)) = proof
+            && matches!(value(key)?.as_slice(), b"" | b"0" | b"a:0:{}" | b"s:0:\"\";")
+        {
+            continue;
+        }
+        found.push(provider);
+    }
+    Ok(found)
 }
 
 fn index(args: &Doctor, address: Option<&str>, ward: &mut Ward) {

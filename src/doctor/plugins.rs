@@ -328,18 +328,27 @@ fn has_key(stored: Option<&[u8]>, key: &str) -> bool {
     document.get(document.root(), key.as_bytes()).is_some_and(|value| document.is_truthy(value))
 }
 
+/// The texts that a serialized list holds.
+pub fn texts(stored: &[u8]) -> Vec<String> {
+    listed(stored, false)
+}
+
 /// The folders that a serialized list of active plugins names; with `sitewide` they are the list's keys.
 pub fn active(stored: &[u8], sitewide: bool) -> Vec<String> {
+    let files = listed(stored, sitewide).into_iter();
+    files.map(|file| file.split('/').next().unwrap_or_default().to_owned()).collect()
+}
+
+fn listed(stored: &[u8], keys: bool) -> Vec<String> {
     let Ok(document) = Document::parse(php_serialize::trim(stored).to_vec()) else { return Vec::new() };
     let name = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     document
         .entries(document.root())
-        .filter_map(|(key, node)| match (sitewide, key, document.view(node)) {
+        .filter_map(|(key, node)| match (keys, key, document.view(node)) {
             (true, php_serialize::Key::Str(file), _) => Some(name(&file)),
-            (false, _, php_serialize::View::Str(file)) => Some(name(&file)),
+            (false, _, View::Str(file)) => Some(name(&file)),
             _ => None,
         })
-        .map(|file| file.split('/').next().unwrap_or_default().to_owned())
         .collect()
 }
 

@@ -44,6 +44,11 @@ pub const ACTIVE_SITEWIDE_PLUGINS: &str = "active_sitewide_plugins";
 /// `Two_Factor_Core::ENABLED_PROVIDERS_USER_META_KEY`.
 pub const TWO_FACTOR_PROVIDERS: &str = "_two_factor_enabled_providers";
 
+/// Providers of Two Factor that count for nothing until the user has something to show, and the user meta key under which
+/// that is kept. `Two_Factor_Totp::SECRET_META_KEY`, `Two_Factor_Backup_Codes::BACKUP_CODES_META_KEY`.
+pub const TWO_FACTOR_PROOFS: [(&str, &str); 2] =
+    [("Two_Factor_Totp", "_two_factor_totp_key"), ("Two_Factor_Backup_Codes", "_two_factor_backup_codes")];
+
 /// Folders of plugins that do nothing but bring a persistent object cache.
 pub const OBJECT_CACHE_PLUGINS: [&str; 14] = [
     "redis-cache",

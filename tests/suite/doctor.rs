@@ -258,8 +258,17 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
         (&["account"], sql("UPDATE wp_users SET user_status = 1 WHERE ID = 2".into())),
         (
             &["two-factor"],
+            Box::new(|patient: &Patient| {
+                // As a must-use plugin; codes by e-mail need nothing set up.
+                std::fs::create_dir_all(patient.root().join("wp-content/mu-plugins/two-factor")).unwrap();
+                patient.write("wp-content/mu-plugins/two-factor/two-factor.php", "<?php\n/* Plugin Name: Two Factor\n * Version: 0.13.0\n */\n");
+                patient.sql("INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_two_factor_enabled_providers', 'a:1:{i:0;s:16:\"Two_Factor_Email\";}')");
+            }),
+        ),
+        (
+            &["two-factor"],
             sql(format!(
-                "{}; INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_two_factor_enabled_providers', 'a:1:{{i:0;s:15:\"Two_Factor_Totp\";}}')",
+                "{}; INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_two_factor_enabled_providers', 'a:1:{{i:0;s:15:\"Two_Factor_Totp\";}}'), (2, '_two_factor_totp_key', 'KEY')",
                 active("two-factor")
             )),
         ),
@@ -301,6 +310,15 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
     patient.sql("INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_two_factor_enabled_providers', 'a:1:{i:0;s:15:\"Two_Factor_Totp\";}')");
     assert_eq!(found(patient.tool().args(["doctor", "editor"])).0, BTreeSet::new());
     let told = output(patient.tool().args(["doctor", "editor"]));
+    assert!(
+        told.contains("this user has no second factor in it"),
+        "without a key there is nothing to ask for: {told}"
+    );
+    patient.sql(
+        "INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (2, '_two_factor_totp_key', 'KEY')",
+    );
+    let told = output(patient.tool().args(["doctor", "editor"]));
+    assert!(!told.contains("KEY"), "{told}");
     assert!(told.contains("logins of all kinds pass through woocommerce"), "{told}");
     assert!(told.contains("Two Factor 0.14.0 lets application passwords through"), "{told}");
     // What is switched on, or old, or handed on, is no fault.
