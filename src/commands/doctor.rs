@@ -184,6 +184,10 @@ impl Ward {
                 self.ok(id, "nothing found");
             }
         }
+        // What could not be looked at in one way was found in another.
+        let wrong: BTreeSet<Id> =
+            Id::ALL.into_iter().filter(|id| self.state(*id) >= State::Warning).collect();
+        self.findings.retain(|finding| finding.state != State::NotLooked || !wrong.contains(&finding.id));
         self.findings.sort_by_key(|finding| finding.id);
     }
 
@@ -268,7 +272,10 @@ fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
         (true, _) if secure.is_empty() => {
             ward.skip(Id::Https, "neither siteurl nor home says whether the site is HTTPS");
         }
-        (true, _) => ward.ok(Id::Https, format!("{}: HTTPS", secure.join(", "))),
+        (true, _) => ward.ok(
+            Id::Https,
+            format!("{} {} HTTPS", secure.join(" and "), if secure.len() == 1 { "is" } else { "are" }),
+        ),
         (false, Some("local")) => ward.ok(Id::Https, "the environment type is local"),
         (false, Some(other)) => {
             ward.problem(Id::Https, format!("{}, and the environment type is {other}", plain.join(", ")));
@@ -354,11 +361,17 @@ fn plugins(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
         }
     }
     if !ward.has(Id::Plugins) {
-        let known: BTreeSet<&str> = SWITCHES.iter().map(|switch| switch.plugin).collect();
-        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        let with_switch: BTreeSet<&str> =
+            active.iter().flat_map(|plugin| known(&plugin.folder)).map(|switch| switch.plugin).collect();
+        let with_switch = with_switch.into_iter().collect::<Vec<_>>().join(", ");
+        let active = active.len();
         ward.ok(
             Id::Plugins,
-            format!("{} plugins are active; of {known} none has switched it off", active.len()),
+            match (active, with_switch.as_str()) {
+                (0, _) => "no plugin is active".to_owned(),
+                (_, "") => format!("{active} active plugins, none of them known to have a switch for this"),
+                (_, known) => format!("{active} active plugins; the switch of {known} is off"),
+            },
         );
     }
     Ok(())
@@ -840,6 +853,10 @@ fn probe(
             );
             for id in [Id::Https, Id::ServerRules] {
                 ward.settle(id, "but the site accepted a new password");
+            }
+            if ward.state(Id::ServerRules) == State::NotLooked {
+                ward.findings.retain(|finding| finding.id != Id::ServerRules);
+                ward.ok(Id::ServerRules, "the header arrives: the site accepted a new password");
             }
         }
         Some(Reason::HeaderStripped) if is_ignored => silent_refusal(args, address, by_xmlrpc.as_ref(), ward),

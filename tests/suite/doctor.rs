@@ -51,6 +51,9 @@ fn a_healthy_site_has_nothing() {
             .collect();
         assert!(of_site.is_empty(), "{}: {found:?}", site.name);
         assert!(!count().contains("doctor"), "{}", site.name);
+        let told = tool().args(["doctor", "author1", "--probe"]).output().unwrap().stdout;
+        let told = String::from_utf8(told).unwrap();
+        assert!(told.contains("no plugin is active") && told.contains("the header arrives"), "{told}");
     }
 }
 
@@ -346,6 +349,7 @@ fn what_a_real_site_refuses_is_found_by_asking_it() {
     for (php, plugin, checks) in [
         ("", "", &[][..]),
         (strip, "", &["accepted", "server-rules"]),
+        (strip, "add_filter( 'xmlrpc_enabled', '__return_false' );", &["accepted", "server-rules"]),
         (
             "",
             "add_filter( 'wp_is_application_passwords_available', '__return_false' );",
@@ -392,6 +396,14 @@ fn what_a_real_site_refuses_is_found_by_asking_it() {
             expected.insert("https".into());
         }
         assert_eq!(found, expected, "{php}{plugin}");
+        if php == strip {
+            let told = site.tool().args(["doctor", "author1", "--probe"]).output().unwrap().stdout;
+            let told = String::from_utf8(told).unwrap();
+            let sure = "XML-RPC, which has it in the body, accepts it: the Authorization header is lost";
+            let unsure = "whether the header is lost could not be told by XML-RPC (XML-RPC is switched off";
+            assert!(told.contains(if plugin.is_empty() { sure } else { unsure }), "{told}");
+            assert!(!told.contains("not looked at  server-rules"), "{told}");
+        }
         let left = output(site.tool().args(["list", "author1", "--field=name"]));
         assert_eq!(left.trim(), "Client", "the password that was tried is gone");
     }
