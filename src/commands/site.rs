@@ -82,8 +82,12 @@ fn rows(survey: &Survey, evidence: Option<&Evidence>, secrets: bool) -> Vec<Row>
     let (version, version_source) = version(survey, evidence);
     let site = survey.site.as_ref().ok();
     let mut rows: Vec<Row> = [
-        fact("root", survey.root.as_ref().map(|path| path.display().to_string()), ""),
-        fact("wp-config.php", survey.wp_config.as_ref().map(|path| path.display().to_string()), ""),
+        fact("root", survey.root.as_ref().map(|path| path.display().to_string()), &survey.found.root),
+        fact(
+            "wp-config.php",
+            survey.wp_config.as_ref().map(|path| path.display().to_string()),
+            &survey.found.wp_config,
+        ),
         fact("version", version, &version_source),
         fact("database", site.map(|site| address(&site.address)), ""),
         fact("content folder", content_dir(survey), ""),
@@ -98,14 +102,21 @@ fn rows(survey: &Survey, evidence: Option<&Evidence>, secrets: bool) -> Vec<Row>
             name: finding.name.clone(),
             value: finding.shown(secrets),
             state: finding.state.name(),
-            source: match &finding.reason {
-                Some(reason) if finding.source.is_empty() => reason.clone(),
-                Some(reason) => format!("{}: {reason}", finding.source),
-                None => finding.source.clone(),
-            },
+            source: sourced(finding),
         }
     }));
     rows
+}
+
+/// Where a setting comes from, and why it is not certain. The reason may begin with the same place, in words.
+fn sourced(finding: &Finding) -> String {
+    let Some(reason) = &finding.reason else { return finding.source.clone() };
+    if finding.source.is_empty() {
+        return reason.clone();
+    }
+    let place = finding.source.split(" (").next().and_then(|place| place.rsplit_once(':'));
+    let told = place.and_then(|(file, line)| reason.strip_prefix(&format!("{file} line {line}: ")));
+    format!("{}: {}", finding.source, told.unwrap_or(reason))
 }
 
 /// The object that `--format=json` and `--format=yaml` show.

@@ -9,8 +9,8 @@ use super::address::{CONNECT_TIMEOUT, READ_TIMEOUT};
 use super::php::subprocess::RunAs;
 use super::php::{self, End, Input, Outcome, Plain, Setting, Url};
 use super::{
-    Environment, Finding, FixedAddress, Origin, Request, Site, SiteError, State, Survey, check_prefix,
-    db_host, env_file, given_prefix, object_cache, root,
+    Environment, Files, Finding, FixedAddress, FoundBy, Origin, Request, Site, SiteError, State, Survey,
+    check_prefix, db_host, env_file, given_prefix, object_cache, root,
 };
 use crate::secret::DatabasePassword;
 use crate::store::{Address, MysqlAddress, SslMode, Tables};
@@ -73,9 +73,17 @@ const VARIABLES: [&str; 3] = ["table_prefix", "redis_server", "memcached_servers
 const WAY_OUT: &str =
     "Name the database with --db or WP_APP_PASSWORD_DB instead, or let PHP evaluate the file with --php.";
 
+/// The same where the address that is asked for decides.
+const WAY_OUT_BY_URL: &str =
+    "Give the site's address with --url, or name the database with --db or WP_APP_PASSWORD_DB.";
+
+/// The end of a reason of that kind.
+const BY_URL: &str = " (give --url)";
+
 /// Evaluates the configuration of a root, or a configuration on its own.
-pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Result<Config, SiteError> {
-    let root = root.map(|root| root.canonicalize().unwrap_or_else(|_| root.to_path_buf()));
+pub(super) fn load(files: &Files, request: &Request) -> Result<Config, SiteError> {
+    let file = files.wp_config.as_path();
+    let root = files.root.as_deref().map(|root| root.canonicalize().unwrap_or_else(|_| root.to_path_buf()));
     let url = match &request.url {
         Some(url) => Some(Url::parse(url).ok_or_else(|| {
             SiteError::Usage(format!("The address {url:?} given with --url is not one: it names no host."))
@@ -110,6 +118,8 @@ pub(super) fn load(root: Option<&Path>, file: &Path, request: &Request) -> Resul
         outcome,
         file: file.to_path_buf(),
         root,
+        found: files.found.clone(),
+        notes: files.notes.clone(),
         is_whole_environment: !request.env_files.is_empty(),
         accepts_assumed: request.assume_env,
         env: Environment::default(),
@@ -155,6 +165,9 @@ pub(super) struct Config {
     outcome: Outcome,
     file: PathBuf,
     root: Option<PathBuf>,
+    found: FoundBy,
+    /// What the user should hear of that.
+    notes: Vec<String>,
     /// `--env-file`: what is not set there is not set in the web server either.
     is_whole_environment: bool,
     /// `--assume-env`.
@@ -192,7 +205,7 @@ impl Config {
     /// What commands work on.
     pub(super) fn site(&self, request: &Request) -> Result<Site, SiteError> {
         let mut origins = self.origins();
-        let mut notes = Vec::new();
+        let mut notes = self.notes.clone();
         let content_dir = match self.content_dir() {
             Ok(path) => path,
             // What is told first is what somebody looks for.
@@ -272,6 +285,7 @@ impl Config {
         Survey {
             root: self.root.clone(),
             wp_config: Some(self.file.clone()),
+            found: self.found.clone(),
             settings: self.findings(request),
             site,
         }
@@ -337,10 +351,10 @@ impl Config {
     fn origins(&self) -> Vec<Origin> {
         let mut origins = Vec::new();
         if let Some(root) = &self.root {
-            origins.push(Origin::known("root", root.display().to_string(), "--path, or found upward"));
+            origins.push(Origin::known("root", root.display().to_string(), self.found.root.as_str()));
         }
         let file = self.file.display().to_string();
-        origins.push(Origin::known("wp-config.php", file, "--wp-config, the root or the folder above"));
+        origins.push(Origin::known("wp-config.php", file, self.found.wp_config.as_str()));
         for finding in self.findings(&Request::default()) {
             if finding.state != State::Undefined {
                 let shown = finding.reason.as_ref().filter(|_| finding.state == State::Unknown);
@@ -390,7 +404,10 @@ impl Config {
         };
         match (&setting.value, setting.state) {
             (Plain::Unknown(reason), _) => {
-                Err(SiteError::Unclear(format!("{name} cannot be determined: {reason}. {WAY_OUT}")))
+                // PHP here has no request either.
+                let way_out = if reason.ends_with(BY_URL) { WAY_OUT_BY_URL } else { WAY_OUT };
+                let reason = reason.trim_end_matches(BY_URL);
+                Err(SiteError::Unclear(format!("{name} cannot be determined: {reason}. {way_out}")))
             }
             (_, State::Assumed) if !self.is_whole_environment && !self.accepts_assumed => {
                 let variables = setting.variables.join(", ");

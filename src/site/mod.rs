@@ -232,11 +232,22 @@ pub struct Survey {
     pub root: Option<PathBuf>,
     /// The configuration that was evaluated.
     pub wp_config: Option<PathBuf>,
+    /// What led to both.
+    pub found: FoundBy,
     /// Every setting that decides something, set or not, and what else the configuration says about caches.
     /// Holds passwords.
     pub settings: Vec<Finding>,
     /// What commands would work on, or why they would refuse.
     pub site: Result<Site, SiteError>,
+}
+
+/// What led to a site's files: a flag, a file of WP-CLI's, or the search; empty where nothing did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FoundBy {
+    /// To the root.
+    pub root: String,
+    /// To the configuration.
+    pub wp_config: String,
 }
 
 /// One setting and where it came from, for `--debug` and `site`.
@@ -341,9 +352,7 @@ pub enum SiteError {
 pub fn resolve(request: &Request) -> Result<Site, SiteError> {
     let mut site = match place(request)? {
         Place::Direct(site) => *site,
-        Place::Files { root, wp_config } => {
-            config::load(root.as_deref(), &wp_config, request)?.site(request)?
-        }
+        Place::Files(files) => config::load(&files, request)?.site(request)?,
     };
     site.url.clone_from(&request.url);
     Ok(site)
@@ -358,6 +367,7 @@ pub fn survey(request: &Request) -> Result<Survey, SiteError> {
         Place::Direct(site) => Ok(Survey {
             root: site.root.clone(),
             wp_config: None,
+            found: FoundBy::default(),
             settings: site
                 .origins
                 .iter()
@@ -367,9 +377,7 @@ pub fn survey(request: &Request) -> Result<Survey, SiteError> {
                 .collect(),
             site: Ok(*site),
         }),
-        Place::Files { root, wp_config } => {
-            Ok(config::load(root.as_deref(), &wp_config, request)?.survey(request))
-        }
+        Place::Files(files) => Ok(config::load(&files, request)?.survey(request)),
     }
 }
 
@@ -388,9 +396,12 @@ pub fn mu_plugin_dir(request: &Request) -> Result<PathBuf, SiteError> {
             site.mu_plugin_dir.map_err(SiteError::Config)?,
             "Only the site's database was named, and not where its files are: give --path.".to_owned(),
         ),
-        Place::Files { root, wp_config } => (
-            config::load(root.as_deref(), &wp_config, request)?.mu_plugin_dir()?,
-            format!("Where WordPress lies is not known from {} alone: give --path too.", wp_config.display()),
+        Place::Files(files) => (
+            config::load(&files, request)?.mu_plugin_dir()?,
+            format!(
+                "Where WordPress lies is not known from {} alone: give --path too.",
+                files.wp_config.display()
+            ),
         ),
     };
     found.ok_or(SiteError::Usage(missing))
@@ -406,7 +417,16 @@ enum Place {
     /// Its database was named.
     Direct(Box<Site>),
     /// Its configuration is to be evaluated.
-    Files { root: Option<PathBuf>, wp_config: PathBuf },
+    Files(Files),
+}
+
+/// A configuration, and the root that it is for.
+struct Files {
+    root: Option<PathBuf>,
+    wp_config: PathBuf,
+    found: FoundBy,
+    /// What the user should hear.
+    notes: Vec<String>,
 }
 
 fn place(request: &Request) -> Result<Place, SiteError> {

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Environment, Place, Request, SiteError};
+use super::{Environment, Files, FoundBy, Place, Request, SiteError};
 
 /// What `wp-includes/version.php` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,26 +33,49 @@ pub(super) fn place(request: &Request) -> Result<Place, SiteError> {
         // On its own the file says nothing about where WordPress lies, unless it lies in its root.
         let root = match &request.path {
             Some(_) => Some(find_root(request)?),
-            None => wp_config.parent().filter(|dir| dir.join("wp-load.php").is_file()).map(Path::to_path_buf),
+            None => wp_config
+                .parent()
+                .filter(|dir| dir.join("wp-load.php").is_file())
+                .map(|dir| (dir.to_path_buf(), "the folder of --wp-config".to_owned())),
         };
-        return Ok(Place::Files { root, wp_config });
+        let (root, by) = root.unzip();
+        let found = FoundBy { root: by.unwrap_or_default(), wp_config: "--wp-config".into() };
+        return Ok(Place::Files(Files { root, wp_config, found, notes: Vec::new() }));
     }
-    let root = find_root(request)?;
-    let wp_config = locate_config(&root, &request.env)?;
-    Ok(Place::Files { root: Some(root), wp_config })
+    let (root, by) = find_root(request)?;
+    let (wp_config, config_by) = locate_config(&root, &request.env)?;
+    let missing = request.env.path("WP_CONFIG_PATH").filter(|path| !path.exists());
+    // WP-CLI: says nothing of it.
+    let notes = missing.map(|missing| {
+        format!(
+            "The environment variable WP_CONFIG_PATH names {}, which is not there; {} is used.",
+            missing.display(),
+            wp_config.display()
+        )
+    });
+    let found = FoundBy { root: by, wp_config: config_by.into() };
+    Ok(Place::Files(Files { root: Some(root), wp_config, found, notes: notes.into_iter().collect() }))
 }
 
-/// The folder that holds `wp-load.php`.
-fn find_root(request: &Request) -> Result<PathBuf, SiteError> {
-    let default = request.default_path.as_ref().filter(|_| request.alias.is_none()).map(|(path, _)| path);
-    if let Some(path) = request.path.as_ref().or(default) {
+/// The folder that holds `wp-load.php`, and what led to it.
+fn find_root(request: &Request) -> Result<(PathBuf, String), SiteError> {
+    let default = request.default_path.as_ref().filter(|_| request.alias.is_none());
+    let given = request.path.as_ref().map(|path| {
+        let by = match &request.alias {
+            Some(alias) => format!("the alias {alias}"),
+            None => "--path".to_owned(),
+        };
+        (path, by)
+    });
+    let default = || default.map(|(path, file)| (path, format!("path in {}", file.display())));
+    if let Some((path, by)) = given.or_else(default) {
         if path.as_os_str().is_empty() {
             // WP-CLI: the same words, whoever said it.
             return Err(SiteError::Usage("The --path parameter cannot be empty when provided.".into()));
         }
         let root = normalize(&request.cwd.join(expand_tilde(path, request)));
         return if root.join("wp-load.php").is_file() {
-            Ok(root)
+            Ok((root, by))
         } else {
             Err(SiteError::NotWordPress(root))
         };
@@ -60,12 +83,14 @@ fn find_root(request: &Request) -> Result<PathBuf, SiteError> {
     let mut dir = request.cwd.as_path();
     loop {
         if dir.join("wp-load.php").exists() {
-            return Ok(dir.to_path_buf());
+            let by = if dir == request.cwd { "the working directory" } else { "found upward" };
+            return Ok((dir.to_path_buf(), by.to_owned()));
         }
-        if let Some(root) = root_in_index(&dir.join("index.php")) {
+        let index = dir.join("index.php");
+        if let Some(root) = root_in_index(&index) {
             let root = normalize(&root);
             return if root.join("wp-load.php").exists() {
-                Ok(root)
+                Ok((root, format!("found by {}", index.display())))
             } else {
                 Err(SiteError::NotWordPress(root))
             };
@@ -146,14 +171,18 @@ fn strip_any<'a>(text: &'a str, prefixes: &[&str]) -> Option<&'a str> {
 ///
 /// WP-CLI: `WP_CONFIG_PATH` first. WordPress: in the root, else one above, unless that folder is a
 /// WordPress of its own.
-fn locate_config(root: &Path, env: &super::Environment) -> Result<PathBuf, SiteError> {
+fn locate_config(root: &Path, env: &super::Environment) -> Result<(PathBuf, &'static str), SiteError> {
     let inside = root.join("wp-config.php");
     let given = env.path("WP_CONFIG_PATH").filter(|path| path.exists());
     let above = root.parent().filter(|above| !above.join("wp-settings.php").exists());
     given
-        .or_else(|| inside.exists().then(|| inside.clone()))
-        .or_else(|| above.map(|above| above.join("wp-config.php")).filter(|path| path.exists()))
-        .map(|path| path.canonicalize().unwrap_or(path))
+        .map(|path| (path, "WP_CONFIG_PATH"))
+        .or_else(|| inside.exists().then(|| (inside.clone(), "the root")))
+        .or_else(|| {
+            let above = above.map(|above| above.join("wp-config.php")).filter(|path| path.exists());
+            above.map(|path| (path, "the folder above the root"))
+        })
+        .map(|(path, by)| (path.canonicalize().unwrap_or(path), by))
         .ok_or_else(|| {
             SiteError::Config(format!(
                 "{} is a WordPress without a wp-config.php. Name its database with --db, or the file with the environment variable WP_CONFIG_PATH.",
@@ -199,7 +228,7 @@ mod tests {
     }
 
     fn found(dir: &Path, cwd: &str) -> Result<PathBuf, SiteError> {
-        find_root(&Request { cwd: dir.join(cwd), ..Request::default() })
+        Ok(find_root(&Request { cwd: dir.join(cwd), ..Request::default() })?.0)
     }
 
     #[test]
@@ -239,13 +268,13 @@ mod tests {
         let env = super::super::Environment::default();
         let root = dir.path().join("wp");
         assert_eq!(
-            locate_config(&root, &env).unwrap(),
+            locate_config(&root, &env).unwrap().0,
             dir.path().canonicalize().unwrap().join("wp-config.php")
         );
         fs::write(dir.path().join("wp-settings.php"), "").unwrap();
         assert!(locate_config(&root, &env).is_err());
         fs::write(dir.path().join("wp/wp-config.php"), "").unwrap();
-        assert!(locate_config(&root, &env).unwrap().ends_with("wp/wp-config.php"));
+        assert!(locate_config(&root, &env).unwrap().0.ends_with("wp/wp-config.php"));
     }
 
     #[test]

@@ -96,6 +96,40 @@ fn a_lone_file_is_shown_without_a_database() {
 }
 
 #[test]
+fn a_table_says_what_led_to_the_files() {
+    let tree = Tree::new(&[
+        ("above/wp-config.php", STOCK),
+        ("above/wp/wp-load.php", ""),
+        ("above/wp/deep/x", ""),
+        ("elsewhere/conf.php", STOCK),
+        ("elsewhere/wp-cli.yml", "path: ../above/wp\n"),
+        ("home/x", ""),
+    ]);
+    let rows = |cwd: &str, arguments: &[&str]| {
+        let shown = stdout(&tree.run(cwd, &[&["site"], arguments].concat()));
+        let of = |name: &str| {
+            let line = shown.lines().find(|line| line.starts_with(&format!("{name}\t"))).unwrap_or_default();
+            line.rsplit('\t').next().unwrap_or_default().to_owned()
+        };
+        (of("root"), of("wp-config.php"))
+    };
+    let pair = |root: &str, config: &str| (root.to_owned(), config.to_owned());
+    assert_eq!(rows("above/wp", &[]), pair("the working directory", "the folder above the root"));
+    assert_eq!(rows("above/wp/deep", &[]).0, "found upward");
+    assert_eq!(rows("home", &["--path=../above/wp"]).0, "--path");
+    assert_eq!(rows("home", &["--wp-config=../elsewhere/conf.php"]), pair("", "--wp-config"));
+    let by_file = rows("elsewhere", &[]).0;
+    assert!(by_file.starts_with("path in ") && by_file.ends_with("wp-cli.yml"), "{by_file}");
+    // What names a file that is not there is told: another site's may be used in its place.
+    let missing =
+        tree.command("above/wp", &["site"]).env("WP_CONFIG_PATH", "/nonexistent/x.php").output().unwrap();
+    assert!(
+        stderr(&missing).contains("WP_CONFIG_PATH names /nonexistent/x.php, which is not there"),
+        "{missing:?}"
+    );
+}
+
+#[test]
 fn what_only_the_web_server_knows_is_marked_and_refused() {
     let code = STOCK
         .replace("'blog'", "getenv('BLOG_DB') ?: 'fallback'")
@@ -107,6 +141,14 @@ fn what_only_the_web_server_knows_is_marked_and_refused() {
     let reason = site["settings"]["table_prefix"]["reason"].as_str().unwrap();
     assert!(reason.contains("wp-config.php line 7") && reason.contains("--url"), "{reason}");
     assert!(site["problem"].as_str().unwrap().contains("BLOG_DB"), "{site}");
+    let table = stdout(&tree.run("root", &["site"]));
+    assert_eq!(table.matches("$_SERVER['HTTP_HOST'] depends on the request").count(), 1, "{table}");
+    assert!(table.contains("wp-config.php:7: $_SERVER["), "{table}");
+    let refused = stderr(&tree.run("root", &["list", "1", "--assume-env"]));
+    assert!(
+        refused.contains("Give the site's address with --url") && !refused.contains("--php"),
+        "{refused}"
+    );
     let refused = stderr(&tree.run("root", &["list", "1"]));
     for way in ["BLOG_DB", "--env-file", "--assume-env", "--db"] {
         assert!(refused.contains(way), "{refused}");
