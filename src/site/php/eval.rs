@@ -2911,18 +2911,19 @@ impl<'a> Evaluator<'a> {
             Ok(answer) => Value::bool(answer),
             Err(why) => Value::unknown(why),
         };
-        let ordered = |test: fn(Ordering) -> bool| {
-            truth(value::compare(&left, &right).map(|order| order.is_some_and(test)))
+        let ordered = |left: &Value, right: &Value, test: fn(Ordering) -> bool| {
+            truth(value::compare(left, right).map(|order| order.is_some_and(test)))
         };
         let result = match binary.op {
             BinaryOp::Equal => truth(value::equal(&left, &right)),
             BinaryOp::NotEqual => truth(value::equal(&left, &right).map(|answer| !answer)),
             BinaryOp::Identical => truth(value::identical(&left, &right)),
             BinaryOp::NotIdentical => truth(value::identical(&left, &right).map(|answer| !answer)),
-            BinaryOp::Less => ordered(Ordering::is_lt),
-            BinaryOp::Greater => ordered(Ordering::is_gt),
-            BinaryOp::LessOrEqual => ordered(Ordering::is_le),
-            BinaryOp::GreaterOrEqual => ordered(Ordering::is_ge),
+            BinaryOp::Less => ordered(&left, &right, Ordering::is_lt),
+            BinaryOp::LessOrEqual => ordered(&left, &right, Ordering::is_le),
+            // PHP: turned round, which arrays with other keys show.
+            BinaryOp::Greater => ordered(&right, &left, Ordering::is_lt),
+            BinaryOp::GreaterOrEqual => ordered(&right, &left, Ordering::is_le),
             BinaryOp::Spaceship => match value::compare(&left, &right) {
                 Ok(order) => Value::int(order.map_or(1, |order| order as i64)),
                 Err(why) => Value::unknown(why),
