@@ -540,12 +540,28 @@ fn cache(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     Ok(())
 }
 
+/// Sentences of one check: the first few, and how many there are, so that a million of them need no memory.
+#[derive(Default)]
+struct Sentences {
+    first: Vec<String>,
+    count: usize,
+}
+
+impl Sentences {
+    fn push(&mut self, sentence: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.first.len() < SHOWN {
+            self.first.push(sentence());
+        }
+    }
+}
+
 /// What the lists of one user, or of all, hold.
 #[derive(Default)]
 struct Lists {
-    refused: Vec<String>,
-    damaged: Vec<String>,
-    expired: Vec<String>,
+    refused: Sentences,
+    damaged: Sentences,
+    expired: Sentences,
     restricted: u64,
     count: u64,
 }
@@ -553,47 +569,48 @@ struct Lists {
 impl Lists {
     fn look(&mut self, who: &str, list: &StoredList, era: Era, now: i64) {
         if let Some((offset, reason)) = list.damage() {
-            self.damaged.push(format!("the list of user {who} cannot be read: {reason} (byte {offset})"));
+            self.damaged.push(|| format!("the list of user {who} cannot be read: {reason} (byte {offset})"));
         }
         let mut slow = 0;
         let mut entries = 0;
         for record in list.records() {
             entries += 1;
             self.count += 1;
-            let name = audit::quoted(&String::from_utf8_lossy(&record.text("name").unwrap_or_default()));
+            let name = || audit::quoted(&String::from_utf8_lossy(&record.text("name").unwrap_or_default()));
             match record.text("password") {
                 Some(hash) => {
                     slow += usize::from(hash.starts_with(b"$2"));
                     if let Some(reason) = password_hash::refused(&hash, era) {
-                        self.refused.push(format!("{name} of user {who}: {reason}"));
+                        self.refused.push(|| format!("{} of user {who}: {reason}", name()));
                     } else if matches!(
                         password_hash::identify(&hash),
                         password_hash::Kind::Never | password_hash::Kind::Unknown
                     ) {
-                        self.refused.push(format!("{name} of user {who}: what is stored is no hash"));
+                        self.refused.push(|| format!("{} of user {who}: what is stored is no hash", name()));
                     }
                 }
-                None => self.damaged.push(format!("{name} of user {who} has no hash")),
+                None => self.damaged.push(|| format!("{} of user {who} has no hash", name())),
             }
             let (document, node) = record.parts();
             let terms = Terms::of(document, node);
             self.restricted += u64::from(terms.want_enforcing());
             match terms.expires {
                 Term::Set(at) if at <= now => {
-                    self.expired.push(format!("{name} of user {who} expired at {}", audit::time(at)));
+                    self.expired.push(|| format!("{} of user {who} expired at {}", name(), audit::time(at)));
                 }
                 _ => {}
             }
             if let Some(key) = terms.unreadable().first() {
-                self.damaged.push(format!("{name} of user {who}: what it holds under {key} makes no sense"));
+                self.damaged
+                    .push(|| format!("{} of user {who}: what it holds under {key} makes no sense", name()));
             }
         }
         if list.count() > entries {
-            self.damaged.push(format!("the list of user {who} holds something that is no entry"));
+            self.damaged.push(|| format!("the list of user {who} holds something that is no entry"));
         }
         if slow > MANY_SLOW {
             self.damaged
-                .push(format!("user {who} has {slow} bcrypt hashes, some 50 ms each for every request"));
+                .push(|| format!("user {who} has {slow} bcrypt hashes, some 50 ms each for every request"));
         }
     }
 }
@@ -627,17 +644,17 @@ fn entries(
                 });
             match walked {
                 Ok(()) => {}
-                Err(StoreError::Unfit(why)) => lists.damaged.push(why.to_string()),
+                Err(StoreError::Unfit(why)) => lists.damaged.push(|| why.to_string()),
                 Err(error) => return Err(error.into()),
             }
         }
     }
-    let tell = |ward: &mut Ward, id: Id, state: State, found: &[String]| {
-        for sentence in found.iter().take(SHOWN) {
+    let tell = |ward: &mut Ward, id: Id, state: State, found: &Sentences| {
+        for sentence in &found.first {
             ward.note(id, state, sentence.as_str());
         }
-        if found.len() > SHOWN {
-            ward.note(id, state, format!("and {} more", found.len() - SHOWN));
+        if found.count > found.first.len() {
+            ward.note(id, state, format!("and {} more", found.count - found.first.len()));
         }
     };
     tell(ward, Id::Hashes, State::Problem, &lists.refused);
@@ -647,7 +664,7 @@ fn entries(
         ward.warning(Id::Expiry, format!("{suspended} of this user are suspended"));
     }
     // One is made when that is asked for.
-    if let Some(user) = user.filter(|_| lists.count == 0 && lists.damaged.is_empty() && !args.probe) {
+    if let Some(user) = user.filter(|_| lists.count == 0 && lists.damaged.count == 0 && !args.probe) {
         ward.warning(Id::Entries, format!("user {} has no application password", named(user)));
     }
     if !ward.has(Id::Entries) {
@@ -1095,4 +1112,22 @@ fn table(ward: &Ward, report: &Report, out: &mut output::Output<'static>) -> Res
         out.line(format!("{state:13}  {id:width$}  {}", finding.evidence))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_million_sentences_are_counted_and_ten_of_them_made() {
+        let (mut sentences, mut made) = (Sentences::default(), 0);
+        for number in 0..1_000_000 {
+            sentences.push(|| {
+                made += 1;
+                number.to_string()
+            });
+        }
+        assert_eq!((sentences.count, made), (1_000_000, SHOWN));
+        assert_eq!(sentences.first.last().map(String::as_str), Some("9"));
+    }
 }

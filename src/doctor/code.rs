@@ -30,8 +30,8 @@ const MOST_FILES: usize = 8000;
 /// Nobody writes such a file by hand.
 const LONGEST: u64 = 1 << 20;
 
-/// No deeper.
-const DEEPEST: u32 = 6;
+/// No deeper: libraries that plugins bring lie some ten folders down.
+const DEEPEST: u32 = 16;
 
 /// Where a filter is mentioned.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -100,7 +100,7 @@ checks! {
         "Replace the entry: rotate USER UUID.";
     Entries "entries" "The stored lists are sound"
         "A list that PHP cannot read counts as empty, and an entry without a hash is a fatal error at every login."
-        "See `audit`, which names all of them.";
+        "A user without any: `create`. A damaged list: see `audit`, which names all of them.";
     Expiry "expiry" "Nothing has expired or is suspended"
         "What has expired is refused by the enforcer plugin, and what is suspended does not exist to WordPress."
         "update --expires, or resume.";
