@@ -643,6 +643,7 @@ fn empty_report(facts: &Facts, policy: &Policy, place: &str) -> Report {
     let address =
         facts.addresses.iter().rev().map(|(_, address)| address).find(|address| !address.is_empty());
     Report {
+        verb: "audit",
         version: env!("CARGO_PKG_VERSION"),
         site: address.cloned().unwrap_or_else(|| place.to_owned()),
         at: audit::time(facts.now),

@@ -981,6 +981,7 @@ fn as_report(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Durati
         })
         .collect();
     Ok(Report {
+        verb: "doctor",
         version: env!("CARGO_PKG_VERSION"),
         site,
         at: audit::time(context.now),
@@ -988,8 +989,8 @@ fn as_report(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Durati
         took: took.as_secs_f64(),
         rules,
         counts: vec![
-            ("checks_ok", "checks are fine", found(State::Ok)),
-            ("checks_not_looked_at", "were not looked at", found(State::NotLooked)),
+            ("doctor_checks_ok", "checks are fine", found(State::Ok)),
+            ("doctor_checks_not_looked_at", "were not looked at", found(State::NotLooked)),
         ],
         charts: Vec::new(),
         ages: Vec::new(),

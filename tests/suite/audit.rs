@@ -625,7 +625,7 @@ fn fill_with_trouble(fixture: &mut dyn Fixture) {
     fixture.sql("UPDATE wp_options SET option_value = 'http://golden.example' WHERE option_name = 'home'");
 }
 
-fn check(program: &str, arguments: &[&str], input: &[u8]) {
+pub fn check(program: &str, arguments: &[&str], input: &[u8]) {
     let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -640,6 +640,13 @@ fn check(program: &str, arguments: &[&str], input: &[u8]) {
     assert!(!said.contains("error"), "{program}: {said}");
 }
 
+pub fn check_sarif(rig: &rig::Rig, sarif: &[u8]) {
+    let script = "import json, sys, jsonschema\n\
+                  schema = json.load(open(sys.argv[1]))\n\
+                  jsonschema.validators.validator_for(schema)(schema).validate(json.load(sys.stdin))";
+    check("python3", &["-W", "ignore", "-c", script, rig.sarif_schema().to_str().unwrap()], sarif);
+}
+
 #[test]
 fn every_format_is_what_others_take_it_for() {
     let Some(rig) = rig::require() else { return };
@@ -650,14 +657,7 @@ fn every_format_is_what_others_take_it_for() {
                 fill_with_trouble(fixture);
             }
             let get = |format: &str| audit(fixture, &[&format!("--format={format}")]).stdout;
-            let script = "import json, sys, jsonschema\n\
-                          schema = json.load(open(sys.argv[1]))\n\
-                          jsonschema.validators.validator_for(schema)(schema).validate(json.load(sys.stdin))";
-            check(
-                "python3",
-                &["-W", "ignore", "-c", script, rig.sarif_schema().to_str().unwrap()],
-                &get("sarif"),
-            );
+            check_sarif(rig, &get("sarif"));
             check("xmllint", &["--noout", "-"], &get("junit"));
             check("xmllint", &["--noout", "--nonet", "-"], &get("html"));
             check("promtool", &["check", "metrics"], &get("prometheus"));

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::audit::{check, check_sarif};
 use crate::rig::{self, Template, output};
 use crate::verify::Quirk;
 
@@ -476,4 +477,45 @@ fn every_format_tells_of_a_fault_and_nagios_in_its_own_codes() {
     let lost = rig::binary().args(["doctor", "--format=nagios", "--path=/nonexistent"]).output().unwrap();
     assert_eq!(lost.status.code(), Some(3));
     assert!(Path::new(&patient.root()).exists());
+}
+
+#[test]
+fn every_format_is_what_others_take_it_for_also_beside_an_audit() {
+    let Some(rig) = rig::require() else { return };
+    let patient = Patient::new();
+    let get = |verb: &str, format: &str| {
+        patient.tool().args([verb, &format!("--format={format}")]).output().unwrap().stdout
+    };
+    // Also where nothing is to be told.
+    for trouble in [false, true] {
+        if trouble {
+            patient.write(
+                "wp-content/mu-plugins/<b>&\"']]>\u{202e}\u{1}.php",
+                "<?php add_filter( 'determine_current_user', 'x' );",
+            );
+            patient.sql(&option("home", "http://example.com/<&\"\\"));
+            patient.edit_list(|list| list.replace("s:8:\"password\"", "s:8:\"passwort\""));
+        }
+        check_sarif(rig, &get("doctor", "sarif"));
+        check("xmllint", &["--noout", "-"], &get("doctor", "junit"));
+        check("xmllint", &["--noout", "--nonet", "-"], &get("doctor", "html"));
+        check("promtool", &["check", "metrics"], &get("doctor", "prometheus"));
+        // One collector reads the files of both: no metric is in both.
+        let names = |verb: &str| -> BTreeSet<String> {
+            let text = String::from_utf8(get(verb, "prometheus")).unwrap();
+            let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+            types.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+        };
+        let (of_audit, of_doctor) = (names("audit"), names("doctor"));
+        assert!(of_doctor.contains("wp_app_password_doctor_findings"), "{of_doctor:?}");
+        assert!(of_audit.contains("wp_app_password_findings"), "{of_audit:?}");
+        assert!(of_audit.is_disjoint(&of_doctor), "{of_audit:?} {of_doctor:?}");
+        let lines = String::from_utf8(get("doctor", "jsonl")).unwrap();
+        assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{lines}");
+        for format in ["sarif", "junit", "html", "prometheus", "table", "json", "jsonl", "csv", "yaml"] {
+            let text = String::from_utf8(get("doctor", format)).unwrap();
+            let hash = text.split("$generic$").skip(1).find(|after| !after.starts_with(' '));
+            assert!(hash.is_none() && !text.contains("$2y$"), "{format}: {text}");
+        }
+    }
 }

@@ -52,8 +52,10 @@ pub fn html(report: &Report) -> String {
     escape_visibly(&report.site, &mut page);
     let _ = write!(
         page,
-        "</h1>\n<p class=\"soft\">Audit of {} (UTC), wp-app-password {}</p>\n",
-        report.at, report.version
+        "</h1>\n<p class=\"soft\">{} of {} (UTC), wp-app-password {}</p>\n",
+        if report.verb == "audit" { "Audit" } else { report.verb },
+        report.at,
+        report.version
     );
     page.push_str("<div class=\"cards\">\n");
     for level in Level::ALL {

@@ -15,9 +15,10 @@ pub fn junit(report: &Report) -> String {
     let mut site = String::new();
     escape_markup(&report.site, &mut site);
     let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"wp-app-password audit\" tests=\"{}\" \
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"wp-app-password {}\" tests=\"{}\" \
          failures=\"{failures}\" errors=\"0\" time=\"{:.3}\">\n  <testsuite name=\"{site}\" {counts} \
          timestamp=\"{}\" hostname=\"localhost\" id=\"0\" package=\"application-passwords\">\n",
+        report.verb,
         report.rules.len(),
         report.took,
         report.at.trim_end_matches('Z')

@@ -103,6 +103,8 @@ pub struct Ages {
 /// Everything that a report says.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// Which command looked: `audit`, `doctor`. Metrics are named after it, so that one machine can have both.
+    pub verb: &'static str,
     /// Version of the program.
     pub version: &'static str,
     /// What was looked at: an address.

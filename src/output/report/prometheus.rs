@@ -6,20 +6,24 @@ use super::{Level, Report};
 /// All metrics.
 pub fn prometheus(report: &Report) -> String {
     let mut text = String::new();
-    let site = label(&report.site);
+    let (site, verb) = (label(&report.site), report.verb);
+    let what =
+        if verb == "audit" { "Audit of application passwords" } else { "Whether application passwords work" };
     let head = |text: &mut String, name: &str, help: &str, kind: &str| {
         text.push_str(&format!(
             "# HELP wp_app_password_{name} {help}\n# TYPE wp_app_password_{name} {kind}\n"
         ));
     };
     for (name, help, count) in &report.counts {
-        head(&mut text, name, &format!("Audit of application passwords: {help}."), "gauge");
+        head(&mut text, name, &format!("{what}: {help}."), "gauge");
         text.push_str(&format!("wp_app_password_{name}{{site=\"{site}\"}} {count}\n"));
     }
-    head(&mut text, "findings", "Findings of the last audit, by rule.", "gauge");
+    // The audit's came first.
+    let findings = if verb == "audit" { "findings".to_owned() } else { format!("{verb}_findings") };
+    head(&mut text, &findings, &format!("Findings of the last {verb}, by rule."), "gauge");
     for rule in report.rules.iter().filter(|rule| rule.enabled) {
         text.push_str(&format!(
-            "wp_app_password_findings{{site=\"{site}\",rule=\"{}\",severity=\"{}\"}} {}\n",
+            "wp_app_password_{findings}{{site=\"{site}\",rule=\"{}\",severity=\"{}\"}} {}\n",
             rule.id,
             rule.level.name(),
             rule.count
@@ -45,15 +49,21 @@ pub fn prometheus(report: &Report) -> String {
         Some(Level::Info | Level::Warning) => 1,
         Some(Level::Critical) => 2,
     };
-    head(&mut text, "audit_state", "What the last audit came to: 0 clean, 1 warning, 2 critical.", "gauge");
-    text.push_str(&format!("wp_app_password_audit_state{{site=\"{site}\"}} {state}\n"));
-    head(&mut text, "audit_timestamp_seconds", "When the last audit ran, in Unix time.", "gauge");
+    let help = format!("What the last {verb} came to: 0 clean, 1 warning, 2 critical.");
+    head(&mut text, &format!("{verb}_state"), &help, "gauge");
+    text.push_str(&format!("wp_app_password_{verb}_state{{site=\"{site}\"}} {state}\n"));
+    let help = format!("When the last {verb} ran, in Unix time.");
+    head(&mut text, &format!("{verb}_timestamp_seconds"), &help, "gauge");
     text.push_str(&format!(
-        "wp_app_password_audit_timestamp_seconds{{site=\"{site}\"}} {}\n",
+        "wp_app_password_{verb}_timestamp_seconds{{site=\"{site}\"}} {}\n",
         report.seconds
     ));
-    head(&mut text, "audit_duration_seconds", "How long the last audit took.", "gauge");
-    text.push_str(&format!("wp_app_password_audit_duration_seconds{{site=\"{site}\"}} {:.3}\n", report.took));
+    let help = format!("How long the last {verb} took.");
+    head(&mut text, &format!("{verb}_duration_seconds"), &help, "gauge");
+    text.push_str(&format!(
+        "wp_app_password_{verb}_duration_seconds{{site=\"{site}\"}} {:.3}\n",
+        report.took
+    ));
     text
 }
 
