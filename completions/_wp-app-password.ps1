@@ -344,7 +344,7 @@ Register-ArgumentCompleter -Native -CommandName 'wp-app-password' -ScriptBlock {
             [CompletionResult]::new('--skip-plugins', '--skip-plugins', [CompletionResultType]::ParameterName, 'Without effect: plugins are never loaded')
             [CompletionResult]::new('--skip-themes', '--skip-themes', [CompletionResultType]::ParameterName, 'Without effect: themes are never loaded')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Revoke all of the user''s application passwords')
-            [CompletionResult]::new('--keep-suspended', '--keep-suspended', [CompletionResultType]::ParameterName, 'With --all, leave suspended ones alone; without this they are erased')
+            [CompletionResult]::new('--keep-suspended', '--keep-suspended', [CompletionResultType]::ParameterName, 'Leave suspended ones alone; without this they are erased, and cannot be resumed')
             [CompletionResult]::new('--assume-env', '--assume-env', [CompletionResultType]::ParameterName, 'Take what the configuration falls back to where an environment variable is not set here')
             [CompletionResult]::new('--php', '--php', [CompletionResultType]::ParameterName, 'Evaluate the configuration with this machine''s PHP, which runs the site''s code')
             [CompletionResult]::new('--sandbox', '--sandbox', [CompletionResultType]::ParameterName, 'Use a private WordPress database on this machine, made on first use, to try things out')

@@ -334,7 +334,7 @@ set edit:completion:arg-completer[wp-app-password] = {|@words|
             cand --skip-plugins 'Without effect: plugins are never loaded'
             cand --skip-themes 'Without effect: themes are never loaded'
             cand --all 'Revoke all of the user''s application passwords'
-            cand --keep-suspended 'With --all, leave suspended ones alone; without this they are erased'
+            cand --keep-suspended 'Leave suspended ones alone; without this they are erased, and cannot be resumed'
             cand --assume-env 'Take what the configuration falls back to where an environment variable is not set here'
             cand --php 'Evaluate the configuration with this machine''s PHP, which runs the site''s code'
             cand --sandbox 'Use a private WordPress database on this machine, made on first use, to try things out'

@@ -349,7 +349,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l all -d 'Revoke all of the user\'s application passwords'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l keep-suspended -d 'With --all, leave suspended ones alone; without this they are erased'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l keep-suspended -d 'Leave suspended ones alone; without this they are erased, and cannot be resumed'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l php -d 'Evaluate the configuration with this machine\'s PHP, which runs the site\'s code'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" -l sandbox -d 'Use a private WordPress database on this machine, made on first use, to try things out'

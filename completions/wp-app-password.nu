@@ -322,7 +322,7 @@ module completions {
   # Revoke some or all of a user's application passwords
   export extern "wp-app-password delete" [
     --all                     # Revoke all of the user's application passwords
-    --keep-suspended          # With --all, leave suspended ones alone; without this they are erased
+    --keep-suspended          # Leave suspended ones alone; without this they are erased, and cannot be resumed
     --path: directory         # Path to the WordPress files (default: found upward from the current directory)
     --db: string              # Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE
     --wp-config: path         # Configuration to evaluate, instead of the wp-config.php of the WordPress root

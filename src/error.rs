@@ -44,6 +44,9 @@ pub enum Error {
     /// A command line that cannot be understood.
     #[error("{0}")]
     Usage(String),
+    /// A guard that stands before a change: a limit, a yes that was not said.
+    #[error("{0}")]
+    Stopped(String),
     /// A stored list that cannot be read, when it would have to be written.
     #[error(
         "The application passwords of user {user} can't be read, so nothing was changed: {reason} \
@@ -542,6 +545,49 @@ impl Error {
         }
     }
 
+    /// What the journal says of a change that was not made, or not to its end. `None`: it was asked for wrongly (a name that
+    /// is taken, a user or uuid that is not there), which is no attempt at a change.
+    pub fn outcome(&self) -> Option<String> {
+        match self {
+            Self::UnknownUser(_)
+            | Self::UnknownLogin(_)
+            | Self::EmptyName { .. }
+            | Self::DuplicateName
+            | Self::Refused(_)
+            | Self::NotFound
+            | Self::NoSuchPassword
+            | Self::UuidsOrAll
+            | Self::Usage(_)
+            | Self::Scheme(_)
+            | Self::EmailTaken { .. }
+            | Self::NoSuchName { .. }
+            | Self::AmbiguousName { .. }
+            | Self::NothingToAbort { .. }
+            | Self::Site(_) => None,
+            Self::Declined => Some("refused: the question was answered with no".to_owned()),
+            Self::Stopped(_) | Self::OtherSite { .. } | Self::CachedAddition { .. } | Self::StdoutClosed => {
+                Some(format!("refused: {self}"))
+            }
+            Self::Unreadable { .. } | Self::UnreadableSuspended { .. } => {
+                Some("failed: the list cannot be read".to_owned())
+            }
+            Self::Uneditable { reason, .. } => Some(format!("failed: {reason}")),
+            Self::Conflict { .. } => Some("failed: others changed the list again and again".to_owned()),
+            // What these say holds a command, where somebody may have put a secret.
+            Self::NotDelivered { .. } | Self::Sink(_) => {
+                Some("failed: the password was not delivered".to_owned())
+            }
+            Self::NotTakenBack { .. } => Some(
+                "failed: the password was not delivered, and its entry could not be taken back".to_owned(),
+            ),
+            Self::AfterWrite { .. }
+            | Self::StaleCache { .. }
+            | Self::CachedRevocation { .. }
+            | Self::NotInvalidated { .. } => Some("failed: the object cache was not told".to_owned()),
+            other => Some(format!("failed: {}", other.cause())),
+        }
+    }
+
     /// The exit code: 1, whatever failed, and a shell's for a signal. Listed one by one so that a new error makes its author choose.
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -556,6 +602,7 @@ impl Error {
             | Self::NoSuchPassword
             | Self::UuidsOrAll
             | Self::Usage(_)
+            | Self::Stopped(_)
             | Self::Unreadable { .. }
             | Self::Uneditable { .. }
             | Self::UnreadableSuspended { .. }

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -81,7 +81,20 @@ struct State {
     /// `site` and `database`.
     place: (String, String),
     trouble: Option<String>,
+    /// The file does not end with a line's end: somebody's disk was full.
+    torn: bool,
+    /// Records of what did not go well.
+    failures: usize,
 }
+
+/// The outcome of a change that was made.
+pub const DONE: &str = "done";
+
+/// What was done where a change was not made.
+pub const NOTHING: &str = "none";
+
+/// With `--journal-required`, room for so many bytes is made before anything is changed: a few dozen records.
+const ROOM: u64 = 64 << 10;
 
 impl Journal {
     /// `file`: gets a line of JSON for each record. `system_log`: the socket of the system's log.
@@ -101,16 +114,19 @@ impl Journal {
 
     /// Opens what records go to; why the file cannot be opened is a [`Self::take_trouble`].
     ///
-    /// `site`: its address. `database`: where it lies; no secret is in either.
-    pub fn open(&self, site: String, database: String) {
+    /// `site`: its address. `database`: where it lies; no secret is in either. `makes_room`: a full disk shows now.
+    pub fn open(&self, site: String, database: String, makes_room: bool) {
         let mut state = self.state.borrow_mut();
         state.place = (site, database);
         if std::mem::replace(&mut state.is_open, true) {
             return;
         }
         if let Some(path) = &self.file {
-            match OpenOptions::new().append(true).create(true).mode(0o600).open(path) {
-                Ok(file) => state.file = Some(file),
+            match open_file(path).and_then(|file| if makes_room { make_room(file) } else { Ok(file) }) {
+                Ok(file) => {
+                    state.torn = is_torn(path, &file);
+                    state.file = Some(file);
+                }
                 Err(error) => state.trouble = Some(error.to_string()),
             }
         }
@@ -128,9 +144,22 @@ impl Journal {
         self.state.borrow_mut().trouble.take()
     }
 
+    /// How many records there are of what did not go well.
+    pub fn failures(&self) -> usize {
+        self.state.borrow().failures
+    }
+
+    /// Writes a record of a change that was not made.
+    ///
+    /// `user_id`, `user_login`: whose entries; 0 and nothing where it is not about one user.
+    pub fn failure(&self, user_id: u64, user_login: &[u8], outcome: &str) {
+        self.record(&Event { action: NOTHING, user_id, user_login, uuid: b"", name: b"", outcome });
+    }
+
     /// Writes one record.
     pub fn record(&self, event: &Event<'_>) {
         let mut state = self.state.borrow_mut();
+        state.failures += usize::from(event.outcome != DONE);
         let mut line = self.line(&state, event);
         if let (Some(socket), Some(path)) = (&state.socket, &self.system_log) {
             // No time: who receives it knows when that was, and would take another zone's for its own.
@@ -138,12 +167,21 @@ impl Journal {
             // Nobody who runs a mirrored verb expects a word about it.
             let _ = socket.send_to([head.as_bytes(), line.as_bytes()].concat().as_slice(), path);
         }
-        let Some(file) = &mut state.file else { return };
+        let State { file: Some(file), torn, .. } = &mut *state else { return };
         line.push('\n');
+        if *torn {
+            line.insert(0, '\n');
+        }
         // One write, so that lines of several runs do not mix.
         let trouble = match file.write(line.as_bytes()) {
-            Ok(written) if written == line.len() => None,
-            Ok(_) => Some("a record was written in part only; is the disk full?".to_owned()),
+            Ok(written) if written == line.len() => {
+                *torn = false;
+                None
+            }
+            Ok(written) => {
+                *torn |= written > 0;
+                Some("a record was written in part only; is the disk full?".to_owned())
+            }
             Err(error) => Some(error.to_string()),
         };
         if trouble.is_some() {
@@ -188,6 +226,39 @@ impl Journal {
         line.push('}');
         line
     }
+}
+
+/// Opens the file, or makes it. A pipe that nobody reads is an error and nothing to wait for.
+fn open_file(path: &Path) -> std::io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(flags).open(path)
+}
+
+/// Takes hold of some room behind the file's end, which stays where it is. What cannot say whether there is room, such as a
+/// device, says it with the first record.
+fn make_room(file: File) -> std::io::Result<File> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    match fallocate(&file, FallocateFlags::KEEP_SIZE, file.metadata()?.len(), ROOM) {
+        Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(full.into()),
+        _ => Ok(file),
+    }
+}
+
+/// Whether the last line was not written to its end. A file that may not be read is taken for whole.
+fn is_torn(path: &Path, file: &File) -> bool {
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    let Some(reader) = is_file.then(|| File::open(path).ok()).flatten() else { return false };
+    // Another run may be at it: a record that is being written is whole a moment later.
+    (0..3).all(|look| {
+        if look > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut last = [b'\n'];
+        let end = reader.metadata().map_or(0, |metadata| metadata.len());
+        end > 0 && reader.read_at(&mut last, end - 1).is_ok() && last != *b"\n"
+    })
 }
 
 fn cut(text: &str) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{ApplicationPasswords, Contents, Record, StoredList};
+use super::{ApplicationPasswords, Contents, Record, StoredList, Taken};
 use crate::error::Error;
 use crate::journal::Event;
 use crate::store::User;
@@ -12,9 +12,6 @@ use crate::wordpress::schema::{SUSPENDED, item, own};
 /// What happens to a suspended entry when it is erased. Its way there and back is told where WordPress's own list
 /// changes.
 pub(super) const ERASE: &str = "erase-suspended";
-
-/// What was done where a change could not be made.
-const NOTHING: &str = "none";
 
 /// What happened to one entry.
 struct Change<'a> {
@@ -70,24 +67,31 @@ impl ApplicationPasswords<'_> {
     /// Writes a record of a change that could not be made: an attempt is as telling as a change. What was asked for wrongly
     /// (a name that is taken, a uuid that is not there) is none.
     pub(super) fn note_failure(&self, user: &User, error: &Error) {
-        let cause = match error {
-            Error::Store(error) => error.cause(),
-            Error::Unreadable { .. } | Error::UnreadableSuspended { .. } => {
-                "the list cannot be read".to_owned()
-            }
-            Error::Uneditable { reason, .. } => reason.clone(),
-            Error::Conflict { .. } => "others changed the list again and again".to_owned(),
-            // Whether it was saved is not known, and was told.
-            _ => return,
-        };
-        if let Some(journal) = self.aftercare.journal {
+        let tells = matches!(
+            error,
+            Error::Store(_)
+                | Error::Unreadable { .. }
+                | Error::UnreadableSuspended { .. }
+                | Error::Uneditable { .. }
+                | Error::Conflict { .. }
+        );
+        // Whether another was saved is not known, and was told.
+        if let (Some(journal), Some(outcome), true) = (self.aftercare.journal, error.outcome(), tells) {
+            journal.failure(user.id.0, &user.login, &outcome);
+        }
+    }
+
+    /// Writes a record of each entry that was taken out of a list, and is in service again: WordPress wrote it back with a use.
+    pub(super) fn note_returned<'t>(&self, user: &User, action: &str, back: impl Iterator<Item = &'t Taken>) {
+        let Some(journal) = self.aftercare.journal else { return };
+        for Taken { uuid, name, .. } in back {
             journal.record(&Event {
-                action: NOTHING,
+                action,
                 user_id: user.id.0,
                 user_login: &user.login,
-                uuid: b"",
-                name: b"",
-                outcome: &format!("failed: {cause}"),
+                uuid,
+                name,
+                outcome: "undone: WordPress wrote it back with a use, and it is in service",
             });
         }
     }

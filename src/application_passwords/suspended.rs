@@ -96,6 +96,7 @@ impl ApplicationPasswords<'_> {
         }
         if edited.saved {
             let list = self.read(user.id)?;
+            self.note_returned(user, "revoke", gone.iter().filter(|taken| taken.is_in(&list)));
             gone.retain(|taken| !taken.is_in(&list));
         }
         Ok(gone)
@@ -206,6 +207,7 @@ impl ApplicationPasswords<'_> {
         gone: &mut Vec<Taken>,
     ) -> Result<(), Error> {
         let list = self.read(user.id)?;
+        self.note_returned(user, "suspend", gone.iter().filter(|taken| taken.is_in(&list)));
         gone.retain(|taken| !taken.is_in(&list));
         self.edit_row(user, SUSPENDED, |_, document| {
             let keys: Vec<Key<'static>> = Record::all(document)
@@ -360,6 +362,56 @@ impl ApplicationPasswords<'_> {
         Ok(edited.answer)
     }
 
+    /// Erases every suspended entry with one of these uuids, so that what is revoked by its uuid cannot be resumed. Returns
+    /// for each uuid, in order, whether there was one. A row that cannot be read holds nothing that could be resumed.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn erase_copies(&mut self, user: &User, uuids: &[&[u8]]) -> Result<Vec<bool>, Error> {
+        let list = self.read_suspended(user.id)?;
+        let found = uuids.iter().map(|uuid| list.count_of(uuid) > 0).collect();
+        if !list.is_unreadable() {
+            self.erase_suspended(user, &|_, record| uuids.iter().any(|uuid| record.has_uuid(uuid)))?;
+        }
+        Ok(found)
+    }
+
+    /// Revokes what is chosen and erases what is chosen of the suspended entries. Returns what was revoked, and how many
+    /// suspended ones went, or why not: then the others are revoked all the same.
+    ///
+    /// # Errors
+    /// What [`Self::revoke_where`] says.
+    pub fn revoke_and_erase(
+        &mut self,
+        user: &User,
+        choose: Choose<'_>,
+    ) -> Result<(Vec<Taken>, Result<usize, Error>), Error> {
+        let list = self.read(user.id)?;
+        self.refuse_unreadable(user, &list)?;
+        // Somebody may resume one while this happens: what is erased first cannot come back behind what is revoked. And
+        // somebody may suspend one, which is found afterwards.
+        let first = self.erase_suspended(user, choose);
+        let revoked = self.revoke_where(user, choose)?;
+        let second = self.erase_suspended(user, choose);
+        let erased = first.and_then(|first| Ok(first.len() + second?.len()));
+        Ok((revoked, erased))
+    }
+
+    /// [`Self::delete_all`] and [`Self::erase_all_suspended`]: nothing of the user is in service, and nothing can be
+    /// resumed. Returns how many went of either.
+    ///
+    /// # Errors
+    /// An unreadable list, a failing database.
+    pub fn delete_everything(&mut self, user: &User) -> Result<(usize, usize), Error> {
+        let list = self.read(user.id)?;
+        self.refuse_unreadable(user, &list)?;
+        // In this order, as above.
+        let first = self.erase_all_suspended(user);
+        let revoked = self.delete_all(user)?;
+        let second = self.erase_all_suspended(user);
+        Ok((revoked, first? + second?))
+    }
+
     /// Erases the suspended entries that are chosen: they can not be resumed any more. Returns which.
     ///
     /// # Errors
@@ -500,20 +552,35 @@ fn insert<'c>(
     document: &mut Document,
     copies: impl IntoIterator<Item = &'c Copied>,
 ) -> Result<Edit<()>, Error> {
-    let mut missing = Vec::new();
+    let (mut missing, mut coming): (Vec<_>, Vec<&Copied>) = (Vec::new(), Vec::new());
     for copy in copies {
         if copy.entry.is_in(list) {
             continue;
         }
+        let has_uuid = |other: &&Copied| other.entry.uuid == copy.entry.uuid;
+        // The very same entry twice is how it was when it was suspended.
+        let rival = coming.iter().copied().find(has_uuid).filter(|other| other.entry.hash != copy.entry.hash);
+        let shown = || String::from_utf8_lossy(&copy.entry.uuid).into_owned();
         if !copy.entry.uuid.is_empty() && list.count_of(&copy.entry.uuid) > 0 {
             return Err(uneditable(
                 user,
                 format!(
                     "another entry with the uuid {} and another secret is in service; revoke one of them first",
-                    String::from_utf8_lossy(&copy.entry.uuid)
+                    shown()
                 ),
             ));
         }
+        if !copy.entry.uuid.is_empty() && rival.is_some() {
+            return Err(uneditable(
+                user,
+                format!(
+                    "two suspended entries have the uuid {} and different secrets, and WordPress revokes only one of \
+                     them by it; choose one with --name or --created-since, or erase them with `delete`",
+                    shown()
+                ),
+            ));
+        }
+        coming.push(copy);
         missing.push((copy.key.clone(), copy.raw.as_slice()));
     }
     if missing.is_empty() {

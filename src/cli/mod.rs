@@ -506,38 +506,49 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
         ));
     }
     with_site(&global, place, out, |context| {
-        check(&global, context)?;
-        if verb.is_mirrored() || matches!(verb, Verb::Provision(_)) {
-            require_56(context.site)?;
+        let outcome = carry_out(&verb, &global, context);
+        // Who tried, and what stopped it, is as telling as a change.
+        if let Err(error) = &outcome
+            && !verb.only_reads()
+        {
+            context.note_failure(0, None, error);
         }
-        match &verb {
-            Verb::Create(args) => commands::create::run(args, context),
-            Verb::List(args) => commands::list::run(args, context),
-            Verb::Get(args) => commands::get::run(args, context),
-            Verb::Exists(args) => commands::exists::run(args, context),
-            Verb::Update(args) => commands::update::run(args, context),
-            Verb::RecordUsage(args) => commands::record_usage::run(args, context),
-            Verb::Delete(args) => commands::delete::run(args, context),
-            Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
-            Verb::Prune(args) => commands::prune::run(args, context),
-            Verb::Suspend(args) => commands::suspend::run(args, Deed::Suspend, context),
-            Verb::Resume(args) => commands::suspend::run(args, Deed::Resume, context),
-            Verb::Identify(args) => commands::identify::run(args, context),
-            Verb::Ensure(args) => commands::ensure::run(args, context),
-            Verb::Rotate(args) => commands::rotate::run(args, context),
-            Verb::Audit(args) => commands::audit::run(args, context),
-            Verb::Doctor(args) => commands::doctor::run(args, context),
-            Verb::Provision(args) => commands::provision::run(args, context),
-            Verb::Deprovision(args) => commands::provision::undo(args, context),
-            Verb::Completions(_)
-            | Verb::Man(_)
-            | Verb::Site(_)
-            | Verb::Verify(_)
-            | Verb::Discover(_)
-            | Verb::Enforcer(_)
-            | Verb::Authorize(_) => Ok(Outcome::Done),
-        }
+        outcome
     })
+}
+
+fn carry_out(verb: &Verb, global: &Global, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    check(global, context)?;
+    if verb.is_mirrored() || matches!(verb, Verb::Provision(_)) {
+        require_56(context.site)?;
+    }
+    match verb {
+        Verb::Create(args) => commands::create::run(args, context),
+        Verb::List(args) => commands::list::run(args, context),
+        Verb::Get(args) => commands::get::run(args, context),
+        Verb::Exists(args) => commands::exists::run(args, context),
+        Verb::Update(args) => commands::update::run(args, context),
+        Verb::RecordUsage(args) => commands::record_usage::run(args, context),
+        Verb::Delete(args) => commands::delete::run(args, context),
+        Verb::RevokeAll(args) => commands::revoke_all::run(args, context),
+        Verb::Prune(args) => commands::prune::run(args, context),
+        Verb::Suspend(args) => commands::suspend::run(args, Deed::Suspend, context),
+        Verb::Resume(args) => commands::suspend::run(args, Deed::Resume, context),
+        Verb::Identify(args) => commands::identify::run(args, context),
+        Verb::Ensure(args) => commands::ensure::run(args, context),
+        Verb::Rotate(args) => commands::rotate::run(args, context),
+        Verb::Audit(args) => commands::audit::run(args, context),
+        Verb::Doctor(args) => commands::doctor::run(args, context),
+        Verb::Provision(args) => commands::provision::run(args, context),
+        Verb::Deprovision(args) => commands::provision::undo(args, context),
+        Verb::Completions(_)
+        | Verb::Man(_)
+        | Verb::Site(_)
+        | Verb::Verify(_)
+        | Verb::Discover(_)
+        | Verb::Enforcer(_)
+        | Verb::Authorize(_) => Ok(Outcome::Done),
+    }
 }
 
 /// What the command line, an alias and WP-CLI's configuration say about the site.
@@ -603,7 +614,7 @@ fn enforce(
         return Ok(commands::enforcer::run(&args.deed, &folder, out)?.0);
     };
     let journal = journal(global, place)?;
-    journal.open(folder.display().to_string(), String::new());
+    journal.open(folder.display().to_string(), String::new(), global.journal_required);
     commands::tell_of_journal(&journal, global.journal_required, false, out)?;
     let (outcome, changed) = commands::enforcer::run(&args.deed, &folder, out)?;
     if changed {
@@ -671,6 +682,7 @@ fn with_site<T>(
         },
         journal: journal(global, place)?,
         journal_required: global.journal_required,
+        subject: None,
         replace_unreadable: global.replace_unreadable,
         force_login: place
             .environment
@@ -695,7 +707,7 @@ fn with_site<T>(
 /// Where records of changes go.
 fn journal(global: &Global, place: &Place) -> Result<Journal, Error> {
     let text = |name: &str| place.environment.text(name).filter(|text| !text.is_empty());
-    let file = global.journal.clone().or_else(|| text("WP_APP_PASSWORD_JOURNAL").map(PathBuf::from));
+    let file = global.journal.clone().or_else(|| place.environment.path("WP_APP_PASSWORD_JOURNAL"));
     if global.journal_required && file.is_none() {
         return Err(Error::Usage(
             "--journal-required needs a file: --journal=FILE, or the variable WP_APP_PASSWORD_JOURNAL."
@@ -835,6 +847,7 @@ fn check(global: &Global, context: &mut Context<'_>) -> Result<(), Error> {
     if let Some(user) = global.user.as_ref().filter(|user| !user.as_bytes().is_empty()) {
         // WP-CLI: the acting user has to exist, whatever the command does with it.
         context.find_user(user)?;
+        context.subject = None;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct Delete {
     #[arg(long)]
     pub all: bool,
 
-    /// With --all, leave suspended ones alone; without this they are erased
+    /// Leave suspended ones alone; without this they are erased, and cannot be resumed
     #[arg(long)]
     pub keep_suspended: bool,
 }
@@ -42,16 +42,29 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
     context.prepare_write()?;
     let mut passwords = context.passwords();
     if args.all {
-        passwords.delete_all(&user)?;
         // Nothing that an emergency removed can be resumed.
-        let erased = if args.keep_suspended { Ok(0) } else { passwords.erase_all_suspended(&user) };
+        if args.keep_suspended {
+            passwords.delete_all(&user)?;
+        } else {
+            passwords.delete_everything(&user)?;
+        }
         let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
         context.warn_of(concerns);
-        erased?;
         context.revoked(trouble, "Deleted all application passwords")?;
         return Ok(Outcome::Done);
     }
-    let found = passwords.delete(&user, &uuids)?;
+    // WordPress knows nothing of what is suspended: that it is erased is what was asked for.
+    let mut found = vec![false; uuids.len()];
+    let mut note = |gone: Vec<bool>| found.iter_mut().zip(gone).for_each(|(found, gone)| *found |= gone);
+    if args.keep_suspended {
+        note(passwords.delete(&user, &uuids)?);
+    } else {
+        // Twice, because another run may resume or suspend one meanwhile.
+        let first = passwords.erase_copies(&user, &uuids);
+        note(passwords.delete(&user, &uuids)?);
+        note(first?);
+        note(passwords.erase_copies(&user, &uuids)?);
+    }
     let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
     context.warn_of(concerns);
     for (uuid, _) in uuids.iter().zip(&found).filter(|(_, found)| !**found) {

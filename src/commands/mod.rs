@@ -124,6 +124,8 @@ pub struct Context<'a> {
     pub journal: Journal,
     /// `--journal-required`
     pub journal_required: bool,
+    /// Whom an argument named last.
+    pub subject: Option<User>,
     /// `--replace-unreadable`
     pub replace_unreadable: bool,
     /// `WP_CLI_FORCE_USER_LOGIN`: a user argument is a login, never an id or an address.
@@ -171,6 +173,13 @@ impl Context<'_> {
     /// # Errors
     /// [`Error::UnknownUser`], or a failing database.
     pub fn find_user(&mut self, argument: &OsStr) -> Result<User, Error> {
+        self.subject = None;
+        let user = self.look_up(argument)?;
+        self.subject = Some(user.clone());
+        Ok(user)
+    }
+
+    fn look_up(&mut self, argument: &OsStr) -> Result<User, Error> {
         let given = argument.as_bytes();
         let shown = || Bytes(given.to_vec());
         if self.force_login {
@@ -401,8 +410,23 @@ impl Context<'_> {
         }
         // A record is worth more than a complete one.
         let site = self.site_url().ok().flatten().unwrap_or_default();
-        self.journal.open(site, self.store.description().place.clone());
+        self.journal.open(site, self.store.description().place.clone(), self.journal_required);
         tell_of_journal(&self.journal, self.journal_required, false, self.out)
+    }
+
+    /// Tells the journal of a change that was not made, unless it has more such records than the `told` of before.
+    ///
+    /// `user`: whose entries; else the last one that an argument named.
+    pub fn note_failure(&mut self, told: usize, user: Option<&User>, error: &Error) {
+        let Some(outcome) = error.outcome().filter(|_| self.journal.failures() == told) else { return };
+        if !self.journal.is_open() {
+            // Nothing was changed; what keeps the journal from being written is told in the end.
+            let site = self.site_url().ok().flatten().unwrap_or_default();
+            self.journal.open(site, self.store.description().place.clone(), false);
+        }
+        let user = user.or(self.subject.as_ref());
+        let (id, login) = user.map_or((0, &b""[..]), |user| (user.id.0, &user.login));
+        self.journal.failure(id, login, &outcome);
     }
 
     /// Ends a run: whether the journal has all records.

@@ -431,7 +431,7 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
             _ => None,
         };
         if let (Some(doubt), false) = (doubt, context.interactive) {
-            return Err(Error::Usage(format!(
+            return Err(Error::Stopped(format!(
                 "User {who} {doubt}. Say --yes to revoke all its application passwords and take its role away. Nothing was \
                  changed."
             )));
@@ -445,8 +445,7 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
     }
     context.prepare_write()?;
     let mut passwords = context.passwords();
-    let revoked = passwords.delete_all(&user)?;
-    let erased = passwords.erase_all_suspended(&user)?;
+    let (revoked, erased) = passwords.delete_everything(&user)?;
     let notes = passwords.take_notes();
     let trouble = passwords.take_trouble();
     // The role goes in any case: it is what is left when a cache keeps a password alive.

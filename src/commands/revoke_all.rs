@@ -92,7 +92,7 @@ fn all_of(args: &RevokeAll, user: &OsString, context: &mut Context<'_>) -> Resul
         }
     };
     if let Some(max) = args.guard.max.filter(|max| found + suspended > *max) {
-        return Err(Error::Usage(format!(
+        return Err(Error::Stopped(format!(
             "{} of user {who} would be revoked, which is more than --max={max}. Nothing was changed.",
             count(found + suspended)
         )));
@@ -118,12 +118,13 @@ fn all_of(args: &RevokeAll, user: &OsString, context: &mut Context<'_>) -> Resul
     }
     context.prepare_write()?;
     let mut passwords = context.passwords();
-    let revoked = passwords.delete_all(&user)?;
     // Nothing that an emergency removed can be resumed.
-    let erased = if args.keep_suspended { Ok(0) } else { passwords.erase_all_suspended(&user) };
+    let (revoked, erased) = match args.keep_suspended {
+        true => (passwords.delete_all(&user)?, 0),
+        false => passwords.delete_everything(&user)?,
+    };
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
-    let erased = erased?;
     // Also when there was nothing left to revoke: what an earlier run revoked may live on in an object cache.
     context.revoked(trouble, &format!("Revoked {} of user {who}", count(revoked)))?;
     tell_erased(context, erased)?;

@@ -241,14 +241,42 @@ struct Found {
     users: Vec<UserId>,
     in_service: usize,
     suspended: usize,
-    unreadable: usize,
+    /// Whose lists cannot be read.
+    unreadable: Vec<UserId>,
+    /// Rows that are too long to be read.
+    too_long: usize,
 }
 
 impl Found {
     fn all(&self) -> usize {
         self.in_service + self.suspended
     }
+
+    /// What nobody could look at; `None`: there is nothing like that.
+    fn unseen(&self) -> Option<String> {
+        let mut ids = self.unreadable.clone();
+        ids.sort_unstable();
+        ids.dedup();
+        let (shown, number) = (ids.iter().take(SHOWN_IDS), ids.len() + self.too_long);
+        let mut shown: Vec<String> = shown.map(|id| id.to_string()).collect();
+        if ids.len() > SHOWN_IDS {
+            shown.push("…".into());
+        }
+        let which = match shown.as_slice() {
+            [] => String::new(),
+            shown => format!(" (user_id {})", shown.join(", ")),
+        };
+        (number > 0).then(|| {
+            format!(
+                "The lists of {} could not be read{which}, so nothing in them was looked at. `audit` says what is wrong there.",
+                users(number)
+            )
+        })
+    }
 }
+
+/// So many users are named in one sentence.
+const SHOWN_IDS: usize = 10;
 
 /// Does it to everything that is chosen: of one user, or of all users.
 ///
@@ -267,7 +295,7 @@ pub fn carry_out(
 ) -> Result<Outcome, Error> {
     let asks = !guard.dry_run && !guard.yes;
     if asks && always_yes && !context.interactive {
-        return Err(Error::Usage(format!(
+        return Err(Error::Stopped(format!(
             "To {} without a question, say --yes; --dry-run shows what it would be. Nothing was changed.",
             deed.verb()
         )));
@@ -278,7 +306,7 @@ pub fn carry_out(
     };
     let what = |number: usize| format!("{} of {}", count(number), users(found.users.len()));
     if let Some(max) = guard.max.filter(|max| found.all() > *max) {
-        return Err(Error::Usage(format!(
+        return Err(Error::Stopped(format!(
             "{} would be {}, which is more than --max={max}. Nothing was changed.",
             what(found.all()),
             deed.done().to_lowercase()
@@ -290,7 +318,14 @@ pub fn carry_out(
             _ => String::new(),
         };
         context.out.log(format!("Would {} {}{suspended}.", deed.verb(), what(found.all())))?;
-        return Ok(if found.all() == 0 { Outcome::Done } else { Outcome::Pending });
+        let unseen = found.unseen();
+        let outcome = match found.all() {
+            1.. => Outcome::Pending,
+            0 if unseen.is_some() => Outcome::SomeFailed,
+            0 => Outcome::Done,
+        };
+        unseen.into_iter().for_each(|unseen| context.out.error(unseen));
+        return Ok(outcome);
     }
     if asks && found.all() > 0 {
         if context.interactive {
@@ -298,7 +333,7 @@ pub fn carry_out(
                 return Err(Error::Declined);
             }
         } else if found.users.len() > 1 {
-            return Err(Error::Usage(format!(
+            return Err(Error::Stopped(format!(
                 "{} would be {}: say --yes, or look first with --dry-run. Nothing was changed.",
                 what(found.all()),
                 deed.done().to_lowercase()
@@ -312,14 +347,19 @@ pub fn carry_out(
     if let Some(user) = only {
         let done = act(context, deed, criteria, user)?;
         done.tell(context, deed, &named(user))?;
-        return Ok(Outcome::Done);
+        let Some(left) = done.left else { return Ok(Outcome::Done) };
+        context.out.error(left.to_string());
+        return Ok(Outcome::SomeFailed);
     }
     let outcome = act_on_all(context, deed, criteria, &found.users)?;
-    if found.unreadable > 0 {
-        context.out.error(format!(
-            "The lists of {} could not be read, so nothing in them was looked at.",
-            users(found.unreadable)
-        ));
+    // Where every entry is meant, each such list was tried, and told of.
+    if let Some(unseen) = found.unseen().filter(|_| criteria.looks_at_entries() || found.too_long > 0) {
+        for id in &found.unreadable {
+            if let Ok(Some(user)) = context.passwords().find_user(UserField::Id(*id)) {
+                context.journal.failure(user.id.0, &user.login, "failed: the list cannot be read");
+            }
+        }
+        context.out.error(unseen);
         return Ok(Outcome::SomeFailed);
     }
     Ok(outcome)
@@ -337,10 +377,14 @@ fn act_on_all(
         progress.each(at as u64, ids.len() as u64, || {
             format!("{} {}, {failed} failed", count(all.entries), deed.done().to_lowercase())
         });
+        let told = context.journal.failures();
         // Gone meanwhile, with everything.
         let outcome = match context.passwords().find_user(UserField::Id(*id)) {
             Ok(None) => continue,
-            Ok(Some(user)) => act(context, deed, criteria, &user).map_err(|error| (named(&user), error)),
+            Ok(Some(user)) => act(context, deed, criteria, &user).map_err(|error| {
+                context.note_failure(told, Some(&user), &error);
+                (named(&user), error)
+            }),
             Err(error) => Err((id.to_string(), error)),
         };
         match outcome {
@@ -348,6 +392,10 @@ fn act_on_all(
                 changed += usize::from(done.entries + done.erased > 0);
                 all.entries += done.entries;
                 all.erased += done.erased;
+                if let Some(left) = done.left {
+                    failed += 1;
+                    progress.aside(|| context.out.error(left.to_string()));
+                }
             }
             Err((user, error)) => {
                 failed += 1;
@@ -370,6 +418,8 @@ struct Done {
     entries: usize,
     /// Of suspended ones.
     erased: usize,
+    /// Why suspended ones were not erased.
+    left: Option<Error>,
 }
 
 impl Done {
@@ -400,19 +450,21 @@ fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &Us
     };
     let choose = |list: &StoredList, record: &Record<'_>| criteria.choose(list, record);
     let mut passwords = context.passwords();
-    let changed: Result<Vec<Taken>, Error> = match deed {
-        Deed::Revoke { .. } => passwords.revoke_where(user, &choose),
-        Deed::Suspend => passwords.suspend_where(user, &choose, &me),
-        Deed::Resume => passwords.resume_where(user, &choose, &me, autoload),
-    };
-    let erased = match deed {
-        // What failed changed nothing, and says so.
-        Deed::Revoke { keep_suspended: false } if changed.is_ok() => passwords.erase_suspended(user, &choose),
-        _ => Ok(Vec::new()),
+    let only = |changed: Vec<Taken>| (changed, Ok(0));
+    let changed: Result<(Vec<Taken>, Result<usize, Error>), Error> = match deed {
+        Deed::Revoke { keep_suspended: false } => passwords.revoke_and_erase(user, &choose),
+        Deed::Revoke { keep_suspended: true } => passwords.revoke_where(user, &choose).map(only),
+        Deed::Suspend => passwords.suspend_where(user, &choose, &me).map(only),
+        Deed::Resume => passwords.resume_where(user, &choose, &me, autoload).map(only),
     };
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
-    let done = Done { entries: changed?.len(), erased: erased?.len() };
+    let (changed, erased) = changed?;
+    let (erased, left) = match erased {
+        Ok(erased) => (erased, None),
+        Err(error) => (0, Some(error)),
+    };
+    let done = Done { entries: changed.len(), erased, left };
     match (deed, trouble) {
         (Deed::Resume, Some(reason)) => return Err(Error::StaleCache { reason }),
         (Deed::Resume, None) => {}
@@ -441,6 +493,8 @@ fn look_at(
             let concerns = list.concerns(user);
             passwords.refuse_unreadable(user, &list)?;
             context.warn_of(concerns);
+        } else if list.is_unreadable() {
+            found.unreadable.push(user.id);
         }
         for record in list.records() {
             let entry = from_record(record);
@@ -451,6 +505,9 @@ fn look_at(
                 }
             }
         }
+    }
+    if found.all() == 0 {
+        found.users.clear();
     }
     Ok(found)
 }
@@ -498,9 +555,10 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
                     list.records().for_each(|record| chosen(&mut found, Some(&list), &from_record(record)));
                 }
             }
-            if unreadable && criteria.looks_at_entries() {
-                found.unreadable += 1;
-            } else if found.all() > before || unreadable {
+            if unreadable {
+                found.unreadable.push(user);
+            }
+            if found.all() > before || (unreadable && !criteria.looks_at_entries()) {
                 found.users.push(user);
             }
             rows += 1;
@@ -524,7 +582,7 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
         };
         // One row that is too long to be read hides no other.
         if let Some(why) = unless_too_long(walked)? {
-            found.unreadable += 1;
+            found.too_long += 1;
             drop(progress);
             context.out.warning(why);
         }

@@ -1,5 +1,6 @@
 //! The journal: who changed what, without a secret, wherever it is asked for.
 
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::process::Terminal;
 use crate::suspend::{Place, item, list, text, uuid};
 
 fn records(file: &Path) -> Vec<Value> {
@@ -135,6 +137,159 @@ fn a_change_that_could_not_be_made_is_told_with_its_reason() {
         );
         place.0.reset();
     }
+}
+
+#[test]
+fn what_was_refused_is_told_with_its_reason() {
+    for mut place in Place::both() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("journal.jsonl");
+        let journal = format!("--journal={}", file.display());
+        place.0.sql("DELETE FROM wp_usermeta WHERE meta_key = '_application_passwords'");
+        let tied = list(&[(0, item(1, &[])), (1, item(2, &[("more", "R:3;")]))]);
+        place.0.set_meta(3, &tied);
+        place.ends(1, &["prune", "--older-than=1d", "--user=3", "--yes", "--max=1", &journal]);
+        place.ends(1, &["revoke-all", "3", "--max=1", &journal]);
+        place.ends(1, &["revoke-all", "--name=Feed 1", "--max=0", "--yes", &journal]);
+        place.ends(1, &["delete", "3", "--all", "--expect-url=http://elsewhere.example", &journal]);
+        place.ends(1, &["suspend", "3", "--all", &journal]);
+        place.ends(3, &["suspend", "--name=Feed 2", "--yes", &journal]);
+        let typed = Terminal::run_with_input(place.command(&["revoke-all", "3", &journal]), 120, b"n\n");
+        assert_eq!(typed.exit_code, 1);
+        place.0.set_meta(3, b"a:1:{broken");
+        place.ends(1, &["revoke-all", "3", &journal]);
+        place.ends(3, &["prune", "--older-than=1000d", "--yes", &journal]);
+        // Nothing was to be changed.
+        place.ends(3, &["prune", "--older-than=1000d", "--dry-run", &journal]);
+        place.ends(1, &["delete", "99", "--all", &journal]);
+        let told: Vec<String> = records(&file)
+            .iter()
+            .map(|record| {
+                assert_eq!(record["action"], "none", "{record}");
+                let outcome: String = record["outcome"].as_str().unwrap().chars().take(60).collect();
+                format!("{} {} {outcome}", record["command"].as_str().unwrap(), record["user_id"])
+            })
+            .collect();
+        let told: Vec<&str> = told.iter().map(String::as_str).collect();
+        assert_eq!(
+            told,
+            [
+                "prune 3 refused: 2 application passwords of 1 user would be revoked,",
+                "revoke-all 3 refused: 2 application passwords of user 3 (author1) would b",
+                "revoke-all 0 refused: 1 application password of 1 user would be revoked, ",
+                "delete 0 refused: This database belongs to another site: --expect-url",
+                "suspend 3 failed: one of those entries holds a reference of PHP's or t",
+                "suspend 3 failed: one of those entries holds a reference of PHP's or t",
+                "revoke-all 3 refused: the question was answered with no",
+                "revoke-all 3 failed: the list cannot be read",
+                "prune 3 failed: the list cannot be read",
+            ]
+        );
+        place.0.reset();
+    }
+}
+
+#[test]
+fn an_entry_that_came_back_with_a_use_is_told_as_not_revoked() {
+    let mut place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.jsonl");
+    let now = wp_app_password::commands::unix_now();
+    let used = |at: i64| list(&[(0, item(1, &[("last_used", &format!("i:{at};"))]))]);
+    place.0.set_meta(3, &used(now - 100 * 86_400));
+    let journal = format!("--journal={}", file.display());
+    let mut run = place
+        .command(&["prune", "--unused-for=90d", "--user=3", "--yes", "--confirm=2", &journal])
+        .spawn()
+        .unwrap();
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while !place.uuids(3).is_empty() {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    place.0.set_meta(3, &used(now));
+    assert!(run.wait().unwrap().success());
+    assert_eq!(place.uuids(3), [uuid(1)]);
+    let told: Vec<(String, String)> = records(&file)
+        .iter()
+        .map(|record| {
+            let text = |key: &str| record[key].as_str().unwrap().to_owned();
+            assert_eq!(text("uuid"), uuid(1));
+            (text("action"), text("outcome").chars().take(6).collect())
+        })
+        .collect();
+    let pair = |action: &str, outcome: &str| (action.to_owned(), outcome.to_owned());
+    assert_eq!(told, [pair("revoke", "done"), pair("revoke", "undone")]);
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_holds_nothing_up() {
+    let mut place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("journal");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+    let journal = format!("--journal={}", pipe.display());
+    let started = std::time::Instant::now();
+    let mut refused = place.command(&["delete", "3", "--all", &journal, "--journal-required"]);
+    let mut refused = refused.stderr(std::process::Stdio::null()).spawn().unwrap();
+    while refused.try_wait().unwrap().is_none() {
+        if started.elapsed() > Duration::from_secs(20) {
+            refused.kill().unwrap();
+            panic!("it waits for a reader");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(place.uuids(3), [uuid(1)]);
+}
+
+#[test]
+fn a_record_that_was_cut_short_spoils_no_other() {
+    use std::os::unix::ffi::OsStringExt;
+    let mut place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    // A name that is no UTF-8 is a name.
+    let file = folder.path().join(std::ffi::OsString::from_vec(b"journal-\xff".to_vec()));
+    std::fs::write(&file, "{\"time\":\"2026-").unwrap();
+    place.0.set_meta(3, &list(&[(0, item(1, &[])), (1, item(2, &[]))]));
+    for number in [1, 2] {
+        let mut command = place.command(&["delete", "3", &uuid(number)]);
+        let output = command.env("WP_APP_PASSWORD_JOURNAL", &file).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    }
+    let all = std::fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "{\"time\":\"2026-"), "{all}");
+    for (line, number) in lines[1..].iter().zip([1, 2]) {
+        assert_eq!(serde_json::from_str::<Value>(line).unwrap()["uuid"], uuid(number));
+    }
+}
+
+#[test]
+fn on_a_full_disk_nothing_is_changed_where_the_journal_is_required() {
+    let mut place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+    // In a namespace of its own a file system of 64 KiB, which is filled up to a few bytes.
+    let script = "mount -t tmpfs -o size=64k none \"$1\" || exit 77; head -c 60000 /dev/zero > \"$1/other\"; \
+                  head -c 4000 /dev/zero | tr '\\0' '\\n' > \"$1/journal\"; shift; exec \"$@\"";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).arg(folder.path());
+    command.arg(env!("CARGO_BIN_EXE_wp-app-password")).args(["delete", "3", "--all", "--journal-required"]);
+    command.arg(format!("--journal={}", folder.path().join("journal").display()));
+    let output = command.env("WP_APP_PASSWORD_DB", place.0.url()).output();
+    let Some(output) = output.ok().filter(|output| {
+        let said = text(&output.stderr);
+        output.status.code() != Some(77) && !said.contains("unshare") && !said.contains("mount:")
+    }) else {
+        // Not eprintln!: the test harness would hide it.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: nobody may mount a file system here");
+        return;
+    };
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = text(&output.stderr);
+    assert!(said.contains("Nothing was changed, as --journal-required asks."), "{said}");
+    assert_eq!(place.uuids(3), [uuid(1)]);
 }
 
 #[test]

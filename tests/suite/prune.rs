@@ -164,6 +164,28 @@ fn a_script_says_yes_a_person_is_asked_and_a_limit_stops_a_mistake() {
 }
 
 #[test]
+fn a_rehearsal_says_what_it_could_not_look_at() {
+    for mut place in Place::both() {
+        stale(&mut place);
+        place.0.set_meta(7, b"a:1:{broken");
+        let unseen = "The lists of 1 user could not be read (user_id 7), so nothing in them was looked at.";
+        let said = place.ends(2, &["prune", "--unused-for=90d", "--dry-run"]);
+        assert!(said.contains(unseen) && said.contains("Would revoke 1 application password"), "{said}");
+        for command in [
+            &["prune", "--unused-for=900d", "--dry-run"][..],
+            &["suspend", "--created-since=2027-01-01", "--dry-run"],
+        ] {
+            let said = place.ends(3, command);
+            assert!(said.contains(unseen) && said.contains(" 0 application passwords of 0 users."), "{said}");
+        }
+        place.0.sql("DELETE FROM wp_usermeta WHERE user_id = 3");
+        let said = place.ends(3, &["revoke-all", "--all-users", "--dry-run"]);
+        assert!(said.contains(unseen), "{said}");
+        place.0.reset();
+    }
+}
+
+#[test]
 fn pruned_is_erased_also_where_it_is_suspended_or_can_be_resumed() {
     for mut place in Place::both() {
         stale(&mut place);

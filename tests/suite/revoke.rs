@@ -147,6 +147,81 @@ fn revoke_all_and_delete_all_erase_suspended_copies_unless_told_not_to() {
 }
 
 #[test]
+fn what_is_deleted_by_its_uuid_cannot_be_resumed() {
+    for mut place in Place::both() {
+        let both = list(&[(0, item(1, &[])), (1, item(2, &[]))]);
+        place.0.set_meta(3, &both);
+        place.done(&["suspend", "3", &uuid(1)]);
+        assert_eq!(place.ends(1, &["delete", "3", &uuid(1), "--keep-suspended"]).lines().count(), 2);
+        assert_eq!(place.suspended_uuids(3), [uuid(1)]);
+        assert_eq!(place.done(&["delete", "3", &uuid(1)]), "Success: Deleted 1 of 1 application password.\n");
+        assert!(place.suspended_uuids(3).is_empty());
+        // In both rows: a suspension that was killed between its two writes.
+        place.0.set_meta(3, &both);
+        place.done(&["suspend", "3", "--all"]);
+        place.0.set_meta(3, &both);
+        assert_eq!(place.done(&["delete", "3", &uuid(1)]), "Success: Deleted 1 of 1 application password.\n");
+        place.done(&["resume", "3", "--all"]);
+        assert_eq!(place.uuids(3), [uuid(2)]);
+        // A second row that nobody can read holds nothing that could be resumed.
+        place.0.sql("UPDATE wp_usermeta SET meta_value = 'a:1:{broken' WHERE meta_key = '_application_passwords_suspended'");
+        place.done(&["delete", "3", &uuid(2)]);
+        assert!(place.uuids(3).is_empty());
+    }
+}
+
+#[test]
+fn what_somebody_resumes_during_a_revocation_does_not_stay() {
+    for mut place in Place::both() {
+        // After the list was emptied, and before the run ends, somebody resumes.
+        let script = format!(
+            "{} --db='{}' resume 3 --all >/dev/null",
+            env!("CARGO_BIN_EXE_wp-app-password"),
+            place.0.url()
+        );
+        for command in [
+            &["revoke-all", "3", "--yes"][..],
+            &["delete", "3", "--all"],
+            &["revoke-all", "--all-users", "--yes"],
+            &["revoke-all", "--name=Feed 1", "--yes"],
+            &["prune", "--older-than=1d", "--user=3", "--yes"],
+        ] {
+            place.0.sql("DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%'");
+            let one = list(&[(0, item(1, &[]))]);
+            place.0.set_meta(3, &one);
+            place.done(&["suspend", "3", "--all"]);
+            let other = item(4, &[("name", &quoted("Feed 1"))]);
+            place.0.set_meta(3, &list(&[(0, other)]));
+            let output = place.run(&[command, &[&format!("--after-write={script}")]].concat());
+            assert!(output.status.success(), "{output:?}");
+            assert_eq!(
+                (place.uuids(3), place.suspended_uuids(3)),
+                (vec![], vec![]),
+                "{command:?}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_revoked_is_told_where_suspended_ones_cannot_be_read() {
+    for mut place in Place::both() {
+        place.0.sql("DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%'");
+        place.0.set_meta(3, &list(&[(0, item(1, &[])), (1, item(2, &[]))]));
+        place.0.add_meta(3, "_application_passwords_suspended", b"a:1:{broken");
+        let said = place.ends(2, &["revoke-all", "3", "--name=Feed 1", "--dry-run"]);
+        assert!(said.contains("The lists of 1 user could not be read (user_id 3)"), "{said}");
+        let said = place.ends(3, &["revoke-all", "3", "--name=Feed 1"]);
+        assert!(said.starts_with("Success: Revoked 1 application password of user 3"), "{said}");
+        assert!(said.contains("Error: The suspended application passwords of user 3"), "{said}");
+        let said = place.ends(3, &["revoke-all", "--name=Feed 2", "--yes"]);
+        assert!(said.starts_with("Success: Revoked 1 application password of 1 user."), "{said}");
+        assert!(said.contains("Error: The suspended application passwords of user 3"), "{said}");
+        assert!(place.uuids(3).is_empty());
+    }
+}
+
+#[test]
 fn one_list_that_fails_does_not_keep_the_others() {
     for mut place in Place::both() {
         breached(&mut place);
@@ -154,7 +229,7 @@ fn one_list_that_fails_does_not_keep_the_others() {
         let app = format!("--app-id={APP}");
         let said = place.ends(3, &["revoke-all", &app, "--yes"]);
         assert!(said.contains("Revoked 2 application passwords of 3 users."), "{said}");
-        assert!(said.contains("The lists of 1 user could not be read"), "{said}");
+        assert!(said.contains("The lists of 1 user could not be read (user_id 2)"), "{said}");
         let said = place.ends(3, &["revoke-all", "--all-users", "--yes"]);
         assert!(said.contains("User 2 (editor1): ") && said.contains("1 of "), "{said}");
         assert!(place.uuids(3).is_empty() && place.uuids(7).is_empty());

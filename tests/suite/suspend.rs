@@ -206,6 +206,16 @@ fn what_cannot_be_copied_or_is_there_already_is_refused() {
         assert_eq!(place.list(3), other);
         assert_eq!(place.suspended_uuids(3), [uuid(1)]);
         assert!(!text(&place.suspended(3)).contains("moving"), "no note is left");
+        // Two such are suspended: WordPress would revoke only one of them.
+        place.done(&["suspend", "3", "--all"]);
+        assert_eq!(place.suspended_uuids(3), [uuid(1), uuid(1)]);
+        let said = place.ends(1, &["resume", "3", "--all"]);
+        assert!(said.contains("two suspended entries have the uuid 00000001-"), "{said}");
+        assert_eq!((place.uuids(3), place.suspended_uuids(3)), (vec![], vec![uuid(1), uuid(1)]));
+        place.done(&["delete", "3", &uuid(1)]);
+        assert!(place.suspended_uuids(3).is_empty());
+        place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+        place.done(&["suspend", "3", "--all"]);
         // Unreadable rows.
         place.0.set_meta(3, b"a:1:{broken");
         assert!(place.ends(1, &["suspend", "3", "--all"]).contains("can't be read"));
