@@ -384,7 +384,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-a
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l user -d 'Acting user, as WP-CLI takes it: must exist, changes nothing' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l skip-themes -d 'Without effect: themes are never loaded' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l all-users -d 'Those of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l all-users -d 'Those of all users (of a network: of all its sites)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l suspend -d 'Suspend them instead: `resume` brings them back'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l keep-suspended -d 'Leave suspended ones alone; without this they are erased, and nothing can be resumed'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -s y -l yes -d 'Don\'t ask'
@@ -468,7 +468,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l all -d 'All of the user\'s'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l all-users -d 'Those of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l all-users -d 'Those of all users (of a network: of all its sites)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -s y -l yes -d 'Don\'t ask'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'
@@ -506,7 +506,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l all -d 'All of the user\'s'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l all-users -d 'Those of all users'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l all-users -d 'Those of all users (of a network: of all its sites)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -s y -l yes -d 'Don\'t ask'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l dry-run -d 'Show what would be done and change nothing (exit code 2 if anything would)'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l assume-env -d 'Take what the configuration falls back to where an environment variable is not set here'

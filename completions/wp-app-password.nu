@@ -358,7 +358,7 @@ module completions {
 
   # Revoke all application passwords of a user, or what was breached of all users
   export extern "wp-app-password revoke-all" [
-    --all-users               # Those of all users
+    --all-users               # Those of all users (of a network: of all its sites)
     --app-id: string          # Those of this application, by the id that it gave
     --name: string            # Those of this name; letter case does not count
     --role: string            # Those of users with this role (of a network: on any site)
@@ -451,7 +451,7 @@ module completions {
   # Take application passwords out of service, so that they can be brought back
   export extern "wp-app-password suspend" [
     --all                     # All of the user's
-    --all-users               # Those of all users
+    --all-users               # Those of all users (of a network: of all its sites)
     --app-id: string          # Those of this application, by the id that it gave
     --name: string            # Those of this name; letter case does not count
     --role: string            # Those of users with this role (of a network: on any site)
@@ -495,7 +495,7 @@ module completions {
   # Bring suspended application passwords back into service, as they were
   export extern "wp-app-password resume" [
     --all                     # All of the user's
-    --all-users               # Those of all users
+    --all-users               # Those of all users (of a network: of all its sites)
     --app-id: string          # Those of this application, by the id that it gave
     --name: string            # Those of this name; letter case does not count
     --role: string            # Those of users with this role (of a network: on any site)

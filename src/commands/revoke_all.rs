@@ -16,7 +16,7 @@ pub struct RevokeAll {
     #[arg(value_name = "user")]
     pub user: Option<OsString>,
 
-    /// Those of all users
+    /// Those of all users (of a network: of all its sites)
     #[arg(long, help_heading = "Which", conflicts_with = "user")]
     pub all_users: bool,
 

@@ -304,8 +304,10 @@ fn rotate_several(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, E
             context.out.error(format!("Interrupted: {} were not rotated.", count(chosen.len() - number)));
             break;
         }
+        let told = context.journal.failures();
         if let Err(error) = rotate_one(context, &args.replacing, user, old) {
             failed += 1;
+            context.note_failure(told, Some(user), &error);
             context.out.error(format!("{} of user {}: {error}", quoted(&old.name), named(user)));
         }
     }

@@ -3,6 +3,7 @@
 //! A site is walked once to find the users who have such entries, and nothing is kept of it but their ids. Then one
 //! user after another is changed, and what was chosen is asked for again on the list as it is then.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
@@ -521,18 +522,24 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
     };
     let role_maps: Vec<(u64, RoleMap)> =
         role_maps.into_iter().map(|(blog, map)| (blog, RoleMap::read(map.as_deref()))).collect();
+    if let Some(role) = criteria.role {
+        known_role(role, &role_maps)?;
+    }
     for key in deed.keys() {
         let is_suspended = *key == SUSPENDED;
         let Context { store, out, .. } = context;
-        let progress = Progress::counting(
-            out.terminal().stderr_is_terminal && !out.terminal().stdout_is_terminal,
-            "users",
-        );
+        let is_seen = out.terminal().stderr_is_terminal && !(shows && out.terminal().stdout_is_terminal);
+        let progress = match criteria.role {
+            Some(_) => Progress::counting(is_seen, "users"),
+            None => Progress::open(is_seen, "users"),
+        };
         let mut reader = PlainReader::default();
         let mut previous = None;
         let mut failure: Option<Error> = None;
         let mut rows = 0;
-        let mut visit = |user: UserId, login: Option<&[u8]>, umeta_id: u64, value: Option<&[u8]>| {
+        let mut visit = |row: UserMeta<'_>, left: Option<u64>| {
+            let UserMeta { user, login, umeta_id, value } = row;
+            rows += 1;
             // WordPress: of several rows the first counts. Nobody can be what has no user.
             let Some(login) = login.filter(|_| previous.replace(user) != Some(user)) else {
                 return ControlFlow::Continue(());
@@ -561,14 +568,14 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
             if found.all() > before || (unreadable && !criteria.looks_at_entries()) {
                 found.users.push(user);
             }
-            rows += 1;
-            progress.count(rows, rows, || count(found.all()));
+            match left {
+                Some(left) => progress.count(rows, rows + left, || count(found.all())),
+                None => progress.so_far(rows, || count(found.all())),
+            }
             if failure.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         let walked = match criteria.role {
-            None => store.each_user_meta(key, &mut |row: UserMeta<'_>| {
-                visit(row.user, row.login, row.umeta_id, row.value)
-            }),
+            None => store.each_user_meta(key, &mut |row: UserMeta<'_>| visit(row, None)),
             Some(role) => store.each_account(key, &mut |account: Account<'_>| {
                 let has_role = account.roles.iter().any(|(blog, stored)| {
                     let map = role_maps.iter().find(|(site, _)| *site == blog);
@@ -576,8 +583,9 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
                         map.membership(Some(stored)).roles.iter().any(|own| own == role)
                     })
                 });
+                let Account { user, umeta_id, value, left, .. } = account;
                 let login = account.login.filter(|_| has_role);
-                visit(account.user, login, account.umeta_id, account.value)
+                visit(UserMeta { user, login, umeta_id, value }, Some(left))
             }),
         };
         // One row that is too long to be read hides no other.
@@ -593,6 +601,20 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
     found.users.sort_unstable();
     found.users.dedup();
     Ok(found)
+}
+
+/// A role that is misspelt would choose nobody, and read as done.
+fn known_role(role: &[u8], maps: &[(u64, RoleMap)]) -> Result<(), Error> {
+    if maps.iter().any(|(_, map)| map.knows(role)) {
+        return Ok(());
+    }
+    let names: BTreeSet<&[u8]> = maps.iter().flat_map(|(_, map)| map.names()).collect();
+    let names: Vec<_> = names.into_iter().map(String::from_utf8_lossy).collect();
+    Err(Error::Usage(format!(
+        "There is no role '{}' here. There are: {}. Nothing was changed.",
+        String::from_utf8_lossy(role),
+        names.join(", ")
+    )))
 }
 
 /// A line for each: a name with a line end in it must not look like two entries.

@@ -25,7 +25,7 @@ pub struct Suspend {
     #[arg(long, help_heading = "Which", conflicts_with = "uuids", requires = "user")]
     pub all: bool,
 
-    /// Those of all users
+    /// Those of all users (of a network: of all its sites)
     #[arg(long, help_heading = "Which", conflicts_with = "user")]
     pub all_users: bool,
 

@@ -26,6 +26,24 @@ impl Progress {
         progress
     }
 
+    /// The same where nobody knows how many there are.
+    pub fn open(visible: bool, what: &str) -> Self {
+        let progress = Self::new(visible);
+        let template = format!("{{pos}} {what}, {{msg}} ({{per_sec}})");
+        if let Ok(style) = ProgressStyle::with_template(&template) {
+            progress.0.set_style(style);
+        }
+        progress
+    }
+
+    /// So many are done, of nobody knows how many, and this is to be said.
+    pub fn so_far(&self, done: u64, message: impl FnOnce() -> String) {
+        if done.is_multiple_of(256) && !self.0.is_hidden() {
+            self.0.set_message(message());
+            self.0.set_position(done);
+        }
+    }
+
     /// So many are done, of so many, and this is to be said.
     pub fn count(&self, done: u64, total: u64, message: impl FnOnce() -> String) {
         // Drawing asks for a lock and the time: now and then is enough.

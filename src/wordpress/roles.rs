@@ -47,6 +47,16 @@ impl RoleMap {
         if roles.is_empty() { unknown() } else { Self { roles, unknown: false } }
     }
 
+    /// Whether anybody can have this role here.
+    pub fn knows(&self, role: &[u8]) -> bool {
+        self.unknown || self.roles.iter().any(|(name, _)| name == role)
+    }
+
+    /// The names of the roles.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.roles.iter().map(|(name, _)| name.as_slice())
+    }
+
     /// What `{prefix}capabilities` of a user means here.
     ///
     /// WordPress: a key that names a role makes the user a member whatever its value is; the others are single

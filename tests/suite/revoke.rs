@@ -238,6 +238,26 @@ fn one_list_that_fails_does_not_keep_the_others() {
 }
 
 #[test]
+fn a_misspelt_role_is_no_success() {
+    for mut place in Place::both() {
+        breached(&mut place);
+        let before = place.0.metas();
+        for verb in ["revoke-all", "suspend", "resume", "prune"] {
+            for last in ["--yes", "--dry-run"] {
+                let said = place.ends(1, &[verb, "--role=Author", last]);
+                assert!(
+                    said.starts_with(
+                        "Error: There is no role 'Author' here. There are: administrator, author, "
+                    ),
+                    "{said}"
+                );
+            }
+        }
+        assert_eq!(place.0.metas(), before);
+    }
+}
+
+#[test]
 fn a_role_of_any_site_counts() {
     for mut place in Place::both() {
         breached(&mut place);

@@ -722,7 +722,11 @@ fn revoke(args: &Identify, context: &mut Context<'_>, rows: &[Credential]) -> Re
         rows.chunk_by(|a, b| a.user.id == b.user.id && a.state == b.state).collect();
     let mut failed = 0;
     for list in &lists {
-        match revoke_list(context, list) {
+        let told = context.journal.failures();
+        let outcome = revoke_list(context, list).inspect_err(|error| {
+            context.note_failure(told, list.first().map(|entry| &entry.user), error);
+        });
+        match outcome {
             // Rows are for programs: what was done is told beside them.
             Ok(done) if args.format.as_deref().is_none_or(|format| format == "table") => {
                 context.out.success(format!("{done}."))?;
