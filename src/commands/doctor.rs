@@ -312,18 +312,23 @@ fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
 }
 
 /// A plugin that WordPress loads.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct ActivePlugin {
     folder: String,
     /// On the whole network.
     sitewide: bool,
 }
 
+/// WordPress: `wp_get_active_and_valid_plugins()`: whose folder was renamed or deleted is not loaded, though it stays on
+/// the list.
 fn active_plugins(context: &mut Context<'_>) -> Result<Vec<ActivePlugin>, Error> {
+    let plugin_dir = context.site.plugin_dir.clone().filter(|folder| folder.is_dir());
     let mut active = Vec::new();
     let mut add = |stored: &[u8], sitewide: bool| {
-        let folders = plugins::active(stored, sitewide).into_iter().filter(|folder| !folder.is_empty());
-        active.extend(folders.map(|folder| ActivePlugin { folder, sitewide }));
+        for file in plugins::active(stored, sitewide) {
+            if plugin_dir.as_ref().is_none_or(|folder| folder.join(&file).is_file()) {
+                active.push(ActivePlugin { folder: plugins::folder(&file).to_owned(), sitewide });
+            }
+        }
     };
     add(&context.store.option(schema::ACTIVE_PLUGINS)?.unwrap_or_default(), false);
     if context.store.description().network.is_some() {
@@ -868,7 +873,7 @@ fn probe(
                 Id::Accepted,
                 format!("{address} accepted a new password, and refused it when it was revoked"),
             );
-            for id in [Id::Https, Id::ServerRules] {
+            for id in [Id::Https, Id::Plugins, Id::ServerRules] {
                 ward.settle(id, "but the site accepted a new password");
             }
             if ward.state(Id::ServerRules) == State::NotLooked {

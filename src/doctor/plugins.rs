@@ -256,6 +256,7 @@ pub static SWITCHES: [Switch; 12] = [
         place: Place::All {
             shown: "option nfw_options, no_restapi without restapi_loggedin",
             conditions: &[
+                when(NINJAFIREWALL, &["enabled"], Is::On),
                 when(NINJAFIREWALL, &["no_restapi"], Is::On),
                 when(NINJAFIREWALL, &["restapi_loggedin"], Is::Off),
             ],
@@ -333,10 +334,21 @@ pub fn texts(stored: &[u8]) -> Vec<String> {
     listed(stored, false)
 }
 
-/// The folders that a serialized list of active plugins names; with `sitewide` they are the list's keys.
+/// The files that a serialized list of active plugins names, below the folder of plugins: `akismet/akismet.php`. With
+/// `sitewide` they are the list's keys.
+///
+/// WordPress: `wp_get_active_and_valid_plugins()` takes neither other files nor paths that lead elsewhere.
 pub fn active(stored: &[u8], sitewide: bool) -> Vec<String> {
-    let files = listed(stored, sitewide).into_iter();
-    files.map(|file| file.split('/').next().unwrap_or_default().to_owned()).collect()
+    let mut files = listed(stored, sitewide);
+    files.retain(|file| {
+        file.ends_with(".php") && !file.starts_with('/') && file.split(['/', '\\']).all(|part| part != "..")
+    });
+    files
+}
+
+/// The folder of a plugin's file.
+pub fn folder(file: &str) -> &str {
+    file.split('/').next().unwrap_or_default()
 }
 
 fn listed(stored: &[u8], keys: bool) -> Vec<String> {
@@ -396,8 +408,9 @@ mod tests {
         };
         let ninja = |value: &[u8]| any("ninjafirewall", &[(Stored::NetworkOption("nfw_options"), value)]);
         assert!(ninja(b"a:1:{s:9:\"no_appswd\";i:1;}") && !ninja(b"a:1:{s:9:\"no_appswd\";i:0;}"));
-        assert!(ninja(b"a:1:{s:10:\"no_restapi\";i:1;}"));
-        assert!(!ninja(b"a:2:{s:10:\"no_restapi\";i:1;s:16:\"restapi_loggedin\";i:1;}"));
+        assert!(ninja(b"a:2:{s:7:\"enabled\";i:1;s:10:\"no_restapi\";i:1;}"));
+        assert!(!ninja(b"a:1:{s:10:\"no_restapi\";i:1;}"));
+        assert!(!ninja(b"a:3:{s:7:\"enabled\";i:1;s:10:\"no_restapi\";i:1;s:16:\"restapi_loggedin\";i:1;}"));
         let manager =
             |value: &[u8]| any("application-passwords-manager", &[(Stored::Option("apsm_status"), value)]);
         assert!(manager(b"1") && !manager(b"0") && !manager(b""));
@@ -420,7 +433,9 @@ mod tests {
         assert!(!cerber(&[("cerber_configuration", off), ("cerber-users", on)]));
         assert!(cerber(&[("cerber-hardening", b"a:2:{s:6:\"norest\";i:1;s:8:\"restauth\";i:0;}")]));
         assert!(!cerber(&[("cerber-hardening", b"a:1:{s:6:\"norest\";i:1;}")]) && !cerber(&[]));
-        assert_eq!(active(b"a:1:{i:0;s:21:\"ninjafirewall/nfw.php\";}", false), ["ninjafirewall"]);
-        assert_eq!(active(b"a:1:{s:9:\"a/b/c.php\";i:5;}", true), ["a"]);
+        let file = b"a:2:{i:0;s:21:\"ninjafirewall/nfw.php\";i:1;s:8:\"../x.php\";}";
+        assert_eq!(active(file, false), ["ninjafirewall/nfw.php"]);
+        assert_eq!(active(b"a:2:{s:9:\"a/b/c.php\";i:5;s:3:\"a/b\";i:5;}", true), ["a/b/c.php"]);
+        assert_eq!((folder("a/b/c.php"), folder("hello.php")), ("a", "hello.php"));
     }
 }

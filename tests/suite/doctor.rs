@@ -170,6 +170,7 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
             Box::new(move |patient: &Patient| {
                 std::fs::create_dir_all(patient.root().join("wp-content/plugins/close-rest/inc")).unwrap();
                 patient.write("wp-content/plugins/close-rest/inc/a.php", "<?php\nadd_filter( \"wp_is_application_passwords_available_for_user\", 'x' );\n");
+                patient.write("wp-content/plugins/close-rest/plugin.php", "<?php\n");
                 patient.sql(&active("close-rest"));
             }),
         ),
@@ -277,6 +278,11 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
             )),
         ),
     ];
+    // Who cannot get in otherwise renames the folder; the list of active plugins stays as it is.
+    let renamed = Patient::new();
+    std::fs::create_dir_all(renamed.root().join("wp-content/plugins/wordfence-off")).unwrap();
+    renamed.sql(&active("disable-application-passwords"));
+    assert_eq!(found(renamed.tool().args(["doctor", "editor"])).0, BTreeSet::new());
     let healthy = Patient::new();
     assert_eq!(found(healthy.tool().args(["doctor", "editor"])).0, BTreeSet::new());
     for (number, (checks, plant)) in faults.iter().enumerate() {
@@ -305,6 +311,14 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
         "wp-content/plugins/really-simple-ssl/tests.php",
         "<?php\nif ( function_exists('wp_is_application_passwords_available') ) {\n\treturn wp_is_application_passwords_available();\n}\n",
     );
+    std::fs::create_dir_all(patient.root().join("wp-content/plugins/patchstack")).unwrap();
+    for main_file in [
+        "woocommerce/woocommerce.php",
+        "patchstack/patchstack.php",
+        "really-simple-ssl/rlrsssl-really-simple-ssl.php",
+    ] {
+        patient.write(&format!("wp-content/plugins/{main_file}"), "<?php\n");
+    }
     patient.sql(&option("rsssl_options", "a:1:{s:29:\"disable_application_passwords\";b:1;}"));
     patient.sql(&option(
         "active_plugins",
