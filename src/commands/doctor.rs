@@ -787,6 +787,10 @@ fn index(args: &Doctor, address: Option<&str>, ward: &mut Ward) {
                 ward.ok(Id::RestIndex, found.rest_root.unwrap_or(found.url));
                 ward.settle(Id::Https, "but WordPress says there that it has application passwords");
             }
+            Verdict::PlainHttp { at } if ward.state(Id::Https) == State::Ok => ward.problem(
+                Id::RestIndex,
+                format!("{at} has no application passwords, although its environment type is local: a plugin or the site's code switched them off"),
+            ),
             verdict => {
                 let text = verdict.to_string();
                 ward.problem(Id::RestIndex, text.trim_end_matches('.'));
@@ -875,6 +879,12 @@ fn probe(
             );
             for id in [Id::Https, Id::Plugins, Id::ServerRules] {
                 ward.settle(id, "but the site accepted a new password");
+            }
+            for finding in ward.findings.iter_mut().filter(|finding| finding.id == Id::RestIndex) {
+                if finding.state == State::Problem {
+                    finding.state = State::Warning;
+                    finding.evidence.push_str("; a client that has a password gets in all the same");
+                }
             }
             if ward.state(Id::ServerRules) == State::NotLooked {
                 ward.findings.retain(|finding| finding.id != Id::ServerRules);

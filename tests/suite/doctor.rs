@@ -411,6 +411,12 @@ fn what_a_real_site_refuses_is_found_by_asking_it() {
             expected.insert("https".into());
         }
         assert_eq!(found, expected, "{php}{plugin}");
+        if checks == ["rest-index"] {
+            // It is in the way of those who have no password yet.
+            let done =
+                site.tool().args(["doctor", "author1", "--probe", "--fail-on=problem"]).output().unwrap();
+            assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stdout));
+        }
         if php == strip {
             let told = site.tool().args(["doctor", "author1", "--probe"]).output().unwrap().stdout;
             let told = String::from_utf8(told).unwrap();
@@ -422,6 +428,29 @@ fn what_a_real_site_refuses_is_found_by_asking_it() {
         let left = output(site.tool().args(["list", "author1", "--field=name"]));
         assert_eq!(left.trim(), "Client", "the password that was tried is gone");
     }
+}
+
+#[test]
+fn a_local_site_without_application_passwords_is_not_told_to_get_https() {
+    let Some(rig) = rig::require() else { return };
+    let off = "add_filter( 'wp_is_application_passwords_available', '__return_false' );";
+    let site = Quirk::start(rig, off);
+    let patient = Patient::new();
+    patient.write(
+        "wp-config.php",
+        "<?php\n$table_prefix = 'wp_';\ndefine( 'WP_ENVIRONMENT_TYPE', 'local' );\nrequire_once ABSPATH . 'wp-settings.php';\n",
+    );
+    patient.sql(&format!("{}; {}", option("siteurl", &site.url), option("home", &site.url)));
+    assert_eq!(found(patient.tool().args(["doctor", "--live"])).0, ["rest-index".to_owned()].into());
+    let told = patient.tool().args(["doctor", "--live"]).output().unwrap().stdout;
+    let told = String::from_utf8(told).unwrap();
+    assert!(
+        told.contains("a plugin or the site's code switched them off") && !told.contains("Set HTTPS up"),
+        "{told}"
+    );
+    // Nor is one that offers them.
+    site.becomes("");
+    assert_eq!(found(patient.tool().args(["doctor", "--live"])).0, BTreeSet::new());
 }
 
 #[test]
