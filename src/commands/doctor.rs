@@ -396,6 +396,12 @@ fn files(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
     for drop_in in ["object-cache.php", "advanced-cache.php", "db.php", "sunrise.php"] {
         search.look(&content.join(drop_in));
     }
+    if let Some(root) = &context.site.root {
+        // wp-load.php takes the one above where there is none beside it.
+        let beside = root.join("wp-config.php");
+        let above = root.parent().map(|above| above.join("wp-config.php"));
+        search.look(if beside.is_file() { &beside } else { above.as_ref().unwrap_or(&beside) });
+    }
     let mut themes = BTreeSet::new();
     for option in ["template", "stylesheet"] {
         let theme = context.store.option(option)?.unwrap_or_default();

@@ -15,6 +15,14 @@ const FILTERS: [(&str, Weight); 7] = [
     ("determine_current_user", Weight::Shared),
 ];
 
+/// Where PHP has what the `Authorization` header held, and what taking it away looks like.
+const LOGIN: [(&str, &str); 4] = [
+    ("PHP_AUTH_USER", "unset( $_SERVER['PHP_AUTH_USER'] )"),
+    ("PHP_AUTH_PW", "unset( $_SERVER['PHP_AUTH_PW'] )"),
+    ("HTTP_AUTHORIZATION", "unset( $_SERVER['HTTP_AUTHORIZATION'] )"),
+    ("REDIRECT_HTTP_AUTHORIZATION", "unset( $_SERVER['REDIRECT_HTTP_AUTHORIZATION'] )"),
+];
+
 /// What a filter is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
@@ -102,7 +110,8 @@ impl Search {
             return;
         }
         let text = String::from_utf8_lossy(&bytes);
-        if !FILTERS.iter().any(|(filter, _)| text.contains(filter)) {
+        let mut names = FILTERS.iter().map(|(filter, _)| filter).chain(LOGIN.iter().map(|(name, _)| name));
+        if !names.any(|name| text.contains(name)) {
             return;
         }
         for (line, filter, weight) in filters(&bytes) {
@@ -147,6 +156,10 @@ fn filters(php: &[u8]) -> Vec<(usize, &'static str, Weight)> {
             }
             Token::Text(text) => {
                 waits = false;
+                let login = LOGIN.into_iter().find(|(name, _)| caller == "unset" && name.as_bytes() == *text);
+                if let Some((_, how)) = login {
+                    found.push((line, how, Weight::Own));
+                }
                 let known = FILTERS.into_iter().find(|(filter, _)| filter.as_bytes() == *text);
                 // The value of a list is what is called by another name.
                 if let Some((filter, weight)) = known
@@ -164,6 +177,10 @@ fn filters(php: &[u8]) -> Vec<(usize, &'static str, Weight)> {
                 };
                 waits = false;
             }
+            Token::Close => {
+                caller.clear();
+                waits = false;
+            }
             Token::Comma | Token::Arrow => {}
             Token::Name(_) | Token::Other => waits = false,
         }
@@ -178,6 +195,7 @@ enum Token<'a> {
     /// Between quotes, as written.
     Text(&'a [u8]),
     Open,
+    Close,
     Comma,
     /// `=>`
     Arrow,
@@ -241,6 +259,7 @@ fn tokens(php: &[u8]) -> Vec<(usize, Token<'_>)> {
                 line,
                 match byte {
                     b'(' => Token::Open,
+                    b')' => Token::Close,
                     b',' => Token::Comma,
                     _ => Token::Other,
                 },
@@ -315,6 +334,17 @@ mod tests {
         }
         let long = "<?php\n$a = <<<'END'\nit's\n  END;\nadd_filter(\n\t'determine_current_user',\n\t'x'\n);";
         assert_eq!(lines(long), [6]);
+    }
+
+    #[test]
+    fn what_takes_the_login_away_is_found() {
+        let found = filters(b"<?php unset( $_SERVER['PHP_AUTH_USER'], $_SERVER[\"PHP_AUTH_PW\"] );");
+        let how: Vec<&str> = found.iter().map(|(_, how, _)| *how).collect();
+        assert_eq!(how, ["unset( $_SERVER['PHP_AUTH_USER'] )", "unset( $_SERVER['PHP_AUTH_PW'] )"]);
+        assert_eq!(
+            lines("<?php if ( isset( $_SERVER['PHP_AUTH_USER'] ) ) { $user = $_SERVER['PHP_AUTH_USER']; }"),
+            Vec::<usize>::new()
+        );
     }
 
     #[test]

@@ -174,6 +174,7 @@ fn each_planted_fault_is_found_by_the_check_that_is_for_it() {
                 patient.sql(&active("close-rest"));
             }),
         ),
+        (&["code"], file("wp-config.php", "<?php\n$table_prefix = 'wp_';\nunset( $_SERVER['PHP_AUTH_USER'] );\nrequire_once ABSPATH . 'wp-settings.php';\n")),
         (&["code"], file("wp-content/mu-plugins/x.php", "<?php\nadd_filter( 'rest_authentication_errors', 'x' );\n")),
         (
             &["code"],
