@@ -129,12 +129,28 @@ pub fn run(args: &Doctor, context: &mut Context<'_>) -> Result<Outcome, Error> {
     }
     let address = match &args.address {
         Some(address) => Some(address.clone()),
-        None => context.site_url()?,
+        None => own_address(context)?,
     };
     index(args, address.as_deref(), &mut ward);
     probe(args, context, user.as_ref(), address.as_deref(), &evidence, in_use, &mut ward)?;
     ward.fill_in();
     tell(args, context, &ward, began.elapsed())
+}
+
+/// Where WordPress itself says that it is: constants of `wp-config.php` count more than the database, which may be a
+/// copy of another site's. `None`: a constant says it, and what it says is not known.
+fn own_address(context: &mut Context<'_>) -> Result<Option<String>, Error> {
+    let [(_, site_url), (_, home)] = context.addresses()?;
+    for address in [home, site_url] {
+        match address {
+            FixedAddress::Known(address) if !address.trim().is_empty() => {
+                return Ok(Some(address.trim().to_owned()));
+            }
+            FixedAddress::Unclear => return Ok(None),
+            FixedAddress::Known(_) | FixedAddress::No => {}
+        }
+    }
+    context.site_url()
 }
 
 /// What was found so far.
@@ -974,7 +990,7 @@ fn fingerprint(check: &str, evidence: &str) -> String {
 /// Findings as a report of the kind that `audit` makes.
 fn as_report(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Duration) -> Result<Report, Error> {
     let found = |state: State| ward.findings.iter().filter(|finding| finding.state == state).count() as u64;
-    let site = context.site_url()?.unwrap_or_else(|| context.store.description().place.clone());
+    let site = own_address(context)?.unwrap_or_else(|| context.store.description().place.clone());
     let rules = Id::ALL
         .into_iter()
         .map(|id| {

@@ -111,8 +111,8 @@ checks! {
         "Without a role on this site a user is let in, and may then do next to nothing: 401 or 403 for almost every route."
         "Give the user a role: provision LOGIN --role=…, or in WordPress.";
     Account "account" "The account is open"
-        "Networks mark users as spam or deleted; XML-RPC refuses them."
-        "Mark the user as not spam in the network's dashboard.";
+        "Networks mark users as spam or deleted, BuddyPress in user_status. XML-RPC refuses spammers; the REST API lets them in."
+        "Mark the user as not spam: in the network's dashboard, or in BuddyPress's list of members.";
     TwoFactor "two-factor" "No second factor is asked for"
         "The plugin Two Factor refuses XML-RPC logins of users who have a second factor, application passwords too in versions before 0.14."
         "Update the plugin, or use the REST API.";

@@ -455,6 +455,25 @@ fn a_local_site_without_application_passwords_is_not_told_to_get_https() {
 }
 
 #[test]
+fn the_site_that_is_asked_is_the_one_of_wp_home_not_the_one_that_the_database_was_copied_from() {
+    let patient = Patient::new();
+    let configured = |home: &str| {
+        let text = format!(
+            "<?php\n$table_prefix = 'wp_';\ndefine( 'WP_HOME', {home} );\ndefine( 'WP_SITEURL', WP_HOME );\nrequire_once ABSPATH . 'wp-settings.php';\n"
+        );
+        patient.write("wp-config.php", &text);
+        let done = patient.tool().args(["doctor", "editor", "--probe", "--timeout=5s"]).output().unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let told = configured("'https://127.0.0.1:1'");
+    assert!(told.starts_with("https://127.0.0.1:1: ") && !told.contains("example.com"), "{told}");
+    assert!(told.contains("PROBLEM accepted\n  The site could not be reached"), "{told}");
+    let told = configured("'https://' . $_SERVER['HTTP_HOST']");
+    assert!(told.contains("accepted      no password was tried"), "{told}");
+    assert!(told.contains("rest-index    the site's address is not known (--address)"), "{told}");
+}
+
+#[test]
 fn a_network_marks_accounts() {
     let Some(rig) = rig::require() else { return };
     let database = rig.fresh_mariadb_database(Template::Network);
