@@ -2,8 +2,8 @@
 //!
 //! A walk is in the order of users, the rows of the file mostly are not: first the rows under a key are listed, then
 //! they are read in parts, in that order. Reading is a thread's own work while the visitor looks at what came before;
-//! in a large file with a write-ahead log two connections list at once. Every read ends before the visitor sees what it gave, and after some
-//! milliseconds at most: in rollback mode an open read blocks WordPress's writes.
+//! in a large file with a write-ahead log two connections list at once. Every read ends before the visitor sees what it
+//! gave, and after some milliseconds at most: in rollback mode an open read blocks WordPress's writes.
 
 use std::ops::{ControlFlow, RangeInclusive};
 use std::sync::mpsc::{channel, sync_channel};
@@ -146,8 +146,15 @@ impl Part {
         Ok(())
     }
 
-    /// Reads those of `expected`, whose rows come in the same order.
-    fn read_expected(&mut self, rows: &mut Rows<'_>, mut expected: &[WalkEntry]) -> rusqlite::Result<()> {
+    /// Reads those of `expected`, whose rows come in the same order. Gives up where too many others lie between them,
+    /// and returns those that are left.
+    fn read_expected<'e>(
+        &mut self,
+        rows: &mut Rows<'_>,
+        mut expected: &'e [WalkEntry],
+    ) -> rusqlite::Result<&'e [WalkEntry]> {
+        let most = 2 * expected.len();
+        let mut read = 0;
         while let Some(row) = rows.next()? {
             let (user, umeta_id) = (unsigned(row, 0)?, unsigned(row, 1)?);
             // What is gone meanwhile is left out.
@@ -162,8 +169,12 @@ impl Part {
             if is_expected && has_value {
                 self.add(user, umeta_id, row)?;
             }
+            read += 1;
+            if read > most {
+                return Ok(expected.get(usize::from(is_expected)..).unwrap_or_default());
+            }
         }
-        Ok(())
+        Ok(&[])
     }
 
     fn add(&mut self, user: u64, umeta_id: u64, row: &Row<'_>) -> rusqlite::Result<()> {
@@ -692,13 +703,17 @@ fn read_chunk(
 ) -> rusqlite::Result<()> {
     // Rows mostly lie in the order of their users: then one search finds the first, and the others follow.
     let in_order = chunk.is_sorted_by_key(|(_, umeta_id, _)| umeta_id.cast_signed());
-    if let ([(_, first, _), .., (_, last, _)], true) = (chunk, in_order) {
-        let ends = params![key, first.cast_signed(), last.cast_signed()];
-        return part.read_expected(&mut many.query(ends)?, chunk);
-    }
-    chunk.iter().try_for_each(|entry| {
+    let left = match (chunk, in_order) {
+        ([(_, first, _), .., (_, last, _)], true) => {
+            let ends = params![key, first.cast_signed(), last.cast_signed()];
+            part.read_expected(&mut many.query(ends)?, chunk)?
+        }
+        _ => chunk,
+    };
+    left.iter().try_for_each(|entry| {
         let umeta_id = entry.1.cast_signed();
-        part.read_expected(&mut single.query(params![key, umeta_id, umeta_id])?, std::slice::from_ref(entry))
+        let ends = params![key, umeta_id, umeta_id];
+        part.read_expected(&mut single.query(ends)?, std::slice::from_ref(entry)).map(drop)
     })
 }
 
