@@ -18,6 +18,7 @@ use super::{
 use crate::error::Error;
 use crate::store::{Autoload, User, UserId};
 use crate::wordpress::object_cache;
+use crate::wordpress::password_hash::{self, Era};
 use crate::wordpress::php_serialize::{Document, Key, Scalar, View};
 use crate::wordpress::schema::{SUSPENDED, item, own};
 
@@ -57,6 +58,11 @@ impl Taken {
             None => true,
         };
         same_uuid && *record.text(item::PASSWORD).unwrap_or_default() == *self.hash
+    }
+
+    /// Why a WordPress of this era takes no password for this entry's; `None`: it may.
+    pub fn refused(&self, by: Era) -> Option<&'static str> {
+        password_hash::refused(&self.hash, by)
     }
 
     fn is_in(&self, list: &StoredList) -> bool {

@@ -616,7 +616,9 @@ fn enforce(
     let journal = journal(global, place)?;
     journal.open(folder.display().to_string(), String::new(), global.journal_required);
     commands::tell_of_journal(&journal, global.journal_required, false, out)?;
-    let (outcome, changed) = commands::enforcer::run(&args.deed, &folder, out)?;
+    let (outcome, changed) = commands::enforcer::run(&args.deed, &folder, out).inspect_err(|error| {
+        journal.failure(0, b"", &format!("failed: {error}"));
+    })?;
     if changed {
         let name = folder.join(crate::enforcer::FILE);
         journal.record(&journal::Event {

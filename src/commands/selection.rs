@@ -18,6 +18,7 @@ use crate::audit::{Audit, rules::Id};
 use crate::error::Error;
 use crate::output::{Output, Progress};
 use crate::store::{Account, User, UserField, UserId, UserMeta};
+use crate::wordpress::password_hash::Era;
 use crate::wordpress::roles::RoleMap;
 use crate::wordpress::sanitize;
 use crate::wordpress::schema::{APPLICATION_PASSWORDS, SUSPENDED};
@@ -445,9 +446,12 @@ pub fn tell_erased(context: &mut Context<'_>, erased: usize) -> Result<(), Error
 
 fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &User) -> Result<Done, Error> {
     let me = Run::current(context.now);
-    let autoload = match deed {
-        Deed::Resume => super::rules(&context.evidence()?).autoload,
-        Deed::Revoke { .. } | Deed::Suspend => crate::store::Autoload::Off,
+    let (autoload, era) = match deed {
+        Deed::Resume => {
+            let evidence = context.evidence()?;
+            (super::rules(&evidence).autoload, evidence.era())
+        }
+        Deed::Revoke { .. } | Deed::Suspend => (crate::store::Autoload::Off, Era::Unknown),
     };
     let choose = |list: &StoredList, record: &Record<'_>| criteria.choose(list, record);
     let mut passwords = context.passwords();
@@ -461,6 +465,16 @@ fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &Us
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
     let (changed, erased) = changed?;
+    // The site may be an older one than when they were made.
+    for (entry, reason) in changed.iter().filter_map(|entry| Some((entry, entry.refused(era)?))) {
+        if deed == Deed::Resume {
+            context.out.warning(format!(
+                "The entry {} of user {} is in service again, but nobody can log in with it: {reason}. Give out another one.",
+                String::from_utf8_lossy(&entry.uuid),
+                named(user)
+            ));
+        }
+    }
     let (erased, left) = match erased {
         Ok(erased) => (erased, None),
         Err(error) => (0, Some(error)),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::process::Terminal;
+use crate::rig;
 use crate::suspend::{Place, item, list, text, uuid};
 
 fn records(file: &Path) -> Vec<Value> {
@@ -187,6 +188,26 @@ fn what_was_refused_is_told_with_its_reason() {
         );
         place.0.reset();
     }
+}
+
+#[test]
+fn a_plugin_that_could_not_be_installed_is_told_too() {
+    let root = tempfile::tempdir().unwrap();
+    let (plugins, file) = (root.path().join("wp-content/mu-plugins"), root.path().join("journal.jsonl"));
+    std::fs::create_dir_all(&plugins).unwrap();
+    std::fs::create_dir(root.path().join("wp-includes")).unwrap();
+    std::fs::write(root.path().join("wp-includes/version.php"), "<?php $wp_version = '7.1';").unwrap();
+    std::fs::write(root.path().join("wp-load.php"), "<?php").unwrap();
+    std::fs::write(root.path().join("wp-config.php"), "<?php $table_prefix = 'wp_';").unwrap();
+    std::fs::write(plugins.join("wp-app-password-enforcer.php"), "<?php // Mine.").unwrap();
+    let mut command = rig::binary();
+    command.arg(format!("--path={}", root.path().display())).args(["enforcer", "install"]);
+    let output = command.arg(format!("--journal={}", file.display())).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let told = records(&file);
+    assert_eq!(told.len(), 1, "{output:?}");
+    assert_eq!((told[0]["command"].as_str(), told[0]["action"].as_str()), (Some("enforcer"), Some("none")));
+    assert!(told[0]["outcome"].as_str().unwrap().starts_with("failed: "), "{told:?}");
 }
 
 #[test]

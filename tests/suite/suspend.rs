@@ -305,6 +305,31 @@ fn of_the_users_of_a_role_all_are_suspended() {
     }
 }
 
+#[test]
+fn what_this_version_cannot_check_is_resumed_with_a_word() {
+    let Some(rig) = rig::require() else { return };
+    let sites = [("wp61", true), ("wp71", false)];
+    for (site, is_old) in sites.map(|(name, is_old)| (rig.site(name), is_old)) {
+        let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let person = Person::new(rig, site);
+        rig::output(site.tool().args(["create", &person.login, "Feed", "--porcelain"]));
+        let php = format!(
+            "$id = {}; $all = get_user_meta( $id, '_application_passwords', true ); \
+             $all[0]['password'] = '$generic$' . str_repeat( 'x', 40 ); \
+             update_user_meta( $id, '_application_passwords', $all ); return $all[0]['uuid'];",
+            person.id
+        );
+        let uuid = rig.wp_eval(site, &php).as_str().unwrap().to_owned();
+        rig::output(site.tool().args(["suspend", &person.login, "--all"]));
+        let output = site.tool().args(["resume", &person.login, "--all"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(text(&output.stdout).contains("Resumed 1 application password"), "{output:?}");
+        let said = text(&output.stderr);
+        assert_eq!(said.contains("nobody can log in with it"), is_old, "{said}");
+        assert_eq!(said.contains(&uuid), is_old, "{said}");
+    }
+}
+
 /// Every entry is in service, or suspended, or (in a moment between two writes) both; never nowhere.
 fn assert_nothing_is_lost(place: &mut Place, all: &[String]) {
     let (here, there) = (place.uuids(3), place.suspended_uuids(3));
