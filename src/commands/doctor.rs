@@ -77,6 +77,9 @@ pub enum FailOn {
     Never,
 }
 
+/// Why a site needs no HTTPS.
+const IS_LOCAL: &str = "the environment type is local";
+
 /// How many sentences of one check are shown.
 const SHOWN: usize = 10;
 
@@ -292,7 +295,7 @@ fn addresses(context: &mut Context<'_>, ward: &mut Ward) -> Result<(), Error> {
             Id::Https,
             format!("{} {} HTTPS", secure.join(" and "), if secure.len() == 1 { "is" } else { "are" }),
         ),
-        (false, Some("local")) => ward.ok(Id::Https, "the environment type is local"),
+        (false, Some("local")) => ward.ok(Id::Https, IS_LOCAL),
         (false, Some(other)) => {
             ward.problem(Id::Https, format!("{}, and the environment type is {other}", plain.join(", ")));
         }
@@ -809,7 +812,7 @@ fn index(args: &Doctor, address: Option<&str>, ward: &mut Ward) {
                 ward.ok(Id::RestIndex, found.rest_root.unwrap_or(found.url));
                 ward.settle(Id::Https, "but WordPress says there that it has application passwords");
             }
-            Verdict::PlainHttp { at } if ward.state(Id::Https) == State::Ok => ward.problem(
+            Verdict::PlainHttp { at } if ward.findings.iter().any(|finding| finding.evidence == IS_LOCAL) => ward.problem(
                 Id::RestIndex,
                 format!("{at} has no application passwords, although its environment type is local: a plugin or the site's code switched them off"),
             ),

@@ -449,6 +449,11 @@ fn a_local_site_without_application_passwords_is_not_told_to_get_https() {
         told.contains("a plugin or the site's code switched them off") && !told.contains("Set HTTPS up"),
         "{told}"
     );
+    // An address that was given is not the local site's.
+    let other = Patient::new();
+    let told = other.tool().args(["doctor", "--live", &format!("--address={}", site.url)]).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("Set HTTPS up"), "{told}");
     // Nor is one that offers them.
     site.becomes("");
     assert_eq!(found(patient.tool().args(["doctor", "--live"])).0, BTreeSet::new());
