@@ -310,13 +310,19 @@ impl Context<'_> {
         Ok([address(schema::SITE_URL, &site.site_url)?, address(schema::HOME, &site.home)?])
     }
 
-    /// The site's address, for what hands a password over: the database's `home`, else its `siteurl`, else `--url`.
+    /// The site's address, for what hands a password over: `home`, else `siteurl`, else `--url`. A constant counts more
+    /// than the database, which may be a copy of another site's; one that is not known here counts for nothing.
     ///
     /// # Errors
     /// A failing database.
     pub fn site_url(&mut self) -> Result<Option<String>, Error> {
-        for option in ["home", "siteurl"] {
-            let value = self.store.option(option)?.and_then(|value| String::from_utf8(value).ok());
+        let network = self.store.description().network.is_some();
+        let fixed = [(schema::HOME, &self.site.home), (schema::SITE_URL, &self.site.site_url)];
+        for (option, fixed) in fixed {
+            let value = match fixed {
+                FixedAddress::Known(address) if !network => Some(address.clone()),
+                _ => self.store.option(option)?.and_then(|value| String::from_utf8(value).ok()),
+            };
             if let Some(value) = value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
             {
                 return Ok(Some(value));

@@ -241,8 +241,8 @@ fn text_of_two_bytes_a_character_is_read_too() {
                     found.push((finding.plain == PLAIN.as_bytes(), finding.line(), finding.offset));
                 });
                 assert_eq!(found, [(true, 2, 28)], "{big_endian} {most}");
-                let bytes = wide.len() as u64 - u64::from(odd);
-                assert_eq!(scanned.unwrap(), Scanned { bytes, binary: false });
+                // Half a character was read, too.
+                assert_eq!(scanned.unwrap(), Scanned { bytes: wide.len() as u64, binary: false });
             }
         }
     }

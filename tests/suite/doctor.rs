@@ -473,6 +473,10 @@ fn the_site_that_is_asked_is_the_one_of_wp_home_not_the_one_that_the_database_wa
     let told = configured("'https://127.0.0.1:1'");
     assert!(told.starts_with("https://127.0.0.1:1: ") && !told.contains("example.com"), "{told}");
     assert!(told.contains("PROBLEM accepted\n  The site could not be reached"), "{told}");
+    // Whoever gets a password is sent there as well.
+    let netrc =
+        output(patient.tool().args(["create", "editor", "Staging", "--format=netrc", "--no-confirm"]));
+    assert!(netrc.starts_with("machine 127.0.0.1"), "{}", netrc.split(' ').take(2).collect::<String>());
     let told = configured("'https://' . $_SERVER['HTTP_HOST']");
     assert!(told.contains("accepted      no password was tried"), "{told}");
     assert!(told.contains("rest-index    the site's address is not known (--address)"), "{told}");
