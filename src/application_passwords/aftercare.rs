@@ -12,13 +12,16 @@ use crate::error::Error;
 use crate::journal::Journal;
 use crate::object_cache::ObjectCache;
 use crate::store::{Others, StoreError, Unseen, User, UserId};
-use crate::wordpress::object_cache::Entry;
+use crate::wordpress::object_cache::{Entry, of_user_meta};
 
 /// How long a list is watched where there is a reason to: a cache, or somebody else who may write.
 const USUAL_WATCH: Duration = Duration::from_secs(1);
 
 /// How long it is watched where nothing shows whether somebody else is there: most requests take less.
 const SHORT_WATCH: Duration = Duration::from_millis(300);
+
+/// The lists of so many users are deleted from the object cache in one go.
+const AT_ONCE: usize = 200;
 
 /// How often a list that somebody else keeps overwriting is put right.
 const MOST_REPAIRS: u32 = 20;
@@ -87,6 +90,18 @@ impl<'s> ApplicationPasswords<'s> {
     pub(super) fn forget(&mut self, stale: &[Entry]) {
         if let Some(cache) = self.aftercare.cache.as_deref_mut() {
             self.trouble = cache.forget(stale).err().map(|error| error.to_string());
+        }
+    }
+
+    /// Deletes the lists of users that this run does not write from the object cache: what an earlier run saved, which failed or
+    /// was killed before it told the cache, may live on there. What fails is kept for [`Self::take_trouble`].
+    pub fn forget_lists(&mut self, users: &[UserId]) {
+        for some in users.chunks(AT_ONCE) {
+            let stale: Vec<Entry> = some.iter().flat_map(|user| of_user_meta(user.0)).collect();
+            self.forget(&stale);
+            if self.trouble.is_some() {
+                return;
+            }
         }
     }
 

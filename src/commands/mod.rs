@@ -426,9 +426,10 @@ impl Context<'_> {
     pub fn note_failure(&mut self, told: usize, user: Option<&User>, error: &Error) {
         let Some(outcome) = error.outcome().filter(|_| self.journal.failures() == told) else { return };
         if !self.journal.is_open() {
-            // Nothing was changed; what keeps the journal from being written is told in the end.
             let site = self.site_url().ok().flatten().unwrap_or_default();
             self.journal.open(site, self.store.description().place.clone(), false);
+            // Nothing was changed, so no record of a change is missing.
+            let _ = tell_of_journal(&self.journal, false, false, self.out);
         }
         let user = user.or(self.subject.as_ref());
         let (id, login) = user.map_or((0, &b""[..]), |user| (user.id.0, &user.login));

@@ -241,6 +241,8 @@ pub struct Guard {
 struct Found {
     /// Who has chosen entries, each once.
     users: Vec<UserId>,
+    /// Who was looked at and can log in.
+    seen: Vec<UserId>,
     in_service: usize,
     suspended: usize,
     /// Whose lists cannot be read.
@@ -353,7 +355,45 @@ pub fn carry_out(
         context.out.error(left.to_string());
         return Ok(Outcome::SomeFailed);
     }
-    let outcome = act_on_all(context, deed, criteria, &found.users)?;
+    let forgotten = forget_others(context, deed, &found);
+    if found.users.is_empty() {
+        forgotten?;
+        act_on_all(context, deed, criteria, &found.users)?;
+        return unseen_lists(context, criteria, &found, Outcome::Done);
+    }
+    let mut outcome = act_on_all(context, deed, criteria, &found.users)?;
+    if let Err(error) = forgotten {
+        context.out.error(error.to_string());
+        outcome = Outcome::SomeFailed;
+    }
+    unseen_lists(context, criteria, &found, outcome)
+}
+
+/// Makes an object cache forget the lists of those of whom nothing is chosen: a run that was killed, or could not reach the cache,
+/// may have revoked it in the database already, and nobody may take this run's success for more than it is.
+fn forget_others(context: &mut Context<'_>, deed: Deed, found: &Found) -> Result<(), Error> {
+    if deed == Deed::Resume {
+        return Ok(());
+    }
+    let is_other = |id: &&UserId| found.users.binary_search(id).is_err();
+    let others: Vec<UserId> = found.seen.iter().filter(is_other).copied().collect();
+    let mut passwords = context.passwords();
+    passwords.forget_lists(&others);
+    let trouble = passwords.take_trouble();
+    // A cache that is out of reach is told of with each user that is changed.
+    if trouble.is_none() && !found.users.is_empty() {
+        return Ok(());
+    }
+    context.check_revocation(trouble, &format!("All that was chosen is {}", deed.done().to_lowercase()))
+}
+
+/// Ends with what nobody could look at.
+fn unseen_lists(
+    context: &mut Context<'_>,
+    criteria: &Criteria<'_>,
+    found: &Found,
+    outcome: Outcome,
+) -> Result<Outcome, Error> {
     // Where every entry is meant, each such list was tried, and told of.
     if let Some(unseen) = found.unseen().filter(|_| criteria.looks_at_entries() || found.too_long > 0) {
         for id in &found.unreadable {
@@ -558,6 +598,9 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
             let Some(login) = login.filter(|_| previous.replace(user) != Some(user)) else {
                 return ControlFlow::Continue(());
             };
+            if !is_suspended && found.seen.last() != Some(&user) {
+                found.seen.push(user);
+            }
             let before = found.all();
             let mut chosen = |found: &mut Found, list: Option<&StoredList>, entry: &Entry<'_>| {
                 let Some(reason) = criteria.reason(list, entry) else { return };

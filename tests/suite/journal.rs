@@ -351,6 +351,10 @@ fn a_file_that_cannot_be_written_is_a_warning_or_stops_the_change_before_it() {
         assert!(
             place.ends(1, &["list", "3", "--journal-required"]).contains("--journal-required needs a file")
         );
+        // What was refused changed nothing: no record of a change is missing.
+        let refused = place.ends(1, &["revoke-all", "3", "--max=0", journal, "--journal-required"]);
+        assert!(refused.contains("Error: 1 application password of user 3 (author1) would be"), "{refused}");
+        assert!(!refused.contains("What was done"), "{refused}");
         // Reading needs no journal.
         place.done(&["list", "3", journal, "--journal-required"]);
         let output = place.run(&["delete", "3", &uuid(1), journal]);

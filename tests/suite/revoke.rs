@@ -238,6 +238,41 @@ fn one_list_that_fails_does_not_keep_the_others() {
 }
 
 #[test]
+fn what_a_cache_was_not_told_of_is_told_when_the_command_is_given_again() {
+    let Some(rig) = rig::require() else { return };
+    for (name, nobody) in
+        [("wp71-redis", "--cache=redis://127.0.0.1:1"), ("wp71-memcached", "--cache=memcached://127.0.0.1:1")]
+    {
+        let site = rig.site(name);
+        let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for (number, verb) in ["revoke-all", "prune", "suspend"].into_iter().enumerate() {
+            let person = Person::new(rig, site);
+            let app = format!("{:08x}-4444-4444-8444-44444444444{number}", std::process::id());
+            let app = format!("--app-id={app}");
+            let password =
+                rig::output(site.tool().args(["create", &person.login, "Vendor", "--porcelain", &app]))
+                    .trim()
+                    .to_owned();
+            let status = || site.get("/wp-json/wp/v2/users/me", &person.login, &password).status;
+            assert_eq!(status(), 200);
+            // The database has it, the cache is not reached.
+            let output = site.tool().args([verb, &app, "--yes", nobody]).output().unwrap();
+            assert_eq!(output.status.code(), Some(3), "{output:?}");
+            // There is nothing left to choose, and it is no success as long as the cache is not told.
+            let output = site.tool().args([verb, &app, "--yes", nobody]).output().unwrap();
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(
+                said.contains("Error: All that was chosen is ") && output.stdout.is_empty(),
+                "{output:?}"
+            );
+            rig::output(site.tool().args([verb, &app, "--yes"]));
+            assert_eq!(status(), 401, "{name} {verb}");
+        }
+    }
+}
+
+#[test]
 fn a_misspelt_role_is_no_success() {
     for mut place in Place::both() {
         breached(&mut place);
