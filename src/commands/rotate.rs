@@ -366,7 +366,7 @@ fn choose(args: &Rotate, context: &mut Context<'_>) -> Result<Chosen, Error> {
 /// `--finish`
 fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let mut only: Option<Vec<u8>> = None;
-    let users = match &args.user {
+    let (users, others) = match &args.user {
         Some(user) => {
             let user = context.find_user(user)?;
             if let Some(uuid) = &args.uuid {
@@ -382,7 +382,7 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
                     Standing::Done { by, .. } => by,
                 });
             }
-            vec![user]
+            (vec![user], Vec::new())
         }
         None if args.name.is_some() => return Err(Error::Usage(WHOSE.into())),
         None => rotating_users(context)?,
@@ -391,6 +391,13 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
         return would_finish(args, context, &users, only.as_deref());
     }
     context.prepare_write()?;
+    let mut stale = None;
+    if args.user.is_none() {
+        // What an earlier run revoked, and could not tell the object cache, may live on there.
+        let mut passwords = context.passwords();
+        passwords.forget_lists(&others);
+        stale = passwords.take_trouble();
+    }
     let (mut all, mut failed) = (Due::default(), 0);
     for user in &users {
         let now = context.now;
@@ -407,6 +414,9 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
             }
             Err(error) => return Err(error),
         };
+        if due.retired.is_empty() {
+            stale = stale.or_else(|| trouble.clone());
+        }
         for retired in &due.retired {
             let summary =
                 format!("Revoked {} {} of user {}", text(&retired.uuid), quoted(&retired.name), named(user));
@@ -428,6 +438,9 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
+    }
+    if stale.is_some() {
+        context.check_revocation(stale, "Nothing else that is due is left")?;
     }
     if all.retired.is_empty() && failed == 0 {
         let next = all.next.map_or_else(String::new, |next| {
@@ -475,14 +488,16 @@ fn would_finish(
 }
 
 /// Users with an entry that was rotated away.
-fn rotating_users(context: &mut Context<'_>) -> Result<Vec<User>, Error> {
+/// And all others who can log in with an application password.
+fn rotating_users(context: &mut Context<'_>) -> Result<(Vec<User>, Vec<UserId>), Error> {
     let mut ids: BTreeSet<UserId> = BTreeSet::new();
+    let mut others: BTreeSet<UserId> = BTreeSet::new();
     let wanted = [own::RETIRE_AT, own::ROTATED_NAME].map(|key| format!("\"{key}\"").into_bytes());
     context.store.each_user_meta(APPLICATION_PASSWORDS, &mut |meta| {
         let value = meta.value.unwrap_or_default();
         let has = |key: &Vec<u8>| value.windows(key.len()).any(|window| window == key.as_slice());
-        if meta.login.is_some() && wanted.iter().any(has) {
-            ids.insert(meta.user);
+        if meta.login.is_some() {
+            if wanted.iter().any(has) { &mut ids } else { &mut others }.insert(meta.user);
         }
         ControlFlow::Continue(())
     })?;
@@ -490,7 +505,7 @@ fn rotating_users(context: &mut Context<'_>) -> Result<Vec<User>, Error> {
     for id in ids {
         users.extend(context.store.find_user(UserField::Id(id))?);
     }
-    Ok(users)
+    Ok((users, others.into_iter().collect()))
 }
 
 fn warn_of_bereft(context: &mut Context<'_>, user: &User, kept: &Retired) {

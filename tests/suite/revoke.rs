@@ -273,6 +273,26 @@ fn what_a_cache_was_not_told_of_is_told_when_the_command_is_given_again() {
 }
 
 #[test]
+fn what_a_finished_rotation_could_not_tell_a_cache_is_told_by_the_next() {
+    let Some(rig) = rig::require() else { return };
+    let site = rig.site("wp71-redis");
+    let _feature_stays_on = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let person = Person::new(rig, site);
+    let login = person.login.as_str();
+    let old = rig::output(site.tool().args(["create", login, "Feed", "--porcelain"])).trim().to_owned();
+    let id = rig::output(site.tool().args(["list", login, "--format=ids"])).trim().to_owned();
+    let status = || site.get("/wp-json/wp/v2/users/me", login, &old).status;
+    rig::output(site.tool().args(["rotate", login, &id, "--porcelain", "--overlap=1h", "--no-live"]));
+    assert_eq!(status(), 200);
+    let nobody = ["rotate", "--finish", login, "--now", "--cache=redis://127.0.0.1:1"];
+    let output = site.tool().args(nobody).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert_eq!(status(), 200, "the cache has it still");
+    rig::output(site.tool().args(["rotate", "--finish"]));
+    assert_eq!(status(), 401);
+}
+
+#[test]
 fn a_misspelt_role_is_no_success() {
     for mut place in Place::both() {
         breached(&mut place);
