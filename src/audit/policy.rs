@@ -266,7 +266,11 @@ impl FailOn {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    expecting = "a table such as [rules.old] with enabled, severity, after, within or more-than"
+)]
 struct RuleTable {
     enabled: Option<bool>,
     severity: Option<Severity>,
@@ -295,7 +299,10 @@ impl RuleTable {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table [[exceptions]] with user, name or uuid, reason, and perhaps rule and until"
+)]
 struct ExceptionTable {
     rule: Option<Spanned<String>>,
     user: Option<User>,
