@@ -368,16 +368,27 @@ impl ApplicationPasswords<'_> {
         Ok(edited.answer)
     }
 
-    /// Erases every suspended entry with one of these uuids, so that what is revoked by its uuid cannot be resumed. Returns
-    /// for each uuid, in order, whether there was one. A row that cannot be read holds nothing that could be resumed.
+    /// [`Self::delete`], and erases every suspended entry with one of these uuids, so that what is revoked by its uuid cannot be
+    /// resumed. Returns for each uuid, in order, whether there was one. A row that cannot be read holds nothing that could be
+    /// resumed.
     ///
     /// # Errors
-    /// A failing database.
-    pub fn erase_copies(&mut self, user: &User, uuids: &[&[u8]]) -> Result<Vec<bool>, Error> {
-        let list = self.read_suspended(user.id)?;
-        let found = uuids.iter().map(|uuid| list.count_of(uuid) > 0).collect();
-        if !list.is_unreadable() {
-            self.erase_suspended(user, &|_, record| uuids.iter().any(|uuid| record.has_uuid(uuid)))?;
+    /// An unreadable list, a failing database.
+    pub fn delete_and_erase(&mut self, user: &User, uuids: &[&[u8]]) -> Result<Vec<bool>, Error> {
+        let before = self.read_suspended(user.id)?;
+        let mut found = self.delete(user, uuids)?;
+        let mut erased = Vec::new();
+        if !before.is_unreadable() {
+            let is_one = |record: &Record<'_>| uuids.iter().any(|uuid| record.has_uuid(uuid));
+            erased = self.erase_suspended(user, &|_, record| is_one(record))?;
+        }
+        for (uuid, found) in uuids.iter().zip(&mut found) {
+            if erased.iter().any(|taken| taken.uuid == *uuid) {
+                *found = true;
+            } else if before.count_of(uuid) > 0 {
+                // Resumed meanwhile, behind the back of the first look.
+                *found |= self.delete(user, &[*uuid])?.contains(&true);
+            }
         }
         Ok(found)
     }
@@ -392,14 +403,19 @@ impl ApplicationPasswords<'_> {
         user: &User,
         choose: Choose<'_>,
     ) -> Result<(Vec<Taken>, Result<usize, Error>), Error> {
-        let list = self.read(user.id)?;
-        self.refuse_unreadable(user, &list)?;
-        // Somebody may resume one while this happens: what is erased first cannot come back behind what is revoked. And
-        // somebody may suspend one, which is found afterwards.
-        let first = self.erase_suspended(user, choose);
-        let revoked = self.revoke_where(user, choose)?;
-        let second = self.erase_suspended(user, choose);
-        let erased = first.and_then(|first| Ok(first.len() + second?.len()));
+        let before = self.read_suspended(user.id)?;
+        let chosen: Vec<Taken> = before
+            .records()
+            .filter(|record| choose(&before, record))
+            .map(|record| Taken::of(&record))
+            .collect();
+        let mut revoked = self.revoke_where(user, choose)?;
+        let erased = self.erase_suspended(user, choose);
+        // Whoever resumed one meanwhile put it behind the back of the first look.
+        if erased.as_ref().is_ok_and(|erased| chosen.iter().any(|taken| !erased.contains(taken))) {
+            revoked.extend(self.revoke_where(user, choose)?);
+        }
+        let erased = erased.map(|erased| erased.len());
         Ok((revoked, erased))
     }
 
@@ -409,13 +425,16 @@ impl ApplicationPasswords<'_> {
     /// # Errors
     /// An unreadable list, a failing database.
     pub fn delete_everything(&mut self, user: &User) -> Result<(usize, usize), Error> {
-        let list = self.read(user.id)?;
-        self.refuse_unreadable(user, &list)?;
-        // In this order, as above.
-        let first = self.erase_all_suspended(user);
-        let revoked = self.delete_all(user)?;
-        let second = self.erase_all_suspended(user);
-        Ok((revoked, first? + second?))
+        let before: Vec<Taken> =
+            self.read_suspended(user.id)?.records().map(|record| Taken::of(&record)).collect();
+        let mut revoked = self.delete_all(user)?;
+        let erased = self.erase_all_suspended(user)?;
+        // As above; what is new since then is somebody's new credential, and stays.
+        if erased < before.len() {
+            let resumed = |_: &StoredList, record: &Record<'_>| before.iter().any(|taken| taken.is(record));
+            revoked += self.revoke_where(user, &resumed)?.len();
+        }
+        Ok((revoked, erased))
     }
 
     /// Erases the suspended entries that are chosen: they can not be resumed any more. Returns which.

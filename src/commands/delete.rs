@@ -54,17 +54,10 @@ pub fn run(args: &Delete, context: &mut Context<'_>) -> Result<Outcome, Error> {
         return Ok(Outcome::Done);
     }
     // WordPress knows nothing of what is suspended: that it is erased is what was asked for.
-    let mut found = vec![false; uuids.len()];
-    let mut note = |gone: Vec<bool>| found.iter_mut().zip(gone).for_each(|(found, gone)| *found |= gone);
-    if args.keep_suspended {
-        note(passwords.delete(&user, &uuids)?);
-    } else {
-        // Twice, because another run may resume or suspend one meanwhile.
-        let first = passwords.erase_copies(&user, &uuids);
-        note(passwords.delete(&user, &uuids)?);
-        note(first?);
-        note(passwords.erase_copies(&user, &uuids)?);
-    }
+    let found = match args.keep_suspended {
+        true => passwords.delete(&user, &uuids)?,
+        false => passwords.delete_and_erase(&user, &uuids)?,
+    };
     let (concerns, trouble) = (passwords.take_concerns(), passwords.take_trouble());
     context.warn_of(concerns);
     for (uuid, _) in uuids.iter().zip(&found).filter(|(_, found)| !**found) {

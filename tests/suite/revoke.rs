@@ -204,6 +204,32 @@ fn what_somebody_resumes_during_a_revocation_does_not_stay() {
 }
 
 #[test]
+fn what_cannot_be_revoked_is_not_erased_either() {
+    let mut place = Place::both().remove(0);
+    let one = list(&[(0, item(1, &[]))]);
+    let other = list(&[(0, item(4, &[("name", &quoted("Feed 1"))]))]);
+    place.0.set_meta(3, &one);
+    place.0.add_meta(3, "_application_passwords_suspended", &other);
+    place.0.sql(
+        "CREATE TRIGGER no BEFORE UPDATE ON wp_usermeta WHEN old.meta_key = '_application_passwords' \
+         BEGIN SELECT RAISE(ABORT, 'not this one'); END",
+    );
+    for command in [
+        &["revoke-all", "3", "--name=Feed 1"][..],
+        &["revoke-all", "3", "--yes"],
+        &["delete", "3", "--all"],
+        &["delete", "3", &uuid(1), &uuid(4)],
+    ] {
+        let said = place.ends(1, command);
+        assert!(said.contains("not this one"), "{said}");
+        assert_eq!((place.list(3), place.suspended(3)), (one.clone(), other.clone()), "{command:?}");
+    }
+    let said = place.ends(3, &["prune", "--name=Feed 1", "--yes"]);
+    assert!(said.contains("1 of 1 user failed."), "{said}");
+    assert_eq!((place.list(3), place.suspended(3)), (one, other));
+}
+
+#[test]
 fn what_was_revoked_is_told_where_suspended_ones_cannot_be_read() {
     for mut place in Place::both() {
         place.0.sql("DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%'");
