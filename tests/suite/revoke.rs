@@ -295,6 +295,30 @@ fn what_a_cache_was_not_told_of_is_told_when_the_command_is_given_again() {
             rig::output(site.tool().args([verb, &app, "--yes"]));
             assert_eq!(status(), 401, "{name} {verb}");
         }
+        // A string that leaked is looked for in the database, and may be gone from there already.
+        let person = Person::new(rig, site);
+        let password = rig::output(site.tool().args(["create", &person.login, "Leaked", "--porcelain"]))
+            .trim()
+            .to_owned();
+        let status = || site.get("/wp-json/wp/v2/users/me", &person.login, &password).status;
+        assert_eq!(status(), 200);
+        let folder = tempfile::tempdir().unwrap();
+        let leak = folder.path().join("leak");
+        std::fs::write(&leak, &password).unwrap();
+        let identify = |arguments: &[&str]| {
+            let output =
+                site.tool().arg("identify").arg(&leak).args(["--revoke", "--yes"]).args(arguments).output();
+            let output = output.unwrap();
+            (output.status.code(), text(&output.stderr))
+        };
+        assert_eq!(identify(&[nobody]).0, Some(1));
+        let (code, said) = identify(&[nobody]);
+        assert!(
+            code == Some(1) && said.contains("None of the strings is in the database"),
+            "{code:?} {said}"
+        );
+        let (code, said) = identify(&[]);
+        assert_eq!((code, status()), (Some(4), 401), "{name}: {said}");
     }
 }
 

@@ -16,7 +16,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::rows::Columns;
-use super::{Context, Outcome};
+use super::{Cache, Context, Outcome};
 use crate::application_passwords::{Attempt, Hashes, Owner, PlainReader, State, StoredList, named};
 use crate::error::Error;
 use crate::output::{self, Format, Item, Progress, Value};
@@ -103,9 +103,13 @@ pub fn run(args: &Identify, context: &mut Context<'_>) -> Result<Outcome, Error>
     let user = args.user.as_ref().map(|user| context.find_user(user)).transpose()?;
     let mut gaps = Gaps::default();
     let mut hashes = Hashes::default();
+    let mut owners = Vec::new();
     match &user {
-        Some(user) => hashes_of_user(context, user, &mut hashes, &mut gaps)?,
-        None => hashes_of_all(context, &mut hashes, &mut gaps)?,
+        Some(user) => {
+            hashes_of_user(context, user, &mut hashes, &mut gaps)?;
+            owners.push(user.id);
+        }
+        None => hashes_of_all(context, &mut hashes, &mut owners, &mut gaps)?,
     }
     let mut search = Search::new(&hashes, !args.generic_only);
     read_sources(args, context, &mut search, &mut gaps);
@@ -128,6 +132,9 @@ pub fn run(args: &Identify, context: &mut Context<'_>) -> Result<Outcome, Error>
         context.out.note(format!("Not everything could be looked at: {gap}."));
     }
     if rows.is_empty() {
+        if args.revoke {
+            forget(context, &owners, "None of the strings is in the database")?;
+        }
         if !gaps.told.is_empty() {
             return Err(Error::NotEverywhere(gaps.told.join("; ")));
         }
@@ -135,7 +142,29 @@ pub fn run(args: &Identify, context: &mut Context<'_>) -> Result<Outcome, Error>
         context.out.note(format!("None of {strings} is an application password of this site."));
         return Ok(Outcome::Negative);
     }
-    if args.revoke { revoke(args, context, &rows) } else { Ok(Outcome::Done) }
+    if !args.revoke {
+        return Ok(Outcome::Done);
+    }
+    let outcome = revoke(args, context, &rows)?;
+    if !matches!(outcome, Outcome::Done) {
+        return Ok(outcome);
+    }
+    owners.retain(|owner| rows.iter().all(|row| row.user.id != *owner));
+    forget(context, &owners, "What was found is revoked")?;
+    Ok(outcome)
+}
+
+/// Makes an object cache forget the lists of those whose entries are not revoked here: an earlier run that could not reach the cache may
+/// have revoked one in the database already, where it is not found any more. `done`: said where that fails.
+fn forget(context: &mut Context<'_>, owners: &[UserId], done: &str) -> Result<(), Error> {
+    context.reach_cache()?;
+    if matches!(context.cache, Cache::None) {
+        return Ok(());
+    }
+    let mut passwords = context.passwords();
+    passwords.forget_lists(owners);
+    let trouble = passwords.take_trouble();
+    context.check_revocation(trouble, done)
 }
 
 fn counted(number: usize, one: &str, many: &str) -> String {
@@ -174,7 +203,12 @@ impl Gaps {
 const LISTS: &str = "lists";
 
 /// All hashes of the site, read in one walk over each of the two lists.
-fn hashes_of_all(context: &mut Context<'_>, hashes: &mut Hashes, gaps: &mut Gaps) -> Result<(), Error> {
+fn hashes_of_all(
+    context: &mut Context<'_>,
+    hashes: &mut Hashes,
+    owners: &mut Vec<UserId>,
+    gaps: &mut Gaps,
+) -> Result<(), Error> {
     let mut reader = PlainReader::default();
     let Context { store, out, .. } = context;
     for state in State::ALL {
@@ -185,6 +219,9 @@ fn hashes_of_all(context: &mut Context<'_>, hashes: &mut Hashes, gaps: &mut Gaps
                 return ControlFlow::Continue(());
             }
             let owner = Owner { user: row.user, state };
+            if state == State::Active && row.login.is_some() {
+                owners.push(row.user);
+            }
             if let Some(rows) = reader.read(row.value) {
                 for entry in rows.iter() {
                     if let Cell::Text(start, end) = entry.cell(PASSWORD) {
