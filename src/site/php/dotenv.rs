@@ -12,7 +12,7 @@ use super::source::Unreadable;
 use super::value::{Data, Key, Value};
 
 /// Why a value is not known that `getenv()` may show.
-pub const BY_VERSION: &str =
+const BY_VERSION: &str =
     "whether getenv() shows what a .env file says depends on the version of the library that loads it";
 
 /// Composer's name of the library.
@@ -192,6 +192,11 @@ fn set(
                 .unwrap_or_else(|_| evaluator.unknown(span, "a .env value is too long"))
         }
     };
+    publish(evaluator, loader, name, value, span);
+}
+
+/// Sets a variable where the loader sets one.
+pub fn publish(evaluator: &mut Evaluator<'_>, loader: &Loader, name: &[u8], value: Value, span: Span) {
     for superglobal in ["_ENV", "_SERVER"] {
         let array = evaluator.state.superglobals.entry(superglobal).or_default();
         array.set(Key::from_bytes(name), value.clone());

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use php_ast::Span;
 
-use super::dotenv::Loader;
+use super::dotenv::{Loader, publish};
 use super::eval::{Eval, Evaluator};
 use super::source::Unreadable;
 use super::value::{Data, Key, Value, merge};
@@ -165,16 +165,7 @@ fn set(
         value = evaluator.unknown(span, "whether a request or a .env file sets it is not followed");
     }
     evaluator.from_dotenv.insert(name.to_vec());
-    for superglobal in ["_ENV", "_SERVER"] {
-        let array = evaluator.state.superglobals.entry(superglobal).or_default();
-        array.set(Key::from_bytes(name), value.clone());
-    }
-    if loader.uses_putenv {
-        evaluator.state.putenv.insert(name.to_vec(), Some(value));
-    } else if loader.may_use_putenv {
-        let value = evaluator.unknown(span, super::dotenv::BY_VERSION);
-        evaluator.state.putenv.insert(name.to_vec(), Some(value));
-    }
+    publish(evaluator, loader, name, value, span);
 }
 
 /// Whether a file set this name before.
