@@ -40,6 +40,9 @@ impl<'a> Evaluator<'a> {
     pub fn class(&self, name: &str) -> Option<Class<'a>> {
         let name = name.trim_start_matches('\\');
         let short = name.rsplit('\\').next().unwrap_or(name);
+        if self.mixed.contains(short) {
+            return None;
+        }
         self.state.classes.get(name).or_else(|| self.state.classes.get(short)).cloned()
     }
 

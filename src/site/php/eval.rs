@@ -80,6 +80,8 @@ pub struct Uses {
     pub is_strict: bool,
     classes: HashMap<String, String>,
     functions: HashMap<String, String>,
+    /// These have letter case.
+    constants: HashMap<String, String>,
 }
 
 impl Uses {
@@ -249,6 +251,8 @@ pub struct Evaluator<'a> {
     pub env_function: EnvFunction,
     /// That of symfony/dotenv.
     pub symfony_major: Option<u32>,
+    /// Functions and classes that several namespaces have, in lower case.
+    pub mixed: BTreeSet<String>,
     steps: u64,
     depth: u32,
     calls: u32,
@@ -281,6 +285,7 @@ impl<'a> Evaluator<'a> {
             dotenvs: Vec::new(),
             dotenv_major: None,
             symfony_major: None,
+            mixed: BTreeSet::new(),
             env_function: EnvFunction::Unknown,
             steps: 0,
             depth: 0,
@@ -691,12 +696,28 @@ impl<'a> Evaluator<'a> {
         match &statement.kind {
             StmtKind::Function(declaration) => {
                 if let Some(name) = declaration.name.as_str() {
+                    let name = name.to_ascii_lowercase();
+                    let is_namespaced = self.here.uses.borrow().is_namespaced;
+                    let known = self.state.functions.get(&name);
+                    let other = known.filter(|known| !std::ptr::eq(known.declaration, *declaration));
+                    let collides = match other {
+                        Some(other) => is_namespaced || other.here.uses.borrow().is_namespaced,
+                        None => is_namespaced && known.is_none() && builtins::find(&name).is_some(),
+                    };
+                    self.doubt_names(collides, &name, statement.span);
                     let function = Function { declaration, here: self.here.clone() };
-                    self.state.functions.entry(name.to_ascii_lowercase()).or_insert(function);
+                    self.state.functions.entry(name).or_insert(function);
                 }
             }
             StmtKind::Class(class) => {
                 if let Some(name) = class.name.and_then(|name| name.as_str()) {
+                    let is_namespaced = self.here.uses.borrow().is_namespaced;
+                    let known = self.state.classes.get(&name.to_ascii_lowercase());
+                    let collides = known.is_some_and(|known| {
+                        let is_same = known.declaration.is_some_and(|known| std::ptr::eq(known, *class));
+                        !is_same && (is_namespaced || known.here.uses.borrow().is_namespaced)
+                    });
+                    self.doubt_names(collides, name, statement.span);
                     let class = Class { declaration: Some(class), here: self.here.clone() };
                     self.state.classes.entry(name.to_ascii_lowercase()).or_insert(class);
                 }
@@ -714,6 +735,16 @@ impl<'a> Evaluator<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Names are kept without their namespaces. Where two of them are the same then, nobody here can tell which is meant.
+    fn doubt_names(&mut self, collides: bool, name: &str, span: Span) {
+        if collides {
+            self.mixed.insert(name.to_ascii_lowercase());
+            let why = self
+                .why(span, format!("there is another {name} in another namespace, which is not followed"));
+            self.unknown_call(why);
         }
     }
 
@@ -1084,6 +1115,13 @@ impl<'a> Evaluator<'a> {
                     let alias =
                         item.alias.and_then(|alias| alias.as_str()).map_or(last, str::to_ascii_lowercase);
                     let mut uses = self.here.uses.borrow_mut();
+                    if item.kind.unwrap_or(declaration.kind) == UseKind::Const {
+                        let full = item.name.join_parts();
+                        let last = full.rsplit('\\').next().unwrap_or(&full).to_owned();
+                        let alias = item.alias.and_then(|alias| alias.as_str()).map_or(last, str::to_owned);
+                        uses.constants.insert(alias, full.to_string());
+                        continue;
+                    }
                     match item.kind.unwrap_or(declaration.kind) {
                         UseKind::Function => uses.functions.insert(alias, full),
                         UseKind::Normal => uses.classes.insert(alias, full),
@@ -2627,7 +2665,16 @@ impl<'a> Evaluator<'a> {
             "true" => Ok(Value::bool(true)),
             "false" => Ok(Value::bool(false)),
             "null" => Ok(Value::null()),
-            _ => self.constant(&name, span),
+            _ => {
+                let imported = self.here.uses.borrow().constants.get(&*name).cloned();
+                match imported.as_deref().map(|full| full.trim_start_matches('\\')) {
+                    Some(full) if full.contains('\\') && !self.state.constants.contains_key(full) => {
+                        Ok(self.unknown(span, "it uses a constant of a namespace"))
+                    }
+                    Some(full) => self.constant(full, span),
+                    None => self.constant(&name, span),
+                }
+            }
         }
     }
 
@@ -3208,6 +3255,11 @@ impl<'a> Evaluator<'a> {
                 return self.call_with(&callee, &call.args, span);
             }
         };
+        if self.is_mixed(&name) {
+            self.arguments(&call.args)?;
+            let why = self.why(span, format!("which {name}() is called cannot be known"));
+            return Ok(self.unknown_call(why));
+        }
         let has_names = call.args.iter().any(|argument| argument.name.is_some());
         if call.args.iter().any(Arg::is_placeholder) || (has_names && self.user_function(&name).is_none()) {
             // Named arguments need the parameter names of every function.
@@ -3362,6 +3414,16 @@ impl<'a> Evaluator<'a> {
         Ok(value)
     }
 
+    /// Whether a name may mean another function than the one that is found by it.
+    fn is_mixed(&self, name: &str) -> bool {
+        let short = name.rsplit('\\').next().unwrap_or(name);
+        let is_elsewhere = |function: &Function<'a>| function.here.uses.borrow().is_namespaced;
+        self.mixed.contains(short)
+            || (short == name
+                && !self.here.uses.borrow().is_namespaced
+                && self.state.functions.get(name).is_some_and(is_elsewhere))
+    }
+
     pub fn user_function(&self, name: &str) -> Option<Function<'a>> {
         let short = name.rsplit('\\').next().unwrap_or(name);
         self.state.functions.get(name).or_else(|| self.state.functions.get(short)).cloned()
@@ -3386,6 +3448,10 @@ impl<'a> Evaluator<'a> {
             Data::Str(name) => {
                 let name = String::from_utf8_lossy(name).to_ascii_lowercase();
                 let name = name.trim_start_matches('\\').to_owned();
+                if self.is_mixed(&name) {
+                    let why = self.why(span, format!("which {name}() is called cannot be known"));
+                    return Ok(self.unknown_call(why));
+                }
                 if let Some(function) = self.user_function(&name) {
                     let arguments = arguments.into_iter().map(Some).collect();
                     let passed_over = self.state.passed_over.get(&format!("f:{name}")).cloned();

@@ -749,7 +749,10 @@ impl<'a> Evaluator<'a> {
                     let name = name.trim_start_matches('\\');
                     let passed_over = self.state.passed_over.get(&format!("f:{name}")).cloned();
                     let passed_over = merge(&passed_over, &self.state.doubted);
+                    let found = self.user_function(name);
                     match builtins::find(name) {
+                        // It is kept without its namespace.
+                        _ if found.is_some_and(|function| function.here.uses.borrow().is_namespaced) => None,
                         _ if self.user_function(name).is_some() => {
                             Some(self.absent(Value::bool(true), &passed_over))
                         }
@@ -766,6 +769,11 @@ impl<'a> Evaluator<'a> {
                 None => None,
             },
             "class_exists" => match text(0).map(|name| name.trim_start_matches('\\').to_ascii_lowercase()) {
+                Some(name)
+                    if self.class(&name).is_some_and(|class| class.here.uses.borrow().is_namespaced) =>
+                {
+                    None
+                }
                 Some(name) if self.class(&name).is_some_and(|class| class.declaration.is_some()) => {
                     Some(Value::bool(true))
                 }
