@@ -773,6 +773,26 @@ fn names_cannot_play_tricks_on_a_terminal() {
     });
 }
 
+#[test]
+fn names_and_addresses_cannot_forge_lines_of_a_cron_jobs_mail() {
+    on_both(|fixture| {
+        let items = [
+            Item::new(1).with("name", text("Feed\n\nNothing was found.\u{1b}[2J\u{202e}")),
+            Item::new(2).with("last_ip", text("192.0.2.1\r\nCRITICAL: forged")),
+        ];
+        fixture.set_meta(3, &list(&items));
+        for format in ["table", "junit"] {
+            let output = audit(fixture, &["--allow-net=203.0.113.0/24", &format!("--format={format}")]);
+            let seen = stdout(&output);
+            assert_eq!(code(&output), 2);
+            let alone = |line: &str| line.starts_with("Nothing was") || line.starts_with("CRITICAL: f");
+            assert!(!seen.lines().any(alone), "{format}: {seen}");
+            assert!(seen.contains("Feed\\x0a\\x0aNothing was found.\\x1b[2J\\u{202e}"), "{format}: {seen}");
+            assert!(seen.contains("192.0.2.1\\x0d\\x0aCRITICAL"), "{format}: {seen}");
+        }
+    });
+}
+
 /// The part of the README that is about audits.
 fn readme() -> String {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();

@@ -2,14 +2,14 @@
 
 use super::{Report, Row};
 
-/// The summary first, then the rows by rule, gravest first. Nothing is escaped: that is for whoever prints it.
+/// The summary first, then the rows by rule, gravest first.
 pub fn text(report: &Report) -> String {
     let mut text = String::new();
     let mut line = |parts: &str| {
         text.push_str(parts);
         text.push('\n');
     };
-    line(&format!("Application passwords of {}, {}", report.site, report.at));
+    line(&format!("Application passwords of {}, {}", in_one_line(&report.site), report.at));
     let counts: Vec<String> = report
         .counts
         .iter()
@@ -54,7 +54,8 @@ pub fn text(report: &Report) -> String {
     text
 }
 
-/// A row in one line.
+/// A row in one line, whatever its texts hold: nothing that an attacker chose begins a line of a mail, or turns one
+/// around.
 pub(super) fn about(row: &Row) -> String {
     let mut parts = Vec::new();
     if !row.owner.is_empty() {
@@ -66,5 +67,22 @@ pub(super) fn about(row: &Row) -> String {
     if !row.uuid.is_empty() {
         parts.push(row.uuid.clone());
     }
-    if parts.is_empty() { row.message.clone() } else { format!("{}: {}", parts.join(", "), row.message) }
+    let line =
+        if parts.is_empty() { row.message.clone() } else { format!("{}: {}", parts.join(", "), row.message) };
+    in_one_line(&line)
+}
+
+/// Control and bidirectional characters, and what ends a line, as a terminal shows them: `\x0a`, `\u{202e}`.
+fn in_one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match u32::from(character) {
+            code @ (0..0x20 | 0x7f) => shown.push_str(&format!("\\x{code:02x}")),
+            code @ (0x80..0xa0 | 0x61c | 0x200e | 0x200f | 0x2028..=0x202e | 0x2066..=0x2069) => {
+                shown.push_str(&format!("\\u{{{code:x}}}"));
+            }
+            _ => shown.push(character),
+        }
+    }
+    shown
 }
