@@ -418,6 +418,9 @@ impl<'a> Audit<'a> {
     fn texts(&self, entry: &Entry<'_>, hits: &mut Vec<(Id, String)>) {
         if !entry.uuid.is_set() {
             hits.push((Id::NoUuid, "it has no uuid".into()));
+        } else if entry.uuid.text().is_some_and(<[u8]>::is_empty) {
+            // WordPress: isset(), so it stays empty.
+            hits.push((Id::NoUuid, "its uuid is empty, and WordPress gives it no other".into()));
         }
         match &entry.app_id {
             Field::Absent | Field::Null => {}
@@ -433,8 +436,11 @@ impl<'a> Audit<'a> {
                     hits.push((Id::ImitatesCore, format!("it calls itself {}", quoted(&entry.name.shown()))));
                 }
             }
-            None if matches!(entry.name, Field::Int(_)) => {}
-            _ => hits.push((Id::NoName, "it has no name".into())),
+            None if matches!(entry.name, Field::Int(_)) => return,
+            _ => {}
+        }
+        if entry.name.text().is_none_or(names::is_blank) {
+            hits.push((Id::NoName, "it has no name".into()));
         }
     }
 

@@ -104,6 +104,13 @@ fn look_alike(character: char) -> Option<u8> {
     })
 }
 
+/// Whether there is nothing to read in a name: it is empty, or blanks of any kind.
+pub fn is_blank(name: &[u8]) -> bool {
+    // Most names begin with a letter that ASCII has.
+    !name.first().is_some_and(u8::is_ascii_graphic)
+        && std::str::from_utf8(name).is_ok_and(|name| name.chars().all(char::is_whitespace))
+}
+
 /// Control, bidirectional or invisible characters, or bytes that are no text at all. Joiners inside words of scripts
 /// and emoji that need them are honest.
 pub fn hides_something(name: &[u8]) -> bool {
