@@ -177,7 +177,7 @@ impl Policy {
             let Some(setting) = policy.change(rule) else { continue };
             setting.enabled = given.enabled.unwrap_or(setting.enabled);
             setting.severity = given.severity.unwrap_or(setting.severity);
-            if let Some((key, span, threshold)) = given.threshold() {
+            for (key, span, threshold) in given.thresholds() {
                 let place = line(span.start);
                 if rule.rule().threshold.key() != Some(key) {
                     return Err(at(
@@ -210,19 +210,24 @@ impl Policy {
             if given.user.is_none() && given.name.is_none() && given.uuid.is_none() {
                 return Err(at(place, &"an exception needs a user, a name or a uuid"));
             }
+            // It would excuse whatever has no name, no uuid or no user.
+            let empty = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+            if empty(&given.user.as_ref().map(User::text)) || empty(&given.name) || empty(&given.uuid) {
+                return Err(at(place, &"the user, name or uuid of an exception must not be empty"));
+            }
             if given.reason.trim().is_empty() {
                 return Err(at(place, &"an exception needs a reason"));
             }
-            let until = given.until.get_ref();
+            let until = given.until.get_ref().text();
             policy.exceptions.push(Exception {
                 rule,
                 user: given.user.as_ref().map(User::text),
                 name: given.name.clone(),
                 uuid: given.uuid.clone(),
                 reason: given.reason.clone(),
-                ends: day(until)
+                ends: day(&until)
                     .map_err(|why| at(line(given.until.span().start), &format!("until: {why}")))?,
-                until: until.clone(),
+                until,
             });
         }
         Ok(policy)
@@ -286,22 +291,25 @@ enum Given<'a> {
 }
 
 impl RuleTable {
-    fn threshold(&self) -> Option<(&'static str, std::ops::Range<usize>, Given<'_>)> {
-        let duration = |key, value: &Option<Spanned<String>>| value.as_ref().map(|value| (key, value.span()));
-        if let (Some((key, span)), Some(text)) = (duration("after", &self.after), &self.after) {
-            return Some((key, span, Given::Duration(text.get_ref())));
+    fn thresholds(&self) -> impl Iterator<Item = (&'static str, std::ops::Range<usize>, Given<'_>)> {
+        fn length<'a>(
+            key: &'static str,
+            value: Option<&'a Spanned<String>>,
+        ) -> Option<(&'static str, std::ops::Range<usize>, Given<'a>)> {
+            value.map(|value| (key, value.span(), Given::Duration(value.get_ref())))
         }
-        if let (Some((key, span)), Some(text)) = (duration("within", &self.within), &self.within) {
-            return Some((key, span, Given::Duration(text.get_ref())));
-        }
-        self.more_than.as_ref().map(|count| ("more-than", count.span(), Given::Count(*count.get_ref())))
+        let count = self.more_than.as_ref();
+        let count = count.map(|count| ("more-than", count.span(), Given::Count(*count.get_ref())));
+        [length("after", self.after.as_ref()), length("within", self.within.as_ref()), count]
+            .into_iter()
+            .flatten()
     }
 }
 
 #[derive(Deserialize)]
 #[serde(
     deny_unknown_fields,
-    expecting = "a table [[exceptions]] with user, name or uuid, reason, and perhaps rule and until"
+    expecting = "a table [[exceptions]] with user, name or uuid, reason and until, and perhaps rule"
 )]
 struct ExceptionTable {
     rule: Option<Spanned<String>>,
@@ -309,12 +317,29 @@ struct ExceptionTable {
     name: Option<String>,
     uuid: Option<String>,
     reason: String,
-    until: Spanned<String>,
+    until: Spanned<Day>,
+}
+
+/// A date: TOML has a form of its own for it, and people write it as text too.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a date such as 2027-01-31")]
+enum Day {
+    Date(toml::value::Datetime),
+    Text(String),
+}
+
+impl Day {
+    fn text(&self) -> String {
+        match self {
+            Self::Date(date) => date.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
 }
 
 /// An id or a login.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected the id or the login of a user")]
 enum User {
     Id(u64),
     Login(String),
@@ -359,6 +384,16 @@ mod tests {
     }
 
     #[test]
+    fn a_date_needs_no_quotes() {
+        for until in ["\"2027-01-01\"", "2027-01-01"] {
+            let policy =
+                read(&format!("[[exceptions]]\nuser = 5\nreason = \"r\"\nuntil = {until}\n")).unwrap();
+            assert_eq!(policy.exceptions[0].until, "2027-01-01");
+            assert_eq!(policy.exceptions[0].user.as_deref(), Some("5"));
+        }
+    }
+
+    #[test]
     fn what_means_nothing_is_an_error_that_names_line_and_key() {
         for (text, line, word) in [
             ("fail-on = \"warning\"\nfial = 1\n", "line 2", "fial"),
@@ -378,6 +413,12 @@ mod tests {
                 "'x'",
             ),
             ("fail-on = \n", "line 1", ""),
+            // What is empty would excuse all that has no name.
+            ("[[exceptions]]\nname = \"\"\nreason = \"r\"\nuntil = \"2027-01-01\"\n", "line 1", "empty"),
+            ("[[exceptions]]\nuser = -1\nreason = \"r\"\nuntil = \"2027-01-01\"\n", "line 2", "login"),
+            ("[[exceptions]]\nuser = 5\nreason = \"r\"\n", "line 1", "until"),
+            ("[rules.old]\nafter = \"9d\"\nwithin = \"3d\"\n", "line 3", "within"),
+            ("[rules.old]\nafter = \"9d\"\nmore-than = 3\n", "line 3", "more-than"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.contains(line) && error.contains(word), "{text:?} gives {error:?}");
