@@ -229,7 +229,7 @@ pub(super) fn named_rule(id: &str) -> Result<Id, Error> {
 
 impl RuleOptions {
     /// Defaults, then the file, then flags.
-    fn policy(&self, now: i64) -> Result<Policy, Error> {
+    fn policy(&self, now: i64, has_baseline: bool) -> Result<Policy, Error> {
         let mut policy = match &self.policy {
             None => Policy::default(),
             Some(file) => {
@@ -238,6 +238,27 @@ impl RuleOptions {
                     .map_err(|why| Error::Usage(format!("The policy {}, {why}", file.display())))?
             }
         };
+        // A flag beats a policy that has its rule off.
+        for (rule, threshold) in [
+            (Id::NeverUsed, self.never_used_for),
+            (Id::Unused, self.unused_for),
+            (Id::Old, self.older_than),
+            (Id::Expiring, self.expiring_within),
+            (Id::TooMany, self.more_than),
+        ] {
+            if let Some(threshold) = threshold {
+                policy.set_threshold(rule, threshold);
+                policy.enable(rule, true);
+            }
+        }
+        if !self.allow_net.is_empty() {
+            policy.allow_net.clone_from(&self.allow_net);
+            policy.enable(Id::ForeignAddress, true);
+        }
+        policy.since = self.since.as_deref().map(|text| point_in_time("--since", text, now)).transpose()?;
+        if policy.since.is_some() {
+            policy.enable(Id::CreatedSince, true);
+        }
         if !self.rule.is_empty() {
             for rule in &RULES {
                 policy.enable(rule.number, false);
@@ -248,27 +269,23 @@ impl RuleOptions {
                 policy.enable(named_rule(id)?, on);
             }
         }
-        for (rule, threshold) in [
-            (Id::NeverUsed, self.never_used_for),
-            (Id::Unused, self.unused_for),
-            (Id::Old, self.older_than),
-            (Id::Expiring, self.expiring_within),
-            (Id::TooMany, self.more_than),
+        // What has nothing to compare with is not looked at, and reports say so; who asks for it by name is told.
+        for (rule, has, needed) in [
+            (
+                Id::ForeignAddress,
+                !policy.allow_net.is_empty(),
+                "--allow-net=CIDR, or allow-net in the policy: the networks that uses are expected from",
+            ),
+            (Id::CreatedSince, policy.since.is_some(), "--since=TIME"),
+            (Id::RoleChanged, has_baseline, "--baseline=FILE, which knows the roles of before"),
         ] {
-            if let Some(threshold) = threshold {
-                policy.set_threshold(rule, threshold);
+            let id = rule.rule().id;
+            if !has && policy.enabled(rule) && self.rule.iter().any(|asked| asked == id) {
+                return Err(Error::Usage(format!("--rule={id} has nothing to compare with: give {needed}.")));
             }
-        }
-        if !self.allow_net.is_empty() {
-            policy.allow_net.clone_from(&self.allow_net);
-        }
-        policy.since = self.since.as_deref().map(|text| point_in_time("--since", text, now)).transpose()?;
-        // What has nothing to compare with is not looked at, and reports say so.
-        if policy.allow_net.is_empty() {
-            policy.enable(Id::ForeignAddress, false);
-        }
-        if policy.since.is_none() {
-            policy.enable(Id::CreatedSince, false);
+            if !has {
+                policy.enable(rule, false);
+            }
         }
         Ok(policy)
     }
@@ -306,9 +323,16 @@ pub(super) fn point_in_time(flag: &str, text: &str, now: i64) -> Result<i64, Err
 pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let started = Instant::now();
     let options = &args.report;
-    let mut policy = args.rules.policy(context.now)?;
+    let mut policy = args.rules.policy(context.now, options.baseline.is_some())?;
     if let Some(given) = options.fail_on {
         policy.fail_on = FailOn::from(given).severity();
+    }
+    if options.write_baseline.is_some() && options.output.is_some() {
+        // The report that is there would be replaced by an empty file.
+        return Err(Error::Usage(
+            "--write-baseline writes no report: leave out --output, and audit once more for the report."
+                .into(),
+        ));
     }
     let new_baseline = match &options.write_baseline {
         Some(None) => Some(options.baseline.as_ref().ok_or_else(|| {
@@ -871,6 +895,13 @@ impl Beside {
                 path.display()
             ))
         })?;
+        // What is renamed takes the place of whatever is there: not of a device, a pipe or /dev/stdout.
+        if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(Error::Usage(format!(
+                "{} is no regular file, and a report would take its place: name a file, or redirect standard output.",
+                path.display()
+            )));
+        }
         let mut temporary = std::ffi::OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{}", std::process::id()));

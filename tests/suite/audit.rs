@@ -796,6 +796,83 @@ fn names_and_addresses_cannot_forge_lines_of_a_cron_jobs_mail() {
     });
 }
 
+#[test]
+fn a_report_takes_no_place_but_a_files() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("folder")).unwrap();
+    std::fs::write(path("file"), "old").unwrap();
+    symlink(path("file"), path("link")).unwrap();
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().unwrap().success());
+    let fixture = SqliteFixture::new();
+    for name in ["pipe", "link", "folder"] {
+        for option in ["--output", "--write-baseline"] {
+            let output = audit(&fixture, &[&format!("{option}={}", path(name).display())]);
+            assert_eq!((code(&output), stdout(&output)), (1, String::new()), "{option} {name}");
+            assert!(stderr(&output).contains("is no regular file"), "{}", stderr(&output));
+        }
+    }
+    assert!(std::fs::symlink_metadata(path("pipe")).unwrap().file_type().is_fifo());
+    assert!(std::fs::symlink_metadata(path("link")).unwrap().is_symlink());
+    assert_eq!(std::fs::read_to_string(path("file")).unwrap(), "old");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "nothing is left beside them");
+}
+
+#[test]
+fn a_new_baseline_does_not_empty_a_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, baseline) = (folder.path().join("wp.prom"), folder.path().join("baseline.jsonl"));
+    std::fs::write(&file, "the old report").unwrap();
+    let fixture = SqliteFixture::new();
+    let (output, new) =
+        (format!("--output={}", file.display()), format!("--write-baseline={}", baseline.display()));
+    let refused = audit(&fixture, &["--format=prometheus", &output, &new]);
+    assert_eq!(code(&refused), 1);
+    assert!(stderr(&refused).contains("--write-baseline"), "{}", stderr(&refused));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "the old report");
+    assert!(!baseline.exists());
+}
+
+#[test]
+fn a_rule_that_was_asked_for_is_looked_at_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.toml");
+    let policy = format!("--policy={}", file.display());
+    on_both(|fixture| {
+        fixture.set_meta(3, &list(&[Item::new(1), Item::new(2).never_used()]));
+        // Without anything to compare with, "clean" would be a lie.
+        for (arguments, word) in [
+            (&["--rule=created-since"][..], "--since"),
+            (&["--rule=old,foreign-address"], "--allow-net"),
+            (&["--rule=role-changed"], "--baseline"),
+        ] {
+            let output = audit(fixture, arguments);
+            assert_eq!((code(&output), stdout(&output)), (1, String::new()), "{arguments:?}");
+            assert!(stderr(&output).contains(word), "{}", stderr(&output));
+        }
+        // Where nobody asked, the report says that it was not looked at.
+        let junit = stdout(&audit(fixture, &["--format=junit"]));
+        for rule in ["created-since", "foreign-address", "role-changed"] {
+            let case = junit.split("<testcase ").find(|case| case.contains(rule)).unwrap();
+            assert!(case.contains("<skipped/>"), "{case}");
+        }
+        // A flag beats a policy that has the rule off.
+        std::fs::write(
+            &file,
+            "allow-net = [\"203.0.113.0/24\"]\n[rules]\ncreated-since.enabled = false\nnever-used.enabled = \
+             false\nforeign-address.enabled = false\n",
+        )
+        .unwrap();
+        let with = |arguments: &[&str]| found(fixture, &[&[policy.as_str()], arguments].concat());
+        assert_eq!(with(&[]), set(&[]));
+        assert_eq!(with(&["--since=3d"]), set(&[("created-since", 3)]));
+        assert_eq!(with(&["--never-used-for=1d"]), set(&[("never-used", 3)]));
+        assert_eq!(with(&["--allow-net=192.0.2.0/24"]), set(&[("foreign-address", 3)]));
+        assert_eq!(with(&["--since=3d", "--skip-rule=created-since"]), set(&[]));
+    });
+}
+
 /// The part of the README that is about audits.
 fn readme() -> String {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
