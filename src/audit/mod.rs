@@ -382,6 +382,15 @@ impl<'a> Audit<'a> {
             if self.policy.since.is_some_and(|since| created >= since) {
                 hits.push((Id::CreatedSince, format!("created at {}", time(created))));
             }
+        } else {
+            // WordPress writes one always. Whoever puts an entry into the database by hand may leave it out, and no rule would tell.
+            if used.is_none() {
+                hits.push((Id::NeverUsed, "never used, and it does not say when it was created".into()));
+            }
+            hits.push((Id::Old, "it does not say when it was created".into()));
+            if self.policy.since.is_some() {
+                hits.push((Id::CreatedSince, "it does not say when it was created".into()));
+            }
         }
         if let Some(used) = used {
             if longer(Id::Unused, used) {

@@ -146,6 +146,9 @@ fn each_rule_about_an_entry_finds_what_it_is_for_and_nothing_else() {
         (one(item().with("created", at(200)).with("last_used", at(89))), &[], &[]),
         (one(item().with("created", at(200)).with("last_used", at(31))), &["unused"], &["--unused-for=30d"]),
         (one(item().with("created", at(366))), &["old"], &[]),
+        // One that was put there by hand.
+        (one(item().never_used().with("created", number(0))), &["never-used", "old"], &[]),
+        (one(item().with("created", text(""))), &["created-since", "old"], &["--since=3d"]),
         (one(item().with("created", at(31))), &["old"], &["--older-than=30d"]),
         (one(item().never_used().with("created", at(-1))), &["created-in-future"], &[]),
         (one(item().with("created", at(1)).with("last_used", at(2))), &["used-before-created"], &[]),
