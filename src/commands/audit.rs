@@ -33,10 +33,8 @@ use crate::wordpress::network::Network;
 use crate::wordpress::php_serialize::View;
 use crate::wordpress::plain_list::{Cell, Row};
 use crate::wordpress::restrictions::Terms;
-use crate::wordpress::roles::{RoleMap, super_admins};
-use crate::wordpress::schema::{
-    APPLICATION_PASSWORDS, SITE_ADMINS, SUSPENDED, USING_APPLICATION_PASSWORDS, item, own,
-};
+use crate::wordpress::roles::RoleMap;
+use crate::wordpress::schema::{APPLICATION_PASSWORDS, SUSPENDED, USING_APPLICATION_PASSWORDS, item, own};
 
 /// `audit`
 #[derive(Debug, Args)]
@@ -479,9 +477,8 @@ pub(super) fn facts(context: &mut Context<'_>) -> Result<Facts, Error> {
         };
         role_maps.insert(blog, map);
     }
-    let super_admins =
-        if network { super_admins(store.network_option(SITE_ADMINS)?.as_deref()) } else { Vec::new() };
-    let in_use = store.network_option(USING_APPLICATION_PASSWORDS)?;
+    let super_admins = if network { context.super_admins()? } else { Vec::new() };
+    let in_use = context.store.network_option(USING_APPLICATION_PASSWORDS)?;
     let addresses = context.addresses()?.map(|(name, address)| match address {
         FixedAddress::Known(address) => (name, address.trim().to_owned()),
         // Whatever host was asked: the database's address does not count, and there is no other.

@@ -276,8 +276,18 @@ impl Context<'_> {
         if self.store.description().network.is_none() {
             return Ok(false);
         }
-        let admins = self.store.network_option(schema::SITE_ADMINS)?;
-        Ok(roles::super_admins(admins.as_deref()).contains(&user.login))
+        Ok(self.super_admins()?.contains(&user.login))
+    }
+
+    /// `get_super_admins()`: the logins of a network's super admins.
+    ///
+    /// # Errors
+    /// A failing database.
+    pub fn super_admins(&mut self) -> Result<Vec<Vec<u8>>, Error> {
+        if let Some(logins) = &self.site.super_admins {
+            return Ok(logins.clone());
+        }
+        Ok(roles::super_admins(self.store.network_option(schema::SITE_ADMINS)?.as_deref()))
     }
 
     /// What a user is on this site, by the site's own roles.

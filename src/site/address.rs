@@ -53,6 +53,7 @@ pub(super) fn site(url: &str, source: &str, request: &Request) -> Result<Site, S
         version_php: root.and_then(root::version),
         root: root.map(Path::to_path_buf),
         files_out_of_sight: content_dir.is_none(),
+        super_admins: None,
         is_sandbox: false,
         // The configuration, which could name another folder, was not looked at.
         mu_plugin_dir: Ok(content_dir.as_deref().map(|content_dir| content_dir.join("mu-plugins"))),

@@ -246,6 +246,7 @@ impl Config {
             home: self.fixed_address("WP_HOME"),
             site_url: self.fixed_address("WP_SITEURL"),
             files_out_of_sight: content_dir.is_none(),
+            super_admins: self.super_admins(),
             is_sandbox: false,
             mu_plugin_dir: self.mu_plugin_dir().map_err(|error| error.to_string()),
             plugin_dir: match self.path("WP_PLUGIN_DIR") {
@@ -266,6 +267,14 @@ impl Config {
     fn content_dir(&self) -> Result<Option<PathBuf>, SiteError> {
         let given = self.path("WP_CONTENT_DIR")?;
         Ok(given.or_else(|| Some(self.root.as_ref()?.join("wp-content"))))
+    }
+
+    /// `$super_admins`, a list of logins; `None` where it is not set, or not known: the database's list counts then.
+    fn super_admins(&self) -> Option<Vec<Vec<u8>>> {
+        match self.outcome.variable("super_admins")?.value {
+            Plain::Array(entries) => Some(entries.iter().filter_map(|(_, login)| login.to_bytes()).collect()),
+            _ => None,
+        }
     }
 
     /// `WPMU_PLUGIN_DIR`; `None` where nothing says where WordPress lies.

@@ -295,6 +295,8 @@ pub struct Site {
     pub site_url: FixedAddress,
     /// Only the database was named, so that drop-ins cannot be seen.
     pub files_out_of_sight: bool,
+    /// `$super_admins`: counts instead of the network's option `site_admins`.
+    pub super_admins: Option<Vec<Vec<u8>>>,
     /// `--sandbox`: no WordPress runs on it.
     pub is_sandbox: bool,
     /// `--url`, as given: the row of the network's `blogs` table is the database's to find.

@@ -36,6 +36,7 @@ pub(super) fn site(request: &Request) -> Result<Site, SiteError> {
         files_out_of_sight: false,
         home: FixedAddress::No,
         site_url: FixedAddress::No,
+        super_admins: None,
         is_sandbox: true,
         url: None,
         origins,

@@ -359,6 +359,42 @@ fn a_network_has_members_of_each_site() {
 }
 
 #[test]
+fn super_admins_of_the_configuration_count_instead_of_the_database_s() {
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(Template::Network);
+    let url = database.url("wp");
+    let rest = url.strip_prefix("mysql://").unwrap().split('?').next().unwrap();
+    let (login, place) = rest.split_once('@').unwrap();
+    let ((user, password), (host, name)) = (login.split_once(':').unwrap(), place.split_once('/').unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("wp-load.php"), "<?php\n").unwrap();
+    let refused = |line: &str, login: &str| {
+        let config = format!(
+            "<?php\ndefine( 'DB_NAME', '{name}' ); define( 'DB_USER', '{user}' ); define( 'DB_PASSWORD', '{password}' );\n\
+             define( 'DB_HOST', '{host}' ); define( 'MULTISITE', true ); $table_prefix = 'net7_';\n{line}\n\
+             require_once ABSPATH . 'wp-settings.php';\n"
+        );
+        std::fs::write(folder.path().join("wp-config.php"), config).unwrap();
+        let done = rig::binary()
+            .arg(format!("--path={}", folder.path().display()))
+            .args(["--no-cache", "deprovision", login, "--yes"])
+            .env("WP_APP_PASSWORD_SYSLOG", "")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&done.stderr).into_owned();
+        assert_eq!(done.status.success(), !stderr.contains("is a super admin"), "{line} {login}: {stderr}");
+        !done.status.success()
+    };
+    assert!(refused("", "admin") && !refused("", "editor1"));
+    // WordPress: get_super_admins().
+    let global = "$super_admins = array( 'editor1' );";
+    assert!(refused(global, "editor1"));
+    // Without the option, too, there is one.
+    database.sql("DELETE FROM net7_sitemeta WHERE meta_key = 'site_admins'");
+    assert!(refused("", "admin") && !refused(global, "admin"));
+}
+
+#[test]
 fn a_network_refuses_what_its_settings_refuse() {
     let Some(rig) = rig::require() else { return };
     let database = rig.fresh_mariadb_database(Template::Network);

@@ -84,7 +84,7 @@ function wpap_end() {
 		ob_end_clean();
 	}
 	$variables = array();
-	foreach ( array( 'table_prefix', 'redis_server', 'memcached_servers' ) as $name ) {
+	foreach ( array( 'table_prefix', 'redis_server', 'memcached_servers', 'super_admins' ) as $name ) {
 		if ( isset( $GLOBALS[ $name ] ) ) {
 			$variables[ $name ] = wpap_plain( $GLOBALS[ $name ] );
 		}
