@@ -252,6 +252,8 @@ fn the_drop_in_of_the_test_sites_stores_under_the_names_that_the_real_ones_use()
 fn the_sites_requests_ask_for_the_entries_that_the_real_drop_ins_ask_for() {
     let Some(rig) = rig::require() else { return };
     let site = rig.site("wp71-redis");
+    // Nobody empties the cache meanwhile.
+    let _others_wait = site.in_use.read().unwrap_or_else(|poisoned| poisoned.into_inner());
     let recording = recording_of(site);
     let sent: BTreeSet<&str> =
         recording["sent"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
