@@ -80,7 +80,7 @@ impl<'a> Evaluator<'a> {
         let parent = class.declaration?.extends.as_ref()?;
         let uses = class.here.uses.borrow();
         let written = parent.join_parts().to_ascii_lowercase();
-        Some(uses.class(&written).unwrap_or(written))
+        Some(uses.class(&written).map_or(written, |full| full.to_ascii_lowercase()))
     }
 
     /// The class and those it descends from, itself first. `None`: one of them is not followed.

@@ -1124,7 +1124,11 @@ impl<'a> Evaluator<'a> {
                     }
                     match item.kind.unwrap_or(declaration.kind) {
                         UseKind::Function => uses.functions.insert(alias, full),
-                        UseKind::Normal => uses.classes.insert(alias, full),
+                        // `::class` gives it as it is written here.
+                        UseKind::Normal => {
+                            let written = item.name.join_parts();
+                            uses.classes.insert(alias, written.trim_start_matches('\\').to_owned())
+                        }
                         _ => None,
                     };
                 }
