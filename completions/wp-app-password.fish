@@ -930,7 +930,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provisio
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l skip-plugins -d 'Without effect: plugins are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l skip-themes -d 'Without effect: themes are never loaded' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l set-role -d 'Change the role of a user who is there already'
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -s y -l yes -d 'Give a role that can change the site itself, without asking'
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -s y -l yes -d 'Give a role that can change the site itself, or take such a role away, without asking'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l no-live -d 'Check the new password against the database only'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l takeover -d 'Don\'t wait for a run on another machine or in another container that may still be at work'
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand provision" -l porcelain -d 'Output just the new password'

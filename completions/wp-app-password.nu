@@ -944,7 +944,7 @@ module completions {
     --name: string            # Name of the application password (default: the login)
     --app-id: string          # Application ID to attribute to a new application password
     --set-role                # Change the role of a user who is there already
-    --yes(-y)                 # Give a role that can change the site itself, without asking
+    --yes(-y)                 # Give a role that can change the site itself, or take such a role away, without asking
     --user-password: path     # Let a new user log in by form too, with the password in this file (-: standard input); else no password does
     --overlap: string         # Keep the old password for this long (24h, 7d); without it, it is revoked when the new one was delivered
     --live: string            # Require that the site at this address accepts the new password before it is delivered (default: the site's own address, where it can be reached over HTTPS)

@@ -46,7 +46,7 @@ pub struct Provision {
     #[arg(long)]
     pub set_role: bool,
 
-    /// Give a role that can change the site itself, without asking
+    /// Give a role that can change the site itself, or take such a role away, without asking
     #[arg(long, short)]
     pub yes: bool,
 
@@ -86,9 +86,11 @@ pub fn run(args: &Provision, context: &mut Context<'_>) -> Result<Outcome, Error
     if args.replacing.overlap.is_some() {
         return Err(wrong("--overlap is for passwords that are replaced: use rotate or ensure.".into()));
     }
-    let email = args.email.trim();
-    if !sanitize::is_email(email.as_bytes()) || email.len() > 100 {
-        return Err(wrong(format!("'{email}' is no e-mail address that WordPress takes.")));
+    let given = args.email.trim();
+    let stored_email = account::stored_email(given);
+    let email = stored_email.as_str();
+    if !sanitize::is_email(given.as_bytes()) || email.len() > 100 {
+        return Err(wrong(format!("'{given}' is no e-mail address that WordPress takes.")));
     }
     let evidence = context.evidence()?;
     let existing = context.store.find_user(UserField::Login(args.login.as_bytes()))?;
@@ -96,8 +98,8 @@ pub fn run(args: &Provision, context: &mut Context<'_>) -> Result<Outcome, Error
         if let Some(why) = refused_login(&args.login, context)? {
             return Err(wrong(format!("'{}' cannot be the login of a new user: {why}.", args.login)));
         }
-        if let Some(why) = refused_email(&args.login, email, context)? {
-            return Err(wrong(format!("'{email}' cannot be the address of a new user: {why}.")));
+        if let Some(why) = refused_email(&args.login, given, context)? {
+            return Err(wrong(format!("'{given}' cannot be the address of a new user: {why}.")));
         }
     }
     let place = Place::find(args, context)?;
@@ -158,6 +160,28 @@ pub fn run(args: &Provision, context: &mut Context<'_>) -> Result<Outcome, Error
         },
         context,
     )
+}
+
+/// What speaks against giving a role and a password to a user who is there already: a clause after its name.
+fn doubt_of(
+    args: &Provision,
+    context: &mut Context<'_>,
+    user: &User,
+    place: &Place,
+) -> Result<Option<String>, Error> {
+    let rows = context.store.user_meta(user.id, &place.capabilities)?;
+    let stored = rows.first().and_then(|row| row.value.as_deref());
+    let own = roles::mighty_capabilities(stored, &place.map);
+    if !own.is_empty() {
+        let own: Vec<_> = own.iter().map(|name| String::from_utf8_lossy(name)).collect();
+        return Ok(Some(format!(
+            "can change the site itself whatever its role is, by capabilities of its own ({})",
+            own.join(", ")
+        )));
+    }
+    let held = context.membership(user)?;
+    let loses = args.set_role && held.manages_options && !place.role.is_mighty;
+    Ok(loses.then(|| format!("can change the site itself now, and could not with the role {}", args.role)))
 }
 
 /// Tries whether a password can be delivered before there is a user to have one.
@@ -337,7 +361,9 @@ fn settle(
     place: &Place,
     evidence: &Evidence,
 ) -> Result<(), Error> {
-    if !user.email.eq_ignore_ascii_case(email.as_bytes()) {
+    let is_meant = |address: &str| user.email.eq_ignore_ascii_case(address.as_bytes());
+    // What was not written by WordPress may be there as it was given.
+    if !is_meant(email) && !is_meant(args.email.trim()) {
         return Err(Error::Usage(format!(
             "User {} has another e-mail address, {}. Give that one if it is the user that you mean, or choose another login. \
              Nothing was changed.",
@@ -357,6 +383,19 @@ fn settle(
             "User {} is a super admin of this network, whom no role restricts. Choose another login. Nothing was changed.",
             named(user)
         )));
+    }
+    if !args.yes
+        && let Some(doubt) = doubt_of(args, context, user, place)?
+    {
+        if !context.interactive {
+            return Err(Error::Stopped(format!(
+                "User {} {doubt}. Say --yes if that is meant. Nothing was changed.",
+                named(user)
+            )));
+        }
+        if !context.confirm(&format!("User {} {doubt}. Go on?", named(user)))? {
+            return Err(Error::Declined);
+        }
     }
     let held = context.membership(user)?.roles;
     if can_log_in(context, user)? && args.user_password.is_none() {
@@ -462,12 +501,14 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
     let trouble = trouble.or(passwords.take_trouble());
     context.warn_of(notes);
     let role = if held.roles.is_empty() { "had no role" } else { "has no role any more" };
+    // The passwords are those of the whole network, the roles are not.
+    let here = if context.store.description().network.is_some() { " on this site" } else { "" };
     let passwords = if revoked == 1 {
         "1 application password".into()
     } else {
         format!("{revoked} application passwords")
     };
-    context.revoked(trouble, &format!("Revoked {passwords} of user {who}, who {role}"))?;
+    context.revoked(trouble, &format!("Revoked {passwords} of user {who}, who {role}{here}"))?;
     tell_erased(context, erased)?;
     if login {
         context.out.warning(format!("User {who} can still log in by form, as somebody without a role."));

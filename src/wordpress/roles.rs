@@ -133,6 +133,22 @@ pub fn role(stored: &[u8], name: &[u8]) -> Option<Role> {
     Some(found)
 }
 
+/// The capabilities that lead to all others, of those that a user has apart from any role.
+pub fn mighty_capabilities(stored: Option<&[u8]>, map: &[u8]) -> Vec<Vec<u8>> {
+    let Some(document) = stored.and_then(array) else { return Vec::new() };
+    let known = names(map);
+    document
+        .entries(document.root())
+        .filter_map(|(key, granted)| match key {
+            Key::Str(name) if MIGHTY.contains(&&*name) && document.is_truthy(granted) => {
+                Some(name.into_owned())
+            }
+            _ => None,
+        })
+        .filter(|name| !known.contains(name))
+        .collect()
+}
+
 /// The names of a site's roles.
 pub fn names(stored: &[u8]) -> Vec<Vec<u8>> {
     let Some(document) = array(stored) else { return Vec::new() };

@@ -632,6 +632,79 @@ fn what_makes_no_sense_changes_nothing() {
 }
 
 #[test]
+fn more_than_the_role_is_told_and_power_is_not_taken_without_a_word() {
+    let Some(rig) = rig::require() else { return };
+    for name in ["wp61", "wp71", "wp71-sqlite"] {
+        let site = rig.site(name);
+        let login = login("cap");
+        let _gone = Gone(rig, site, login.clone());
+        rig.wp_eval(
+            site,
+            &format!(
+                "$user = new WP_User( wp_insert_user( array( 'user_login' => '{login}', 'user_pass' => 'x', 'user_email' => '{login}@example.com', 'role' => 'subscriber' ) ) );
+                 $user->add_cap( 'manage_options' ); return true;"
+            ),
+        );
+        let state = format!(
+            "$user = get_user_by( 'login', '{login}' );
+             return array( $user->roles, user_can( $user, 'manage_options' ), count( WP_Application_Passwords::get_user_application_passwords( $user->ID ) ) );"
+        );
+        // Capabilities of its own are more than the role.
+        let before = rig.wp_eval(site, &state);
+        for more in [&["--role=subscriber"][..], &["--role=author", "--set-role"]] {
+            let done = provision(site, &login, more).output().unwrap();
+            let stderr = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.code() == Some(1) && stderr.contains("(manage_options)"), "{name}: {stderr}");
+            assert!(done.stdout.is_empty() && rig.wp_eval(site, &state) == before, "{name}");
+        }
+        output(&mut provision(site, &login, &["--role=subscriber", "--yes"]));
+        assert_eq!(rig.wp_eval(site, &state), json!([["subscriber"], true, 1]), "{name}");
+
+        // An administrator stays one unless somebody says so.
+        rig.wp_eval(
+            site,
+            &format!(
+                "$user = get_user_by( 'login', '{login}' ); $user->remove_cap( 'manage_options' ); $user->set_role( 'administrator' ); return true;"
+            ),
+        );
+        let done = provision(site, &login, &["--role=subscriber", "--set-role"]).output().unwrap();
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        assert!(
+            done.status.code() == Some(1) && stderr.contains("could not with the role"),
+            "{name}: {stderr}"
+        );
+        assert_eq!(rig.wp_eval(site, &state), json!([["administrator"], true, 1]), "{name}");
+        output(&mut provision(site, &login, &["--role=subscriber", "--set-role", "--yes"]));
+        assert_eq!(rig.wp_eval(site, &state), json!([["subscriber"], false, 1]), "{name}");
+    }
+}
+
+#[test]
+fn addresses_are_stored_as_wordpress_stores_them() {
+    let Some(rig) = rig::require() else { return };
+    for name in ["wp61", "wp71", "wp71-sqlite"] {
+        let site = rig.site(name);
+        let (ours, theirs) = (login("our"), login("their"));
+        let _gone = (Gone(rig, site, ours.clone()), Gone(rig, site, theirs.clone()));
+        let address = format!("--email=a&'{ours}@example.com");
+        let made = |login: &str| {
+            rig.wp_eval(site, &format!("return get_user_by( 'login', '{login}' )->user_email;"))
+        };
+        rig.wp_eval(
+            site,
+            &format!(
+                "return wp_insert_user( wp_slash( array( 'user_login' => '{theirs}', 'user_pass' => 'x', 'user_email' => \"a&'{theirs}@example.com\" ) ) );"
+            ),
+        );
+        for _ in 0..2 {
+            output(site.tool().args(["provision", &ours, "--role=editor", &address]));
+        }
+        let expected = made(&theirs).as_str().unwrap().replace(&theirs, &ours);
+        assert_eq!(made(&ours), json!(expected), "{name}");
+    }
+}
+
+#[test]
 fn the_journal_tells_of_both() {
     let home = tempfile::tempdir().unwrap();
     let journal = home.path().join("journal");
