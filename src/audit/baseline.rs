@@ -12,6 +12,8 @@ const SCHEMA: u64 = 1;
 /// A baseline that was read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Baseline {
+    /// The address of the site that it is of.
+    site: Option<String>,
     /// Sorted.
     known: Vec<Fingerprint>,
     /// Sorted by user; the roles are a place in `names`.
@@ -30,7 +32,10 @@ impl Baseline {
         let parse = |line: &str| serde_json::from_str::<Map<String, Value>>(line).ok();
         let header = lines.next().and_then(|(_, line)| parse(line));
         match header.as_ref().and_then(|header| header.get("baseline")?.as_u64()) {
-            Some(SCHEMA) => {}
+            Some(SCHEMA) => {
+                let site = header.as_ref().and_then(|header| header.get("site")?.as_str());
+                baseline.site = site.map(str::to_owned);
+            }
             Some(other) => {
                 return Err(format!("line 1: it is of version {other}; this program reads version {SCHEMA}"));
             }
@@ -58,6 +63,11 @@ impl Baseline {
         baseline.known.sort_unstable();
         baseline.roles.sort_unstable();
         Ok(baseline)
+    }
+
+    /// The site that it is of, if it says so.
+    pub fn site(&self) -> Option<&str> {
+        self.site.as_deref()
     }
 
     /// Whether the finding was there already.
@@ -123,6 +133,7 @@ mod tests {
             [header("https://example.org"), finding(&example(5)), owner(5, "editor"), owner(3, "")].concat();
         let baseline = Baseline::read(&text).unwrap();
         assert!(baseline.knows(&example(5)) && !baseline.knows(&example(6)));
+        assert_eq!(baseline.site(), Some("https://example.org"));
         assert_eq!(
             (baseline.roles(5), baseline.roles(3), baseline.roles(6)),
             (Some("editor"), Some(""), None)

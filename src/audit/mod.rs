@@ -207,7 +207,9 @@ impl<'a> Audit<'a> {
             let mut finding =
                 self.finding(Id::Unreadable, &Owner::default(), &Roles::default(), None, why.to_owned());
             finding.user = None;
-            finding.fingerprint = Fingerprint::new(Id::Unreadable, None, b"too long");
+            // The row and its user, not how long it is today.
+            let row = why.split_once(" holds ").map_or(why, |(row, _)| row);
+            finding.fingerprint = Fingerprint::new(Id::Unreadable, None, row.as_bytes());
             self.report(finding, report);
         }
     }

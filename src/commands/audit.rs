@@ -23,7 +23,7 @@ use crate::audit::tally::{AGE_CLASSES, Histogram, Tally};
 use crate::audit::{self, Audit, Facts, Owner, Shape};
 use crate::enforcer::{self, Enforcement};
 use crate::error::Error;
-use crate::output::report::{self, Ages, Chart, Level, Report, Row as ReportRow, Sarif};
+use crate::output::report::{self, Ages, Chart, Count, Level, Report, Row as ReportRow, Sarif};
 use crate::output::{
     Format as RowFormat, Item, Key, Output, Progress, Request, RowStream, Terminal, Value, to_json,
 };
@@ -356,6 +356,17 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
     let file = options.output.as_deref().map(Beside::new).transpose()?;
     let format = new_baseline.is_none().then_some(options.format);
     let report = empty_report(&facts, &policy, &context.store.description().place);
+    if let (Some(file), Some(of)) = (&options.baseline, baseline.as_ref().and_then(Baseline::site))
+        && of != report.site
+        && new_baseline.is_none()
+    {
+        context.out.warning(format!(
+            "The baseline {} is of {of}, and this is {}: what it knows may be another site's. Where the site moved, write \
+             it anew with --write-baseline.",
+            file.display(),
+            report.site
+        ));
+    }
     if let Some(file) = &new_baseline {
         file.borrow_mut().write(baseline::header(&report.site).as_bytes());
     }
@@ -391,7 +402,10 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
             }
         }
         rows += 1;
-        progress.count(rows, rows + account.left, || format!("{} findings", audit.tally.findings()));
+        progress.count(rows, rows + account.left, || match audit.tally.findings() {
+            1 => "1 finding".into(),
+            findings => format!("{findings} findings"),
+        });
         printer.goes_on()
     });
     // A row that is too long to be read must not hide all others.
@@ -696,13 +710,22 @@ fn fill(report: &mut Report, tally: &Tally, took: f64) {
     for (rule, count) in report.rules.iter_mut().zip(tally.found) {
         rule.count = count;
     }
+    let count = |name, words, count| Count { name, words, count };
     report.counts = vec![
-        ("entries", "application passwords", tally.entries),
-        ("users", "users who have some", tally.users),
-        ("never_used", "never used", tally.never_used),
-        ("suspended", "suspended", tally.suspended),
-        ("known_findings", "findings known from the baseline", tally.known),
-        ("excused_findings", "findings excused by the policy", tally.excused),
+        count("entries", ["application password", "application passwords"], tally.entries),
+        count("users", ["user who has some", "users who have some"], tally.users),
+        count("never_used", ["never used"; 2], tally.never_used),
+        count("suspended", ["suspended"; 2], tally.suspended),
+        count(
+            "known_findings",
+            ["finding known from the baseline", "findings known from the baseline"],
+            tally.known,
+        ),
+        count(
+            "excused_findings",
+            ["finding excused by the policy", "findings excused by the policy"],
+            tally.excused,
+        ),
     ];
     let bars = |histogram: &Histogram| -> Vec<(String, u64)> {
         AGE_CLASSES
@@ -853,7 +876,7 @@ impl<'o> Printer<'o> {
                     })
                     .collect();
                 let mut summary: Vec<_> =
-                    report.counts.iter().map(|(name, _, number)| count(name, *number)).collect();
+                    report.counts.iter().map(|counted| count(counted.name, counted.count)).collect();
                 summary.extend(Level::ALL.map(|level| count(level.name(), report.count(level))));
                 summary.push(("rules", Value::Map(rules)));
                 out.result("],\"summary\":")?;

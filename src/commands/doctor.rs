@@ -23,7 +23,7 @@ use crate::doctor::{CHECKS, Finding, Id, State};
 use crate::enforcer::{self, Enforcement};
 use crate::error::Error;
 use crate::live::{self, Answer, Reason, Verdict, XmlRpc};
-use crate::output::report::{self, Level, Report, Row as ReportRow, Sarif};
+use crate::output::report::{self, Count, Level, Report, Row as ReportRow, Sarif};
 use crate::output::{self, Item, Key, Request, RowStream, Value};
 use crate::site::{FixedAddress, State as Certainty};
 use crate::store::{StoreError, User, UserMeta};
@@ -1029,8 +1029,16 @@ fn as_report(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Durati
         took: took.as_secs_f64(),
         rules,
         counts: vec![
-            ("doctor_checks_ok", "checks are fine", found(State::Ok)),
-            ("doctor_checks_not_looked_at", "were not looked at", found(State::NotLooked)),
+            Count {
+                name: "doctor_checks_ok",
+                words: ["check is fine", "checks are fine"],
+                count: found(State::Ok),
+            },
+            Count {
+                name: "doctor_checks_not_looked_at",
+                words: ["was not looked at", "were not looked at"],
+                count: found(State::NotLooked),
+            },
         ],
         charts: Vec::new(),
         ages: Vec::new(),

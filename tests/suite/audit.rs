@@ -595,6 +595,18 @@ fn with_a_baseline_only_news_is_reported() {
         let renewed = audit(fixture, &[&baseline, "--write-baseline"]);
         assert_eq!(code(&renewed), 0, "{}", stderr(&renewed));
         assert_eq!(code(&audit(fixture, &[&baseline])), 0, "{}", stdout(&audit(fixture, &[&baseline])));
+        // One of another site is told as such, until it is written anew.
+        assert_eq!(stderr(&audit(fixture, &[&baseline])), "");
+        let own = std::fs::read_to_string(&file).unwrap();
+        let (header, rest) = own.split_once('\n').unwrap();
+        assert!(header.contains("\"site\":\"https://"), "{header}");
+        std::fs::write(&file, format!("{{\"baseline\":1,\"site\":\"https://other.example\"}}\n{rest}"))
+            .unwrap();
+        let other = audit(fixture, &[&baseline]);
+        assert_eq!(code(&other), 0);
+        assert!(stderr(&other).contains("is of https://other.example"), "{}", stderr(&other));
+        assert_eq!(code(&audit(fixture, &[&baseline, "--write-baseline"])), 0);
+        assert_eq!(stderr(&audit(fixture, &[&baseline])), "");
         // Something else is not taken for a baseline, and one that cannot be read is not written over.
         std::fs::write(&file, "hello\n").unwrap();
         for arguments in [&[baseline.as_str()][..], &[&baseline, "--write-baseline"]] {

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::{Chart, Level, Report, escape_markup, escape_visibly};
+use super::{Chart, Count, Level, Report, escape_markup, escape_visibly};
 
 const STYLE: &str = "
 :root{--ink:#1d2327;--soft:#50575e;--line:#dcdcde;--page:#f6f7f7;--card:#fff;--critical:#b32d2e;--warning:#8a5a00;--info:#2271b1;--bar:#2271b1}
@@ -23,8 +23,9 @@ p{margin:.35rem 0}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:.75rem}
 figure{margin:0;padding:1rem}
 figcaption{font-weight:600;margin-bottom:.5rem}
-svg{width:100%;height:auto;display:block}
-svg text{fill:var(--ink);font-size:13px}
+svg{width:100%;max-width:32rem;height:auto;display:block}
+svg text{fill:var(--ink);font-size:14px}
+@media (max-width:34rem){svg text{font-size:17px}}
 section.rule{padding:1rem;margin:0 0 .75rem;border-left-width:5px}
 .critical{border-left-color:var(--critical)!important}.warning{border-left-color:var(--warning)!important}.info{border-left-color:var(--info)!important}
 .tag{font-size:.78rem;font-weight:700;text-transform:uppercase;letter-spacing:.03em}
@@ -32,8 +33,9 @@ section.rule{padding:1rem;margin:0 0 .75rem;border-left-width:5px}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem;margin:.75rem 0}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-top:1px solid var(--line)}
-td.code{font:.85em ui-monospace,'DejaVu Sans Mono',monospace;white-space:nowrap}
+.code{font:.85em ui-monospace,'DejaVu Sans Mono',monospace;white-space:nowrap}
 td{overflow-wrap:break-word;min-width:5.5rem;max-width:26rem}
+td.name{overflow-wrap:anywhere;min-width:12rem}
 details summary{cursor:pointer}
 @media print{body{background:#fff}section.rule{break-inside:avoid}}
 ";
@@ -66,10 +68,9 @@ pub fn html(report: &Report) -> String {
             report.count(level)
         );
     }
-    for (_, what, count) in
-        report.counts.iter().filter(|(name, _, count)| *name == "entries" || *name == "users" || *count > 0)
-    {
-        let _ = writeln!(page, "<div class=\"card\"><b>{count}</b>{what}</div>");
+    let is_shown = |counted: &&Count| counted.count > 0 || ["entries", "users"].contains(&counted.name);
+    for counted in report.counts.iter().filter(is_shown) {
+        let _ = writeln!(page, "<div class=\"card\"><b>{}</b>{}</div>", counted.count, counted.word());
     }
     page.push_str("</div>\n<div class=\"charts\">\n");
     for chart in &report.charts {
@@ -92,19 +93,21 @@ pub fn html(report: &Report) -> String {
         page.push_str("</p>\n<p><strong>What to do:</strong> ");
         escape_markup(rule.remedy, &mut page);
         page.push_str("</p>\n<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">User</th><th scope=\"col\">Roles</th>\
-                       <th scope=\"col\">Name</th><th scope=\"col\">What</th><th scope=\"col\">UUID</th></tr></thead>\n<tbody>\n");
+                       <th scope=\"col\">Name, UUID</th><th scope=\"col\">What</th></tr></thead>\n<tbody>\n");
         for row in &rule.rows {
             page.push_str("<tr>");
-            for (class, text) in [
-                ("", &row.owner),
-                ("", &row.roles),
-                ("", &row.name),
-                ("", &row.message),
-                (" class=\"code\"", &row.uuid),
-            ] {
-                let _ = write!(page, "<td{class}><bdi>");
+            for (text, code) in
+                [(&row.owner, ""), (&row.roles, ""), (&row.name, &row.uuid), (&row.message, "")]
+            {
+                page.push_str(if code.is_empty() { "<td><bdi>" } else { "<td class=\"name\"><bdi>" });
                 escape_visibly(text, &mut page);
-                page.push_str("</bdi></td>");
+                page.push_str("</bdi>");
+                if !code.is_empty() {
+                    page.push_str("<div class=\"code\"><bdi>");
+                    escape_visibly(code, &mut page);
+                    page.push_str("</bdi></div>");
+                }
+                page.push_str("</td>");
             }
             page.push_str("</tr>\n");
         }
@@ -130,12 +133,12 @@ pub fn html(report: &Report) -> String {
 /// Horizontal bars, each with its label and its number: readable without colours, and by a screen reader.
 fn draw(chart: &Chart, page: &mut String) {
     const ROW: usize = 28;
-    const LEFT: usize = 150;
-    const WIDE: u64 = 300;
+    const LEFT: usize = 170;
+    const WIDE: u64 = 190;
     let most = chart.bars.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let _ = write!(
         page,
-        "<figure><figcaption>{0}</figcaption>\n<svg viewBox=\"0 0 540 {1}\" role=\"img\" aria-label=\"{0}\">\n",
+        "<figure><figcaption>{0}</figcaption>\n<svg viewBox=\"0 0 440 {1}\" role=\"img\" aria-label=\"{0}\">\n",
         chart.title,
         chart.bars.len() * ROW
     );

@@ -78,6 +78,25 @@ pub struct Row {
     pub fingerprint: String,
 }
 
+/// Something that was counted.
+#[derive(Debug, Clone)]
+pub struct Count {
+    /// For machines.
+    pub name: &'static str,
+    /// For people: one of them, and any other number.
+    pub words: [&'static str; 2],
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Count {
+    /// What stands behind the number.
+    fn word(&self) -> &'static str {
+        let [one, many] = self.words;
+        if self.count == 1 { one } else { many }
+    }
+}
+
 /// How many fall into which class.
 #[derive(Debug, Clone)]
 pub struct Chart {
@@ -117,8 +136,8 @@ pub struct Report {
     pub took: f64,
     /// In the order in which they are told.
     pub rules: Vec<Rule>,
-    /// What was counted: `(name for machines, for people, how many)`.
-    pub counts: Vec<(&'static str, &'static str, u64)>,
+    /// What was counted.
+    pub counts: Vec<Count>,
     /// For people.
     pub charts: Vec<Chart>,
     /// For machines.

@@ -13,7 +13,7 @@ pub fn nagios(report: &Report) -> (String, u8) {
     let found: Vec<String> = report.found().map(|rule| format!("{} {}", rule.count, rule.id)).collect();
     let found = if found.is_empty() { "nothing found".to_owned() } else { found.join(", ") };
     let mut data: Vec<String> =
-        report.counts.iter().map(|(name, _, count)| format!("{name}={count}")).collect();
+        report.counts.iter().map(|counted| format!("{}={}", counted.name, counted.count)).collect();
     // The thresholds say what was compared: any news is too much.
     for level in Level::ALL {
         let fails = report.fail_on.is_some_and(|from| level >= from);

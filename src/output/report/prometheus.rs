@@ -1,7 +1,7 @@
 //! The text format of Prometheus, for node_exporter's textfile collector. Labels hold the site and the rule; nothing
 //! that there are many of.
 
-use super::{Level, Report};
+use super::{Count, Level, Report};
 
 /// All metrics.
 pub fn prometheus(report: &Report) -> String {
@@ -14,7 +14,7 @@ pub fn prometheus(report: &Report) -> String {
             "# HELP wp_app_password_{name} {help}\n# TYPE wp_app_password_{name} {kind}\n"
         ));
     };
-    for (name, help, count) in &report.counts {
+    for Count { name, words: [_, help], count } in &report.counts {
         head(&mut text, name, &format!("{what}: {help}."), "gauge");
         text.push_str(&format!("wp_app_password_{name}{{site=\"{site}\"}} {count}\n"));
     }

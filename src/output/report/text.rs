@@ -13,8 +13,8 @@ pub fn text(report: &Report) -> String {
     let counts: Vec<String> = report
         .counts
         .iter()
-        .filter(|count| count.2 > 0)
-        .map(|(_, what, count)| format!("{count} {what}"))
+        .filter(|counted| counted.count > 0)
+        .map(|counted| format!("{} {}", counted.count, counted.word()))
         .collect();
     line(&counts.join(", "));
     for chart in &report.charts {
