@@ -326,6 +326,18 @@ fn a_row_that_is_too_long_to_be_read_hides_no_other() {
     fixture.set_meta(5, &list(&[Item::new(2).with("name", text("WP Cron"))]));
     let expected = [("imitates-core", 3), ("unreadable", 0), ("imitates-core", 5)];
     assert_eq!(found(&fixture, &[]), set(&expected));
+    // The same row is the same finding, however long it is; another user's is not.
+    let fingerprint = |fixture: &SqliteFixture| {
+        let findings = report(&audit(fixture, &["--format=json", "--rule=unreadable"]))["findings"].clone();
+        assert_eq!(findings.as_array().unwrap().len(), 1);
+        findings[0]["fingerprint"].as_str().unwrap().to_owned()
+    };
+    let known = fingerprint(&fixture);
+    fixture.sql("UPDATE wp_usermeta SET meta_value = meta_value || 'x' WHERE user_id = 4 AND meta_key = '_application_passwords'");
+    assert_eq!(fingerprint(&fixture), known);
+    fixture.delete_meta(4);
+    fixture.set_meta(6, &vec![b'x'; wp_app_password::store::LONGEST_VALUE + 1]);
+    assert_ne!(fingerprint(&fixture), known);
 }
 
 #[test]
