@@ -1,6 +1,7 @@
 //! `provision <login>` and `deprovision <login>`: a dedicated user with the least role, and its application password.
 
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::Args;
@@ -180,8 +181,33 @@ fn doubt_of(
         )));
     }
     let held = context.membership(user)?;
-    let loses = args.set_role && held.manages_options && !place.role.is_mighty;
-    Ok(loses.then(|| format!("can change the site itself now, and could not with the role {}", args.role)))
+    if !args.set_role || !held.manages_options || place.role.is_mighty {
+        return Ok(None);
+    }
+    let alone = if is_last(context, user)? { ", nobody else can" } else { "" };
+    Ok(Some(format!("can change the site itself now{alone}, and could not with the role {}", args.role)))
+}
+
+/// Whether nobody but this user can change the site itself. On a network the super admins still can.
+fn is_last(context: &mut Context<'_>, user: &User) -> Result<bool, Error> {
+    if context.store.description().network.is_some() {
+        return Ok(false);
+    }
+    let prefix = context.site.tables.blog_prefix();
+    let map = context.store.option(&format!("{prefix}{}", schema::USER_ROLES_SUFFIX))?;
+    let map = roles::RoleMap::read(map.as_deref());
+    let mut is_last = true;
+    let walked =
+        context.store.each_user_meta(&format!("{prefix}{}", schema::CAPABILITIES_SUFFIX), &mut |row| {
+            // A row whose user is gone lets nobody in.
+            if row.user != user.id && row.login.is_some() && map.membership(row.value).manages_options {
+                is_last = false;
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+    super::audit::unless_too_long(walked)?;
+    Ok(is_last)
 }
 
 /// Tries whether a password can be delivered before there is a user to have one.
@@ -463,8 +489,10 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
     let list = context.passwords().read(user.id)?;
     context.passwords().refuse_unreadable(&user, &list)?;
     let count = list.count();
+    let is_last = held.manages_options && is_last(context, &user)?;
     if !args.yes {
         let doubt = match (held.manages_options, login) {
+            _ if is_last => Some("is the only one who can change the site itself"),
             (true, _) => Some("can change the site itself"),
             (_, true) => Some("has a login password, so it may be a person"),
             _ => None,
@@ -475,7 +503,7 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
                  changed."
             )));
         }
-        let doubt = doubt.map_or_else(String::new, |doubt| format!(" It {doubt}."));
+        let doubt = doubt.map_or_else(String::new, |doubt| format!(" That user {doubt}."));
         let question =
             format!("Revoke all {count} application passwords of user {who} and take its role away?{doubt}");
         if context.interactive && !context.confirm(&question)? {
@@ -510,6 +538,12 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
     };
     context.revoked(trouble, &format!("Revoked {passwords} of user {who}, who {role}{here}"))?;
     tell_erased(context, erased)?;
+    if is_last {
+        context.out.warning(
+            "Nobody is left who can change the site itself. To give somebody that: provision LOGIN --role=administrator \
+             --email=ADDRESS --set-role --yes",
+        );
+    }
     if login {
         context.out.warning(format!("User {who} can still log in by form, as somebody without a role."));
     }

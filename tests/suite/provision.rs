@@ -588,6 +588,19 @@ fn what_makes_no_sense_changes_nothing() {
         assert!(done.stdout.is_empty(), "{arguments:?}");
         assert!(std::fs::read(&database).unwrap() == before, "{arguments:?}");
     }
+    // The sandbox has one administrator.
+    let email = "--email=admin@sandbox.invalid";
+    for (verb, words) in [
+        (vec!["deprovision", "admin"], "is the only one who can change the site itself"),
+        (
+            vec!["provision", "admin", "--role=editor", "--set-role", email],
+            "can change the site itself now, nobody else can",
+        ),
+    ] {
+        let done = tool().args(&verb).output().unwrap();
+        assert!(String::from_utf8_lossy(&done.stderr).contains(words), "{done:?}");
+        assert!(std::fs::read(&database).unwrap() == before, "{verb:?}");
+    }
     let nobody = tool().args(["deprovision", "nobody-here"]).output().unwrap();
     assert!(String::from_utf8_lossy(&nobody.stderr).contains("Invalid user login: 'nobody-here'"));
 
@@ -629,6 +642,13 @@ fn what_makes_no_sense_changes_nothing() {
         "--json",
     ]));
     assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["action"], "none");
+    let last = tool().args(["deprovision", "admin", "--yes"]).output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&last.stderr).contains("Nobody is left who can change the site"),
+        "{last:?}"
+    );
+    let other = tool().args(["deprovision", "editor", "--yes"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&other.stderr).contains("Nobody is left"), "{other:?}");
 }
 
 #[test]
