@@ -105,12 +105,13 @@ fn ask_php(root: &Path, config: &Path, env: &[(String, String)], url: Option<&Ur
         .envs(env.iter().map(|(name, value)| (name, value)))
         .output()
         .unwrap();
-    let Ok(json) = fs::read(&result) else {
-        let died = Some(format!("PHP wrote nothing: {output:?}"));
+    let written = fs::read(&result).ok();
+    let _ = fs::remove_file(&result);
+    let json = written.and_then(|json| serde_json::from_slice::<serde_json::Value>(&json).ok());
+    let Some(json) = json else {
+        let died = Some(format!("PHP wrote nothing that can be read: {output:?}"));
         return Theirs { constants: Values::new(), variables: Values::new(), died };
     };
-    fs::remove_file(&result).unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     let part = |name: &str| -> Values {
         json[name]
             .as_object()
