@@ -1217,9 +1217,31 @@ impl<'a> Evaluator<'a> {
                 )
             }
             (Err(why), _) => {
-                self.fork_flow(&why, |this| this.statement(body), |this| this.if_chain(rest, otherwise))
+                let is_forwarded = self.asks_for_forwarded_host(condition);
+                let taken = |this: &mut Self| {
+                    this.state.is_forwarded |= is_forwarded;
+                    this.statement(body)
+                };
+                self.fork_flow(&why, taken, |this| this.if_chain(rest, otherwise))
             }
         }
+    }
+
+    /// Whether a condition asks just whether a proxy says which host was asked for. It is the host of the request
+    /// then, as `HTTP_HOST` is without the proxy: both ways may end with the same value.
+    fn asks_for_forwarded_host(&self, condition: &Expr<'_, '_>) -> bool {
+        let code = self.here.source.code(condition.span);
+        let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+        code.replace('"', "'").split("&&").all(|part| {
+            let part = part.trim_start_matches("!empty(").trim_start_matches("isset(").trim_end_matches(')');
+            part == "$_SERVER['HTTP_X_FORWARDED_HOST']"
+        })
+    }
+
+    /// A value that is there on this way: with [`State::is_forwarded`], what the proxy says.
+    fn forwarded_host(&mut self, expr: &'a Expr<'a, 'a>) -> Eval {
+        self.state.is_forwarded = true;
+        self.expr(expr)
     }
 
     /// What is there already depends on `env` from here on, and so does every name that is not set yet.
@@ -1967,6 +1989,16 @@ impl<'a> Evaluator<'a> {
         match root {
             PlaceRoot::Elsewhere => {}
             PlaceRoot::Superglobal(name) => {
+                if let ("_SERVER", [Some(key)]) = (name, &path[..])
+                    && value.env.is_none()
+                    && key.to_bytes().is_some_and(|key| key.starts_with(b"HTTP_"))
+                {
+                    let before = self.superglobal_element(name, key, span);
+                    // What a proxy says of the host is there already: so it is the same on both ways.
+                    if before.env.is_none() && value::identical(&before, &value) == Ok(true) {
+                        return Ok(());
+                    }
+                }
                 let before = self.state.superglobals.get(name).cloned().unwrap_or_default();
                 let after = self.set_in(Value::array(before), &path, value, span)?;
                 match after.data {
@@ -2269,10 +2301,13 @@ impl<'a> Evaluator<'a> {
                         self.with_other(&env, span, taken, other)?
                     }
                     Err(why) => {
+                        let is_forwarded = self.asks_for_forwarded_host(ternary.condition);
                         return self.fork_value(
                             &why,
                             |this| match ternary.then_expr {
+                                Some(then) if is_forwarded => this.forwarded_host(then),
                                 Some(then) => this.expr(then),
+                                None if is_forwarded => this.forwarded_host(ternary.condition),
                                 None => Ok(condition),
                             },
                             |this| this.expr(ternary.else_expr),
@@ -2299,7 +2334,12 @@ impl<'a> Evaluator<'a> {
                     },
                     Data::Unknown(ref why) => {
                         let why = why.clone();
-                        return self.fork_value(&why, |_| Ok(left), |this| this.expr(coalesce.right));
+                        let is_forwarded = self.asks_for_forwarded_host(coalesce.left);
+                        return self.fork_value(
+                            &why,
+                            |this| if is_forwarded { this.forwarded_host(coalesce.left) } else { Ok(left) },
+                            |this| this.expr(coalesce.right),
+                        );
                     }
                     _ => left,
                 }

@@ -190,6 +190,8 @@ impl<'a> Evaluator<'a> {
         let port = url.port.map(|port| format!(":{port}")).unwrap_or_default();
         match name {
             "HTTP_HOST" => Value::text(&format!("{}{port}", url.host)),
+            // A proxy passes on what it was asked for.
+            "HTTP_X_FORWARDED_HOST" if self.state.is_forwarded => Value::text(&format!("{}{port}", url.host)),
             "SERVER_NAME" => Value::text(&url.host),
             "REQUEST_URI" => Value::text(&url.path_and_query),
             "HTTPS" if url.is_https => Value::text("on"),
@@ -718,6 +720,8 @@ impl<'a> Evaluator<'a> {
                 _ => None,
             },
             "getenv" => match argument(0) {
+                // PHP: all variables, as without an argument.
+                Some(Value { data: Data::Null, .. }) => None,
                 Some(_) => bytes(0).map(|name| self.environment(&name, true, span)),
                 None => None,
             },
@@ -1390,6 +1394,16 @@ impl<'a> Evaluator<'a> {
                         }
                     })
                 }
+                // What stays as it is.
+                (Some(_), Some(filter @ (513 | 515 | 517 | 518 | 522))) if given == 2 => bytes(0)
+                    .filter(|text| {
+                        text.iter().all(|byte| match byte {
+                            b'.' | b'-' | b'_' => true,
+                            b':' | b'/' => filter != 517,
+                            byte => byte.is_ascii_alphanumeric(),
+                        })
+                    })
+                    .map(|text| Value::bytes(&text[..])),
                 (Some(_), Some(257)) if given == 2 => text(0).map(|text| {
                     let trimmed = text.trim_matches([' ', '\t', '\n', '\r', '\x0b', '\0']);
                     let plain = trimmed.strip_prefix(['-', '+']).unwrap_or(trimmed);

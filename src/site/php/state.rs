@@ -90,6 +90,8 @@ pub struct State<'a> {
     pub putenv_open: Option<Rc<Why>>,
     /// Why a relative path may start elsewhere.
     pub moved: Option<Rc<Why>>,
+    /// On this way a proxy says which host was asked for.
+    pub is_forwarded: bool,
 }
 
 /// The variable that stands for all that are not there, once something unknown may have set any.
@@ -207,6 +209,7 @@ impl<'a> State<'a> {
             references: self.references.into_iter().chain(other.references).collect(),
             putenv_open: self.putenv_open.or(other.putenv_open),
             moved: self.moved.or(other.moved),
+            is_forwarded: self.is_forwarded && other.is_forwarded,
         }
     }
 
