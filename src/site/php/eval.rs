@@ -1217,7 +1217,7 @@ impl<'a> Evaluator<'a> {
                 )
             }
             (Err(why), _) => {
-                let is_forwarded = self.asks_for_forwarded_host(condition);
+                let is_forwarded = asks_for_forwarded_host(condition);
                 let taken = |this: &mut Self| {
                     this.state.is_forwarded |= is_forwarded;
                     this.statement(body)
@@ -1225,17 +1225,6 @@ impl<'a> Evaluator<'a> {
                 self.fork_flow(&why, taken, |this| this.if_chain(rest, otherwise))
             }
         }
-    }
-
-    /// Whether a condition asks just whether a proxy says which host was asked for. It is the host of the request
-    /// then, as `HTTP_HOST` is without the proxy: both ways may end with the same value.
-    fn asks_for_forwarded_host(&self, condition: &Expr<'_, '_>) -> bool {
-        let code = self.here.source.code(condition.span);
-        let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
-        code.replace('"', "'").split("&&").all(|part| {
-            let part = part.trim_start_matches("!empty(").trim_start_matches("isset(").trim_end_matches(')');
-            part == "$_SERVER['HTTP_X_FORWARDED_HOST']"
-        })
     }
 
     /// A value that is there on this way: with [`State::is_forwarded`], what the proxy says.
@@ -2301,7 +2290,7 @@ impl<'a> Evaluator<'a> {
                         self.with_other(&env, span, taken, other)?
                     }
                     Err(why) => {
-                        let is_forwarded = self.asks_for_forwarded_host(ternary.condition);
+                        let is_forwarded = asks_for_forwarded_host(ternary.condition);
                         return self.fork_value(
                             &why,
                             |this| match ternary.then_expr {
@@ -2334,7 +2323,7 @@ impl<'a> Evaluator<'a> {
                     },
                     Data::Unknown(ref why) => {
                         let why = why.clone();
-                        let is_forwarded = self.asks_for_forwarded_host(coalesce.left);
+                        let is_forwarded = asks_for_forwarded_host(coalesce.left);
                         return self.fork_value(
                             &why,
                             |this| if is_forwarded { this.forwarded_host(coalesce.left) } else { Ok(left) },
@@ -3824,6 +3813,38 @@ fn static_name<'a>(member: &'a Expr<'a, 'a>) -> Option<&'a str> {
         ExprKind::Variable(name) => Some(name.as_str()),
         ExprKind::Identifier(_) => member.name_str(),
         _ => None,
+    }
+}
+
+/// Whether a condition asks just whether a proxy says which host was asked for. It is the host of the request then, as
+/// `HTTP_HOST` is without the proxy: both ways may end with the same value.
+fn asks_for_forwarded_host(condition: &Expr<'_, '_>) -> bool {
+    let is_it = |expr: &Expr<'_, '_>| match &expr.kind {
+        ExprKind::ArrayAccess(access) => {
+            let is_key = |index: &&Expr<'_, '_>| matches!(&index.kind, ExprKind::String(key) if **key == *b"HTTP_X_FORWARDED_HOST");
+            matches!(&access.array.kind, ExprKind::Variable(name) if name.as_str() == "_SERVER")
+                && access.index.as_ref().is_some_and(is_key)
+        }
+        _ => false,
+    };
+    let is_empty = |expr: &Expr<'_, '_>| matches!(&expr.kind, ExprKind::String(text) if text.is_empty());
+    match &condition.kind {
+        ExprKind::Parenthesized(inner) => asks_for_forwarded_host(inner),
+        ExprKind::Isset(all) => all.iter().all(is_it),
+        ExprKind::UnaryPrefix(unary) if unary.op == UnaryPrefixOp::BooleanNot => {
+            matches!(&unary.operand.kind, ExprKind::Empty(inner) if is_it(inner))
+        }
+        ExprKind::Binary(both) => match both.op {
+            BinaryOp::BooleanAnd | BinaryOp::LogicalAnd => {
+                asks_for_forwarded_host(both.left) && asks_for_forwarded_host(both.right)
+            }
+            // What is not there equals the empty string too.
+            BinaryOp::NotEqual => {
+                is_it(both.left) && is_empty(both.right) || is_empty(both.left) && is_it(both.right)
+            }
+            _ => false,
+        },
+        _ => is_it(condition),
     }
 }
 
