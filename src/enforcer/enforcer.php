@@ -2,7 +2,7 @@
 /**
  * Plugin Name: wp-app-password enforcer
  * Description: Enforces the expiry and the restrictions that wp-app-password keeps in application passwords.
- * Version: 1
+ * Version: 2
  * Requires PHP: 7.2
  *
  * An entry may hold: `expires`, Unix seconds (UTC) from which on it is refused; `allow_net`, addresses and networks that
@@ -18,10 +18,6 @@ const READING = array( 'GET', 'HEAD', 'OPTIONS' );
 final class Seen {
 	public static $entries = array();
 	public static $refusal = null;
-}
-
-function is_restricted( $entry ) {
-	return isset( $entry['expires'] ) || isset( $entry['allow_net'] ) || isset( $entry['allow'] ) || isset( $entry['read_only'] );
 }
 
 /** The value of a key that is a list, parsed; empty if there is none, null if any part of it cannot be understood. */
@@ -91,8 +87,12 @@ function refusal( $entry, $now, $address, $is_rest ) {
 /** Whether an entry may be used for a request to the REST API. */
 function allows( $entry, $request ) {
 	list( $method, $route ) = array( $request->get_method(), $request->get_route() );
+	// WordPress: a parameter with the name of a part of the route takes its place: /posts/5?id=6 is post 6.
+	if ( 'rest_request_before_callbacks' === current_filter() && @array_diff_assoc( $request->get_url_params(), $request->get_params() ) ) {
+		return false;
+	}
 	// Whoever could make application passwords, or set what the user logs in with, would be rid of every restriction.
-	$is_self = preg_match( '~\A/wp/v2/users/(?:me|0*' . get_current_user_id() . ')\s*\z~i', $route );
+	$is_self = preg_match( '~/(?:users|customers|members)/(?:me|0*' . get_current_user_id() . ')\s*\z~i', $route );
 	$escapes = $is_self ? isset( $request['password'] ) || isset( $request['email'] ) : 'DELETE' !== $method && preg_match( '~/application-passwords(?![^/\s])~i', $route );
 	if ( ! in_array( $method, READING, true ) && ( $escapes || ! empty( $entry['read_only'] ) ) ) {
 		return false;
@@ -116,7 +116,7 @@ function at_authentication( $error, $user, $entry ) {
 	if ( null !== $refusal ) {
 		$error->add( $refusal[0], $refusal[1], array( 'status' => 401 ) );
 		Seen::$refusal = $error;
-	} elseif ( is_restricted( $entry ) ) {
+	} elseif ( isset( $entry['expires'] ) || isset( $entry['allow_net'] ) || isset( $entry['allow'] ) || isset( $entry['read_only'] ) ) {
 		Seen::$entries[] = $entry;
 	}
 }

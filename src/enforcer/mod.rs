@@ -21,7 +21,7 @@ use crate::site::Site;
 pub const FILE: &str = "wp-app-password-enforcer.php";
 
 /// The version that this program writes. A changed `enforcer.php` gets the next number, there too.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What the file's second line begins with.
 const MARK: &str = "// wp-app-password enforcer, version ";

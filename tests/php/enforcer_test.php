@@ -7,7 +7,10 @@
 
 error_reporting( -1 );
 set_error_handler( function ( $number, $text, $file, $line ) {
-	throw new ErrorException( $text, 0, $number, $file, $line );
+	if ( error_reporting() & $number ) {
+		throw new ErrorException( $text, 0, $number, $file, $line );
+	}
+	return true;
 } );
 
 $hooks = array();
@@ -52,10 +55,18 @@ class WP_Error {
 class Fake_Request extends ArrayObject {
 	public $method;
 	public $route;
-	public function __construct( $method, $route, $params = array() ) {
-		parent::__construct( $params );
+	public $parts;
+	public function __construct( $method, $route, $params = array(), $parts = array() ) {
+		parent::__construct( $params + $parts );
 		$this->method = $method;
 		$this->route  = $route;
+		$this->parts  = $parts;
+	}
+	public function get_params() {
+		return $this->getArrayCopy();
+	}
+	public function get_url_params() {
+		return $this->parts;
 	}
 	public function get_method() {
 		return $this->method;
@@ -171,7 +182,7 @@ foreach ( array( array( 'expires' => 5 ), array( 'allow' => array( '* /*' ) ), a
 	}
 	check( 'another route', allows( $entry, 'POST', '/x/v1/application-passwords-list' ), true );
 	foreach ( array( 'password', 'email' ) as $key ) {
-		foreach ( array( '/wp/v2/users/me', '/wp/v2/users/7', '/WP/v2/Users/ME', '/wp/v2/users/007', "/wp/v2/users/7\n" ) as $route ) {
+		foreach ( array( '/wp/v2/users/me', '/wp/v2/users/7', '/WP/v2/Users/ME', '/wp/v2/users/007', "/wp/v2/users/7\n", '/wc/v3/customers/7', '/buddypress/v2/members/me' ) as $route ) {
 			check( "own $key, $route", allows( $entry, 'PUT', $route, array( $key => 'x' ) ), false );
 		}
 		check( "other people's $key", allows( $entry, 'POST', '/wp/v2/users/77', array( $key => 'x' ) ), true );
@@ -181,6 +192,19 @@ foreach ( array( array( 'expires' => 5 ), array( 'allow' => array( '* /*' ) ), a
 	}
 	check( 'own name', allows( $entry, 'PATCH', '/wp/v2/users/7', array( 'name' => 'x' ) ), true );
 }
+
+// A parameter takes the place of a part of the route of that name.
+$entry = array( 'expires' => 5 );
+foreach ( array( '5', 5, '5.0', '05', ' 5', '', 6, null, false, array( 5 ), true ) as $place => $sent ) {
+	$request = new Fake_Request( 'GET', '/x/5', array( 'id' => $sent ), array( 'id' => '5' ) );
+	foreach ( array( 'rest_pre_dispatch' => true, 'rest_request_before_callbacks' => $place < 2, 'rest_request_after_callbacks' => true ) as $filter => $expected ) {
+		check( "sent in the place of a part: $place, $filter", WpAppPassword\Enforcer\allows( $entry, $request ), $expected );
+	}
+}
+$filter = 'rest_request_before_callbacks';
+check( 'what is no part', WpAppPassword\Enforcer\allows( $entry, new Fake_Request( 'GET', '/x/5', array( 'page' => '2' ), array( 'id' => '5' ) ) ), true );
+check( 'nothing is sent', WpAppPassword\Enforcer\allows( $entry, new Fake_Request( 'GET', '/x/5', array(), array( 'id' => '5' ) ) ), true );
+$filter = null;
 
 // What is hooked, and what the hooks do.
 $found = array();

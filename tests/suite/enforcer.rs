@@ -285,6 +285,28 @@ fn a_password_reaches_the_routes_of_its_rules_and_no_other() {
                 entry.is_refused(&answer, path);
             }
         }
+        // WordPress: a parameter of the name of a part of the route takes its place.
+        let second =
+            entry.ask("POST", "/?rest_route=/wp/v2/posts", &json!({"title": "Second", "status": "publish"}));
+        let second = second.json()["id"].as_u64().unwrap();
+        let narrow = Entry::new(site, "editor1", &[&format!("--allow=GET,PUT {route}")]);
+        assert_eq!(
+            narrow.may("GET", &format!("/?rest_route={route}&id={post}"))["title"]["rendered"],
+            "Mine"
+        );
+        narrow.is_refused(
+            &narrow.ask("GET", &format!("/?rest_route={route}&id={second}"), &json!({})),
+            "another id",
+        );
+        let both = |id: u64| json!({"id": id, "title": "Mine"});
+        let put = format!("/?rest_route={route}");
+        assert_eq!(narrow.ask("PUT", &put, &both(post)).status, 200, "{}", site.name);
+        narrow.is_refused(&narrow.ask("PUT", &put, &both(second)), "another id in the body");
+        let batch = json!({"requests": [{"method": "PUT", "path": route, "body": both(second)}]});
+        let answer = narrow.ask("POST", "/?rest_route=/batch/v1", &batch).json();
+        let code = &answer["responses"][0]["body"]["code"];
+        assert_eq!(code, "application_password_not_allowed", "{}: {answer}", site.name);
+
         let delete = format!("/?rest_route={route}&force=true");
         entry.may_not("DELETE", &delete);
         entry.may_not("PUT", &delete);
@@ -351,6 +373,18 @@ fn nobody_gets_rid_of_restrictions_by_a_new_password() {
             entry.is_refused(
                 &entry.ask("GET", &format!("{me}&password=a-new-one&_method=PUT"), &empty),
                 "_method",
+            );
+            // Nor in the name of another user, whose place one's own id takes.
+            let own_id = entry.may("GET", me)["id"].as_u64().unwrap();
+            let thief = json!({"id": own_id, "password": "a new login password"});
+            entry.is_refused(&entry.ask("PUT", "/?rest_route=/wp/v2/users/1", &thief), "another's route");
+            entry.is_refused(
+                &entry.ask(
+                    "POST",
+                    &format!("/?rest_route=/wp/v2/users/1&id={own_id}&password=x-new-one"),
+                    &empty,
+                ),
+                "another's route, query",
             );
             assert_eq!(entry.ask("POST", me, &json!({"description": "Mine"})).status, 200, "{}", site.name);
             entry.may("GET", list);
@@ -539,7 +573,7 @@ fn it_is_installed_once_and_removed_without_a_database() {
     let (out, _, code) = enforcer(root.path(), &["status"]);
     assert!(code == 4 && out.contains("is not there"), "{code} {out}");
     let (out, err, code) = enforcer(root.path(), &["install"]);
-    assert_eq!((out, code), (format!("Success: Installed {}, version 1.\n", file.display()), 0), "{err}");
+    assert_eq!((out, code), (format!("Success: Installed {}, version 2.\n", file.display()), 0), "{err}");
     let sum = Command::new("sha256sum").arg(&file).output().unwrap();
     let sum = String::from_utf8(sum.stdout).unwrap().split(' ').next().unwrap().to_owned();
     assert_eq!(err, format!("Its SHA-256 is {sum}.\n"));
