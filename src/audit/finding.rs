@@ -86,6 +86,19 @@ impl Fingerprint {
         Self(u128::from_be_bytes(half))
     }
 
+    /// Of the same once more, after so many others: entries that nothing tells apart, such as copies in one list.
+    pub fn repeated(self, others: u32) -> Self {
+        if others == 0 {
+            return self;
+        }
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(self.0.to_be_bytes())
+            .chain_update(others.to_le_bytes())
+            .finalize()
+            .into();
+        Self(u128::from_be_bytes(digest.first_chunk().copied().unwrap_or_default()))
+    }
+
     /// Reads what [`Display`](std::fmt::Display) wrote.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {

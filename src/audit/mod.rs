@@ -105,6 +105,9 @@ pub struct Audit<'a> {
     key: Vec<u8>,
     /// The digests of one user's names: only here so that the memory is used again.
     names: Vec<u64>,
+    /// How often each fingerprint was told of the user who is looked at: two findings never share one.
+    told: HashMap<Fingerprint, u32>,
+    told_of: Option<u64>,
     /// Every finding that is not excused, known or not, is told here too.
     all: Option<&'a mut dyn FnMut(&Finding)>,
 }
@@ -124,6 +127,8 @@ impl<'a> Audit<'a> {
             known_roles: HashMap::new(),
             key: Vec::new(),
             names: Vec::new(),
+            told: HashMap::new(),
+            told_of: None,
             all: None,
         }
     }
@@ -229,9 +234,10 @@ impl<'a> Audit<'a> {
     pub fn site(&mut self, report: Report<'_>) {
         let mut hits: Vec<(Id, String, Vec<u8>)> = Vec::new();
         if !self.facts.in_use && self.tally.entries > 0 {
+            let are = if self.tally.entries == 1 { "is" } else { "are" };
             let message = format!(
-                "there are {} application passwords, but using_application_passwords is not set",
-                self.tally.entries
+                "there {are} {}, but using_application_passwords is not set",
+                passwords(self.tally.entries)
             );
             hits.push((Id::NotInUse, message, Vec::new()));
         }
@@ -297,6 +303,15 @@ impl<'a> Audit<'a> {
             return;
         }
         for (index, place) in group.places.iter().enumerate() {
+            let subject_of = |place: &Place| subject(&place.uuid, &place.name, place.created);
+            let mut subject = subject_of(place);
+            // Where more are counted than named, one that is added must be news.
+            if group.count > group.places.len() as u64 {
+                subject.push_str(&format!("\0of {}", group.count));
+            }
+            let earlier = group.places.iter().take(index);
+            let alike =
+                earlier.filter(|other| other.user == place.user && subject_of(other) == subject_of(place));
             let others = group.places.iter().enumerate().filter(|(other, _)| *other != index);
             let mut named: Vec<String> = others
                 .take(3)
@@ -320,7 +335,8 @@ impl<'a> Audit<'a> {
                     last_used: None,
                     last_ip: String::new(),
                     message: format!("it has the same {what} as {}", named.join(", ")),
-                    fingerprint: Fingerprint::new(rule, Some(place.user), place.uuid.as_bytes()),
+                    fingerprint: Fingerprint::new(rule, Some(place.user), subject.as_bytes())
+                        .repeated(alike.count() as u32),
                 },
                 report,
             );
@@ -547,20 +563,17 @@ impl<'a> Audit<'a> {
             return;
         }
         if owner.login.is_none() {
-            hits.push((Id::Orphan, format!("no user has this id, but it has {count} application passwords")));
+            hits.push((Id::Orphan, format!("no user has this id, but it has {}", passwords(count))));
             return;
         }
         if let Some(why) = owner.blocked {
-            hits.push((
-                Id::OwnerBlocked,
-                format!("the account is {why}, but has {count} application passwords"),
-            ));
+            hits.push((Id::OwnerBlocked, format!("the account is {why}, but has {}", passwords(count))));
         }
         if !roles.has_any && !self.is_super(owner) {
-            hits.push((Id::NoRole, format!("no role, but {count} application passwords")));
+            hits.push((Id::NoRole, format!("no role, but {}", passwords(count))));
         }
         if count > self.policy.threshold(Id::TooMany) {
-            hits.push((Id::TooMany, format!("{count} application passwords")));
+            hits.push((Id::TooMany, passwords(count)));
         }
         if let Some(before) = self.baseline.and_then(|baseline| baseline.roles(owner.id)) {
             let label = self.label(owner, roles);
@@ -644,8 +657,8 @@ impl<'a> Audit<'a> {
         let subject = match (entry, rule) {
             // A user's next change of roles is another finding.
             (None, Id::RoleChanged) => self.label(owner, roles),
-            (Some(_), _) if uuid.is_empty() => format!("{name}\0{}", created.unwrap_or(0)),
-            _ => uuid.clone(),
+            (Some(_), _) => subject(&uuid, &name, created),
+            (None, _) => String::new(),
         };
         Finding {
             rule,
@@ -664,7 +677,14 @@ impl<'a> Audit<'a> {
         }
     }
 
-    fn report(&mut self, finding: Finding, report: Report<'_>) {
+    fn report(&mut self, mut finding: Finding, report: Report<'_>) {
+        if self.told_of != finding.user {
+            self.told_of = finding.user;
+            self.told.clear();
+        }
+        let told = self.told.entry(finding.fingerprint).or_default();
+        finding.fingerprint = finding.fingerprint.repeated(*told);
+        *told += 1;
         if self.policy.excuses(&finding, self.facts.now) {
             self.tally.excused += 1;
             return;
@@ -709,6 +729,16 @@ fn kind_name(kind: Kind) -> &'static str {
         Kind::Md5 => "a plain MD5",
         Kind::Never | Kind::Unknown => "unknown",
     }
+}
+
+/// `3 application passwords`
+fn passwords(count: u64) -> String {
+    format!("{count} application password{}", if count == 1 { "" } else { "s" })
+}
+
+/// What tells an entry apart from others of its user.
+fn subject(uuid: &str, name: &str, created: Option<i64>) -> String {
+    if uuid.is_empty() { format!("{name}\0{}", created.unwrap_or(0)) } else { uuid.to_owned() }
 }
 
 fn text(bytes: &[u8]) -> String {

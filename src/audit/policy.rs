@@ -57,8 +57,13 @@ pub struct Exception {
 impl Exception {
     /// Whether it excuses the finding.
     fn covers(&self, finding: &Finding) -> bool {
-        let user =
-            |user: &String| finding.user.is_some_and(|id| *user == id.to_string() || *user == finding.login);
+        let user = |user: &String| {
+            // A number is an id: whoever may choose a login chooses no exception with it.
+            let is_id = user.bytes().all(|byte| byte.is_ascii_digit());
+            finding
+                .user
+                .is_some_and(|id| if is_id { *user == id.to_string() } else { *user == finding.login })
+        };
         self.rule.is_none_or(|rule| rule == finding.rule)
             && self.user.as_ref().is_none_or(user)
             && self.name.as_ref().is_none_or(|name| *name == finding.name)

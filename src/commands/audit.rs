@@ -294,11 +294,12 @@ fn read_file(file: &Path, what: &str) -> Result<String, Error> {
         .map_err(|error| Error::Usage(format!("{what} {} can't be read: {error}", file.display())))
 }
 
-/// When a day is over, in UTC.
+/// When a day is over, in UTC. A time of day is refused: the day counts as a whole.
 fn end_of_day(text: &str) -> Result<i64, String> {
     let wrong = |_error| format!("'{text}' is no date: give one such as 2027-01-31");
-    let date: jiff::civil::Date = text.parse().map_err(wrong)?;
-    let next = date.tomorrow().map_err(wrong)?;
+    let date = jiff::civil::Date::strptime("%Y-%m-%d", text).map_err(wrong)?;
+    // The last day that there is never ends.
+    let Ok(next) = date.tomorrow() else { return Ok(i64::MAX) };
     Ok(jiff::tz::TimeZone::UTC.to_timestamp(next.at(0, 0, 0, 0)).map_err(wrong)?.as_second())
 }
 
@@ -455,8 +456,9 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
     match new_baseline {
         Some(file) => {
             let file = file.into_inner();
-            context.out.note(format!("The baseline {} was written.", file.path.display()));
+            let path = file.path.clone();
             file.finish()?;
+            context.out.note(format!("The baseline {} was written.", path.display()));
             Ok(Outcome::Done)
         }
         None => Ok(outcome),
@@ -778,14 +780,12 @@ impl<'o> Printer<'o> {
     fn begin(format: Option<Format>, out: &'o mut Output<'static>, report: Report) -> io::Result<Self> {
         let mut printer =
             Self { format, out, report, stream: None, sarif: Sarif::default(), first: true, error: None };
-        let rows = |format| Request::new(format, None, None, &FIELDS);
         match format {
             Some(Format::Csv) => {
-                printer.stream = Some(RowStream::begin(printer.out, &rows(RowFormat::Csv), &FIELDS)?);
+                let rows = Request::new(RowFormat::Csv, None, None, &FIELDS);
+                printer.stream = Some(RowStream::begin(printer.out, &rows, &FIELDS)?);
             }
-            Some(Format::Yaml) => {
-                printer.stream = Some(RowStream::begin(printer.out, &rows(RowFormat::Yaml), &FIELDS)?);
-            }
+            Some(Format::Yaml) => printer.out.result(report::yaml::BEGIN)?,
             Some(Format::Sarif) => printer.out.result(Sarif::begin(&printer.report))?,
             Some(Format::Json) => {
                 let mut head = json([
@@ -825,6 +825,10 @@ impl<'o> Printer<'o> {
                 let before = if std::mem::take(&mut self.first) { "" } else { "," };
                 self.out.json_object(before, json_row(finding), "")
             }
+            (Some(Format::Yaml), _) => {
+                self.first = false;
+                self.out.result(report::yaml::row(json_row(finding)))
+            }
             (Some(Format::Jsonl), _) => self.out.json_object("", json_row(finding), "\n"),
             (Some(Format::Sarif), _) => {
                 let place = finding.rule as usize;
@@ -847,7 +851,7 @@ impl<'o> Printer<'o> {
 
     /// Prints what is left. `quiet`: no table without news.
     fn end(self, tally: &Tally, took: f64, quiet: bool) -> io::Result<Outcome> {
-        let Self { format, out, mut report, stream, error, .. } = self;
+        let Self { format, out, mut report, stream, error, first, .. } = self;
         if let Some(error) = error {
             return Err(error);
         }
@@ -856,7 +860,9 @@ impl<'o> Printer<'o> {
         let quiet = quiet && !news && (report.fail_on.is_some() || tally.findings() == 0);
         match format {
             None => {}
-            Some(Format::Csv | Format::Yaml) => {
+            Some(Format::Yaml) if first => out.result(report::yaml::NONE)?,
+            Some(Format::Yaml) => {}
+            Some(Format::Csv) => {
                 if let Some(stream) = stream {
                     stream.end(out)?;
                 }

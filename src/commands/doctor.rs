@@ -1100,9 +1100,16 @@ fn tell(args: &Doctor, context: &mut Context<'_>, ward: &Ward, took: Duration) -
                 out.line(row(finding))?;
             }
         }
-        Format::Csv | Format::Yaml => {
-            let format = if args.format == Format::Csv { output::Format::Csv } else { output::Format::Yaml };
-            let mut stream = RowStream::begin(out, &Request::new(format, None, None, &FIELDS), &FIELDS)?;
+        Format::Yaml => {
+            out.result(report::yaml::BEGIN)?;
+            for finding in &ward.findings {
+                let fields = FIELDS.iter().filter_map(|name| Some((*name, finding.field(name)?)));
+                out.result(report::yaml::row(fields))?;
+            }
+        }
+        Format::Csv => {
+            let mut stream =
+                RowStream::begin(out, &Request::new(output::Format::Csv, None, None, &FIELDS), &FIELDS)?;
             for finding in &ward.findings {
                 stream.row(out, finding)?;
             }

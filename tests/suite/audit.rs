@@ -316,6 +316,53 @@ fn a_copied_entry_is_found_in_all_its_places() {
 }
 
 #[test]
+fn two_findings_never_share_one_fingerprint() {
+    let same_uuid = |which: u32, name: &str| {
+        Item::new(which).with("uuid", text("00000001-0000-4000-8000-000000000000")).with("name", text(name))
+    };
+    let without_uuid = |which: u32| Item::new(which).without("uuid").with("name", text("WordPress"));
+    let fingerprints = |fixture: &dyn Fixture| -> BTreeSet<String> {
+        let all = findings(fixture, &["--since=9d"]);
+        let prints: BTreeSet<String> =
+            all.iter().map(|finding| finding["fingerprint"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(prints.len(), all.len(), "{all:#?}");
+        prints
+    };
+    on_both(|fixture| {
+        for items in [
+            vec![same_uuid(1, "WordPress"), same_uuid(2, "WP Cron"), same_uuid(3, "System")],
+            vec![without_uuid(1), without_uuid(2), without_uuid(2)],
+        ] {
+            fixture.set_meta(3, &list(&items));
+            let known = fingerprints(fixture);
+            // One more of the same is news, another order is not.
+            fixture.set_meta(3, &list(&items.iter().rev().cloned().collect::<Vec<_>>()));
+            assert_eq!(fingerprints(fixture), known);
+            let before = findings(fixture, &["--since=9d"]).len();
+            fixture.set_meta(3, &list(&[items.clone(), vec![items[2].clone()]].concat()));
+            assert!(fingerprints(fixture).len() > before);
+            assert!(fingerprints(fixture).is_superset(&known));
+        }
+    });
+}
+
+#[test]
+fn one_more_copy_is_news_also_where_they_are_only_counted() {
+    let fixture = &mut SqliteFixture::new() as &mut dyn Fixture;
+    let folder = tempfile::tempdir().unwrap();
+    let baseline = format!("--baseline={}", folder.path().join("baseline").display());
+    let copies = |count: usize| list(&vec![Item::new(1); count]);
+    for count in [2, 16, 17, 40] {
+        fixture.set_meta(3, &copies(count));
+        assert_eq!(code(&audit(fixture, &[&baseline, "--write-baseline"])), 0);
+        let rules = &["--rule=duplicate-hash,duplicate-uuid"];
+        assert_eq!(code(&audit(fixture, &[&[baseline.as_str()], &rules[..]].concat())), 0, "{count}");
+        fixture.set_meta(3, &copies(count + 1));
+        assert_eq!(code(&audit(fixture, &[&[baseline.as_str()], &rules[..]].concat())), 2, "{count}");
+    }
+}
+
+#[test]
 fn a_row_that_is_too_long_to_be_read_hides_no_other() {
     let mut fixture = SqliteFixture::new();
     for user in 1..=10 {
@@ -572,6 +619,33 @@ fn a_policy_decides_what_is_reported() {
 }
 
 #[test]
+fn an_exception_lasts_whole_days_and_a_number_is_an_id() {
+    on_both(|fixture| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.toml");
+        fixture.set_meta(3, &list(&[Item::new(1).with("name", text("WordPress"))]));
+        fixture.sql("UPDATE wp_users SET user_login = '5' WHERE ID = 3");
+        let with = |what: &str, until: &str| {
+            let policy = format!("[[exceptions]]\n{what}\nreason = \"known\"\nuntil = {until}\n");
+            std::fs::write(&file, policy).unwrap();
+            audit(fixture, &[&format!("--policy={}", file.display())])
+        };
+        // Whoever may choose a login chooses no exception with it.
+        for (user, status) in [("user = 3", 0), ("user = \"3\"", 0), ("user = 5", 2), ("user = \"5\"", 2)] {
+            assert_eq!(code(&with(user, "2999-12-31")), status, "{user}");
+        }
+        // The last day there is means for ever.
+        assert_eq!(code(&with("user = 3", "9999-12-31")), 0);
+        for until in ["2999-12-31T10:00:00", "2999-12-31T23:00:00-08:00", "\"2999-12-31[America/New_York]\""]
+        {
+            let output = with("user = 3", until);
+            assert_eq!(code(&output), 1, "{until}");
+            assert!(stderr(&output).contains("line 4: until: "), "{}", stderr(&output));
+        }
+    });
+}
+
+#[test]
 fn with_a_baseline_only_news_is_reported() {
     on_both(|fixture| {
         let folder = tempfile::tempdir().unwrap();
@@ -677,6 +751,80 @@ pub fn check_sarif(rig: &rig::Rig, sarif: &[u8]) {
     check("python3", &["-W", "ignore", "-c", script, rig.sarif_schema().to_str().unwrap()], sarif);
 }
 
+/// What a YAML parser reads.
+fn yaml(text: &[u8]) -> Value {
+    let script = "import json, sys, yaml\njson.dump(yaml.safe_load(sys.stdin.buffer), sys.stdout)";
+    let mut child = Command::new("python3")
+        .args(["-c", script])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    report(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn yaml_holds_whatever_a_name_holds() {
+    if Command::new("python3").args(["-c", "import yaml"]).status().is_ok_and(|status| !status.success()) {
+        return;
+    }
+    on_both(|fixture| {
+        let names = [
+            "@x",
+            "`x`",
+            "? x",
+            "| x",
+            "\"q",
+            "\"q\" r",
+            "0x10",
+            "1_000",
+            "2026-01-01",
+            ".inf",
+            "a\nb\n\n",
+            "\n a",
+            "tab\tx",
+            "=",
+            "-",
+            "12:30:45",
+            "yes",
+            "~",
+            "a\u{85}b",
+            "\u{1b}[2J",
+            "\u{1}",
+            "\u{2028}",
+            "\u{feff}",
+            "\u{ffff}",
+            "🎉 é",
+            "\\n",
+            "---",
+            " x ",
+            "x # y",
+            "x: y",
+            "!!python/none",
+        ];
+        let items: Vec<Item> =
+            (1..).zip(names).map(|(which, name)| Item::new(which).with("name", text(name))).collect();
+        fixture.set_meta(3, &list(&items));
+        let read = yaml(&audit(fixture, &["--format=yaml", "--rule=created-since", "--since=9d"]).stdout);
+        let read: Vec<&str> =
+            read.as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!(read, names);
+    });
+}
+
+#[test]
+fn a_name_is_no_link_in_sarif() {
+    on_both(|fixture| {
+        fixture.set_meta(3, &list(&[Item::new(1).with("name", text("[WP Cron](https://evil.example)"))]));
+        let output = audit(fixture, &["--format=sarif", "--rule=created-since", "--since=9d"]);
+        let message =
+            report(&output)["runs"][0]["results"][0]["message"]["text"].as_str().unwrap().to_owned();
+        assert!(message.contains("'[WP Cron\\](https://evil.example)'"), "{message}");
+    });
+}
+
 #[test]
 fn every_format_is_what_others_take_it_for() {
     let Some(rig) = rig::require() else { return };
@@ -696,6 +844,7 @@ fn every_format_is_what_others_take_it_for() {
             let lines = String::from_utf8(get("jsonl")).unwrap();
             assert_eq!(lines.lines().count(), rows);
             assert!(lines.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
+            assert_eq!(yaml(&get("yaml")), report(&audit(fixture, &["--format=json"]))["findings"]);
             let csv = String::from_utf8(get("csv")).unwrap();
             assert!(
                 csv.starts_with("rule,severity,user_id,user_login,roles,uuid,name,app_id,created,"),
@@ -741,6 +890,8 @@ fn a_page_has_charts_and_no_script_and_nothing_that_is_loaded() {
             assert!(!page.contains(what), "{what}");
         }
         assert!(page.contains("&lt;b&gt;&amp;&quot;&#39;"));
+        // A screen reader sees one picture in a chart: its description has the numbers.
+        assert!(page.contains("aria-label=\"up to 7 days: "), "{page}");
     });
 }
 
@@ -844,6 +995,34 @@ fn a_report_takes_no_place_but_a_files() {
     assert!(std::fs::symlink_metadata(path("link")).unwrap().is_symlink());
     assert_eq!(std::fs::read_to_string(path("file")).unwrap(), "old");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4, "nothing is left beside them");
+}
+
+#[test]
+fn a_baseline_that_was_not_written_is_not_said_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("baseline");
+    std::fs::write(&file, "").unwrap();
+    // A file that cannot be replaced: a mount point.
+    let script = "mount --bind \"$1\" \"$1\" && exec \"$2\" audit --write-baseline=\"$1\"";
+    let fixture = SqliteFixture::new();
+    let output = Command::new("unshare")
+        .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
+        .arg(&file)
+        .arg(env!("CARGO_BIN_EXE_wp-app-password"))
+        .env("WP_APP_PASSWORD_DB", fixture.url())
+        .output()
+        .unwrap();
+    if !stderr(&output).contains("could not be written") {
+        // Namespaces are not for everybody.
+        assert!(
+            stderr(&output).contains("unshare") || stderr(&output).contains("mount:"),
+            "{}",
+            stderr(&output)
+        );
+        return;
+    }
+    assert_eq!(code(&output), 1);
+    assert!(!stderr(&output).contains("was written"), "{}", stderr(&output));
 }
 
 #[test]

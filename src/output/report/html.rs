@@ -7,11 +7,11 @@ use super::{Chart, Count, Level, Report, escape_markup, escape_visibly};
 
 const STYLE: &str = "
 :root{--ink:#1d2327;--soft:#50575e;--line:#dcdcde;--page:#f6f7f7;--card:#fff;--critical:#b32d2e;--warning:#8a5a00;--info:#2271b1;--bar:#2271b1}
-@media (prefers-color-scheme:dark){:root{--ink:#f0f0f1;--soft:#b8bcc0;--line:#3c434a;--page:#15181b;--card:#1d2327;--critical:#ff8085;--warning:#f0b849;--info:#72aee6;--bar:#72aee6}}
+@media screen and (prefers-color-scheme:dark){:root{--ink:#f0f0f1;--soft:#b8bcc0;--line:#3c434a;--page:#15181b;--card:#1d2327;--critical:#ff8085;--warning:#f0b849;--info:#72aee6;--bar:#72aee6}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}
 main{max-width:72rem;margin:0 auto;padding:2rem 1rem}
-h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem}
+h1{font-size:1.6rem;line-height:1.25;margin:0 0 .25rem;overflow-wrap:anywhere}
 h2{font-size:1.2rem;margin:2.5rem 0 .75rem}
 h3{font-size:1.05rem;margin:0}
 p{margin:.35rem 0}
@@ -37,6 +37,13 @@ th,td{text-align:left;vertical-align:top;padding:.35rem .6rem .35rem 0;border-to
 td{overflow-wrap:break-word;min-width:5.5rem;max-width:26rem}
 td.name{overflow-wrap:anywhere;min-width:12rem}
 details summary{cursor:pointer}
+@media screen and (max-width:34rem){
+.card{flex:1 1 40%}
+thead{position:absolute;clip-path:inset(50%)}
+tr{display:block;border-top:1px solid var(--line);padding:.35rem 0}
+td,td.name{display:block;border:0;padding:.1rem 0;min-width:0;max-width:none;overflow-wrap:anywhere}
+.code{white-space:normal}
+}
 @media print{body{background:#fff}section.rule{break-inside:avoid}}
 ";
 
@@ -130,17 +137,20 @@ pub fn html(report: &Report) -> String {
     page
 }
 
-/// Horizontal bars, each with its label and its number: readable without colours, and by a screen reader.
+/// Horizontal bars, each with its label and its number: readable without colours. A screen reader takes the drawing for
+/// one picture and reads its description, so that has the numbers too.
 fn draw(chart: &Chart, page: &mut String) {
     const ROW: usize = 28;
     const LEFT: usize = 170;
     const WIDE: u64 = 190;
     let most = chart.bars.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let numbers: Vec<String> = chart.bars.iter().map(|(label, count)| format!("{label}: {count}")).collect();
     let _ = write!(
         page,
-        "<figure><figcaption>{0}</figcaption>\n<svg viewBox=\"0 0 440 {1}\" role=\"img\" aria-label=\"{0}\">\n",
+        "<figure><figcaption>{}</figcaption>\n<svg viewBox=\"0 0 440 {}\" role=\"img\" aria-label=\"{}\">\n",
         chart.title,
-        chart.bars.len() * ROW
+        chart.bars.len() * ROW,
+        numbers.join("; ")
     );
     for (place, (label, count)) in chart.bars.iter().enumerate() {
         let (top, width) = (place * ROW, if *count == 0 { 0 } else { (count * WIDE / most).max(2) });

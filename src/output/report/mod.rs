@@ -9,6 +9,7 @@ mod nagios;
 mod prometheus;
 mod sarif;
 mod text;
+pub mod yaml;
 
 pub use html::html;
 pub use junit::junit;

@@ -65,7 +65,8 @@ impl Sarif {
         string(rule, &mut text);
         let _ =
             write!(text, ",\"ruleIndex\":{place},\"level\":\"{}\",\"message\":{{\"text\":", level(severity));
-        string(&super::text::about(row), &mut text);
+        // SARIF: `[text](address)` is a link, also in plain text. Nobody's name becomes one.
+        string(&super::text::about(row).replace("](", "\\]("), &mut text);
         // There are no source files; a code host wants to show a line of one. The path says whose entry it is.
         let owner = row.owner.split(' ').nth(1).unwrap_or("site");
         let _ = write!(

@@ -13,7 +13,7 @@ pub fn text(report: &Report) -> String {
     let counts: Vec<String> = report
         .counts
         .iter()
-        .filter(|counted| counted.count > 0)
+        .filter(|counted| counted.count > 0 || counted.name == "entries")
         .map(|counted| format!("{} {}", counted.count, counted.word()))
         .collect();
     line(&counts.join(", "));
