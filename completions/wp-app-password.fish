@@ -366,7 +366,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand delete" 
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l app-id -d 'Those of this application, by the id that it gave' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l name -d 'Those of this name; letter case does not count' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l role -d 'Those of users with this role (of a network: on any site)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l created-since -d 'Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l max -d 'Change nothing if it would be more application passwords than this' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand revoke-all" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -409,7 +409,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l app-id -d 'Those of this application, by the id that it gave' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l name -d 'Those of this name; letter case does not count' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l role -d 'Those of users with this role (of a network: on any site)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l created-since -d 'Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l user -d 'Those of this user' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l max -d 'Change nothing if it would be more application passwords than this' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
@@ -449,7 +449,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand prune" -
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l app-id -d 'Those of this application, by the id that it gave' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l name -d 'Those of this name; letter case does not count' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l role -d 'Those of users with this role (of a network: on any site)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l created-since -d 'Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l max -d 'Change nothing if it would be more application passwords than this' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r
@@ -487,7 +487,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand suspend"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l app-id -d 'Those of this application, by the id that it gave' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l name -d 'Those of this name; letter case does not count' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l role -d 'Those of users with this role (of a network: on any site)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l created-since -d 'Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l created-since -d 'Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l max -d 'Change nothing if it would be more application passwords than this' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l path -d 'Path to the WordPress files (default: found upward from the current directory)' -r -f -a "(__fish_complete_directories)"
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand resume" -l db -d 'Database: sqlite:FILE or mysql://user:password@host:port/name?socket=PATH&ssl-mode=MODE' -r

@@ -362,7 +362,7 @@ module completions {
     --app-id: string          # Those of this application, by the id that it gave
     --name: string            # Those of this name; letter case does not count
     --role: string            # Those of users with this role (of a network: on any site)
-    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --created-since: string   # Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
     --suspend                 # Suspend them instead: `resume` brings them back
     --keep-suspended          # Leave suspended ones alone; without this they are erased, and nothing can be resumed
     --yes(-y)                 # Don't ask
@@ -411,7 +411,7 @@ module completions {
     --app-id: string          # Those of this application, by the id that it gave
     --name: string            # Those of this name; letter case does not count
     --role: string            # Those of users with this role (of a network: on any site)
-    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --created-since: string   # Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
     --user: string            # Those of this user
     --suspend                 # Suspend them instead: `resume` brings them back
     --keep-suspended          # Leave suspended ones alone; without this those that are chosen are erased
@@ -455,7 +455,7 @@ module completions {
     --app-id: string          # Those of this application, by the id that it gave
     --name: string            # Those of this name; letter case does not count
     --role: string            # Those of users with this role (of a network: on any site)
-    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --created-since: string   # Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
     --yes(-y)                 # Don't ask
     --dry-run                 # Show what would be done and change nothing (exit code 2 if anything would)
     --max: string             # Change nothing if it would be more application passwords than this
@@ -499,7 +499,7 @@ module completions {
     --app-id: string          # Those of this application, by the id that it gave
     --name: string            # Those of this name; letter case does not count
     --role: string            # Those of users with this role (of a network: on any site)
-    --created-since: string   # Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    --created-since: string   # Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
     --yes(-y)                 # Don't ask
     --dry-run                 # Show what would be done and change nothing (exit code 2 if anything would)
     --max: string             # Change nothing if it would be more application passwords than this

@@ -115,11 +115,11 @@ fn between<'a>(before: &'a Document, after: &'a Document, moving: Option<&'stati
             let place = candidates.iter().position(same)?;
             Some(candidates.remove(place))
         });
-        let action = match found {
+        let actions = match found {
             Some(old) => changed(&old, &record),
-            None => Some(moving.unwrap_or("create")),
+            None => vec![moving.unwrap_or("create")],
         };
-        changes.extend(action.map(|action| Change { action, record }));
+        changes.extend(actions.into_iter().map(|action| Change { action, record }));
     }
     // In stored order, not in that of a map.
     for (_, record) in Record::all(before) {
@@ -133,8 +133,8 @@ fn between<'a>(before: &'a Document, after: &'a Document, moving: Option<&'stati
     changes
 }
 
-/// What an edit of an entry was for; `None`: there was none.
-fn changed(old: &Record<'_>, new: &Record<'_>) -> Option<&'static str> {
+/// What an edit of an entry did. A new name hides nothing else that was changed with it.
+fn changed(old: &Record<'_>, new: &Record<'_>) -> Vec<&'static str> {
     let fields = |record: &Record<'_>| -> Vec<(Key<'static>, String)> {
         let (document, node) = record.parts();
         let shown = |view: View<'_>| format!("{view:?}");
@@ -149,18 +149,23 @@ fn changed(old: &Record<'_>, new: &Record<'_>) -> Option<&'static str> {
         };
         of(&before) != of(&after)
     };
-    if before == after {
-        return None;
+    let others = |fields: &[(Key<'static>, String)]| -> Vec<(Key<'static>, String)> {
+        fields.iter().filter(|(name, _)| *name != Key::from(item::NAME)).cloned().collect()
+    };
+    let mut actions = Vec::new();
+    if differs(item::NAME) {
+        actions.push("rename");
     }
-    Some(if differs(item::NAME) {
-        "rename"
-    } else if differs(own::UNDELIVERED) {
-        "deliver"
-    } else if differs(own::RETIRE_AT) {
-        "retire-later"
-    } else if differs(item::LAST_USED) || differs(item::LAST_IP) {
-        "record-usage"
-    } else {
-        "update"
-    })
+    if others(&before) != others(&after) {
+        actions.push(if differs(own::UNDELIVERED) {
+            "deliver"
+        } else if differs(own::RETIRE_AT) {
+            "retire-later"
+        } else if differs(item::LAST_USED) || differs(item::LAST_IP) {
+            "record-usage"
+        } else {
+            "update"
+        });
+    }
+    actions
 }

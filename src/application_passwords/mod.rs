@@ -944,6 +944,7 @@ fn is_lost_connection(error: &StoreError) -> bool {
         | StoreError::Denied(_)
         | StoreError::Busy(_)
         | StoreError::Unfit(_)
+        | StoreError::TooLong(_)
         | StoreError::Failed(_) => false,
     }
 }

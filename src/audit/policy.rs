@@ -21,6 +21,8 @@ pub struct Policy {
     pub fail_on: Option<Severity>,
     /// Networks that uses are expected from; empty: not looked at.
     pub allow_net: Vec<Network>,
+    /// Rules that the file switches on by name.
+    pub asked: Vec<Id>,
     /// What is not to be reported.
     pub exceptions: Vec<Exception>,
     /// Report what was created since then, Unix seconds UTC.
@@ -93,6 +95,7 @@ impl Default for Policy {
             settings,
             fail_on: Some(Severity::Warning),
             allow_net: Vec::new(),
+            asked: Vec::new(),
             exceptions: Vec::new(),
             since: None,
         }
@@ -179,6 +182,9 @@ impl Policy {
             let rule = Id::named(id.get_ref()).ok_or_else(|| {
                 at(place, &format!("there is no rule '{}' (audit --explain lists them)", id.get_ref()))
             })?;
+            if given.enabled == Some(true) {
+                policy.asked.push(rule);
+            }
             let Some(setting) = policy.change(rule) else { continue };
             setting.enabled = given.enabled.unwrap_or(setting.enabled);
             setting.severity = given.severity.unwrap_or(setting.severity);

@@ -281,9 +281,19 @@ impl RuleOptions {
             if !has && policy.enabled(rule) && self.rule.iter().any(|asked| asked == id) {
                 return Err(Error::Usage(format!("--rule={id} has nothing to compare with: give {needed}.")));
             }
+            // What the other two compare with comes with a run, and a policy is for all of them.
+            if !has && policy.enabled(rule) && rule == Id::ForeignAddress && policy.asked.contains(&rule) {
+                return Err(Error::Usage(format!(
+                    "The policy switches {id} on, which has nothing to compare with: give {needed}."
+                )));
+            }
             if !has {
                 policy.enable(rule, false);
             }
+        }
+        // It would end with 0, and nobody would have looked at anything.
+        if !RULES.iter().any(|rule| policy.enabled(rule.number)) {
+            return Err(Error::Usage("Every rule is switched off: nothing would be looked at.".into()));
         }
         Ok(policy)
     }
@@ -306,13 +316,16 @@ fn end_of_day(text: &str) -> Result<i64, String> {
 /// A date, a time (UTC unless it says otherwise), or a length of time ago.
 pub(super) fn point_in_time(flag: &str, text: &str, now: i64) -> Result<i64, Error> {
     let ago = || duration::parse(text).ok().and_then(|length| i64::try_from(length.as_secs()).ok());
-    duration::moment(text)
-        .or_else(|| ago().map(|ago| now - ago))
-        .ok_or_else(|| {
-            Error::Usage(format!(
-                "{flag}: '{text}' is no time: give one such as 2026-11-20, 2026-11-20T14:00:00Z, or 3d for three days ago"
-            ))
-        })
+    let time = duration::moment(text).or_else(|| ago().map(|ago| now - ago)).ok_or_else(|| {
+        Error::Usage(format!(
+            "{flag}: '{text}' is no time: give one such as 2026-11-20, 2026-11-20T14:00:00Z, or 3d for three days ago"
+        ))
+    })?;
+    // Nothing was created since then, and that would read as if somebody had looked.
+    if time > now {
+        return Err(Error::Usage(format!("{flag}: '{text}' is still to come (times are in UTC).")));
+    }
+    Ok(time)
 }
 
 /// Looks at every application password of the site.
@@ -409,8 +422,8 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
         });
         printer.goes_on()
     });
-    // A row that is too long to be read must not hide all others.
-    if let Some(why) = unless_too_long(walked)? {
+    // Rows that are too long to be read must not hide all others.
+    for why in unless_too_long(walked)? {
         audit.too_long(&why, &mut |finding| printer.finding(&finding));
     }
     let walked = store.each_user_meta(SUSPENDED, &mut |row: UserMeta<'_>| {
@@ -420,7 +433,7 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
         }
         printer.goes_on()
     });
-    if let Some(why) = unless_too_long(walked)? {
+    for why in unless_too_long(walked)? {
         audit.too_long(&why, &mut |finding| printer.finding(&finding));
     }
     for mut suspects in audit.suspects() {
@@ -465,11 +478,11 @@ pub fn run(args: &AuditSite, context: &mut Context<'_>) -> Result<Outcome, Error
     }
 }
 
-/// What a walk says of a row that is too long to be read: all others were visited then.
-pub(super) fn unless_too_long(walked: Result<(), StoreError>) -> Result<Option<String>, Error> {
+/// What a walk says of rows that are too long to be read, a sentence for each: all others were visited then.
+pub(super) fn unless_too_long(walked: Result<(), StoreError>) -> Result<Vec<String>, Error> {
     match walked {
-        Ok(()) => Ok(None),
-        Err(StoreError::Unfit(why)) => Ok(Some(why.to_string())),
+        Ok(()) => Ok(Vec::new()),
+        Err(StoreError::TooLong(rows)) => Ok(rows),
         Err(error) => Err(error.into()),
     }
 }

@@ -244,7 +244,7 @@ fn in_use(context: &mut Context<'_>, ward: &mut Ward) -> Result<bool, Error> {
         if any { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
     });
     match walked {
-        Ok(()) | Err(StoreError::Unfit(_)) => {}
+        Ok(()) | Err(StoreError::TooLong(_)) => {}
         Err(error) => return Err(error.into()),
     }
     if any {
@@ -674,7 +674,9 @@ fn entries(
                 });
             match walked {
                 Ok(()) => {}
-                Err(StoreError::Unfit(why)) => lists.damaged.push(|| why.to_string()),
+                Err(StoreError::TooLong(rows)) => {
+                    rows.iter().for_each(|why| lists.damaged.push(|| why.clone()))
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -365,7 +365,7 @@ fn each_user(
     match (failed, walked) {
         (Some(error), _) => Err(error.into()),
         (None, Ok(())) => Ok(None),
-        (None, Err(too_long @ StoreError::Unfit(_))) => Ok(Some(too_long)),
+        (None, Err(too_long @ StoreError::TooLong(_))) => Ok(Some(too_long)),
         (None, Err(error)) => Err(error.into()),
     }
 }

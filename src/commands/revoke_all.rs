@@ -8,6 +8,7 @@ use super::selection::{self, Deed, Filters, Guard, count, tell_erased};
 use super::{Context, Outcome};
 use crate::application_passwords::named;
 use crate::error::Error;
+use crate::output::in_one_line;
 
 /// `revoke-all [<user>]`
 #[derive(Debug, Args)]
@@ -71,13 +72,14 @@ fn all_of(args: &RevokeAll, user: &OsString, context: &mut Context<'_>) -> Resul
     let who = named(&user);
     let list = context.passwords().read(user.id)?;
     let concerns = list.concerns(&user);
-    let names: Vec<Vec<u8>> = list
+    let names: Vec<String> = list
         .records()
         .map(|record| {
-            let mut line = record.text("uuid").unwrap_or_default().into_owned();
-            line.extend_from_slice(b"  ");
-            append_escaped(&record.text("name").unwrap_or_default(), &mut line);
-            line
+            let (uuid, name) =
+                (record.text("uuid").unwrap_or_default(), record.text("name").unwrap_or_default());
+            // Nor does one name look like another.
+            let name = String::from_utf8_lossy(&name).replace('\\', "\\\\");
+            in_one_line(&format!("{}  {name}", String::from_utf8_lossy(&uuid)))
         })
         .collect();
     // What would fail is not asked or promised first, nor told twice. Items that are no entries go too, and count.
@@ -129,18 +131,4 @@ fn all_of(args: &RevokeAll, user: &OsString, context: &mut Context<'_>) -> Resul
     context.revoked(trouble, &format!("Revoked {} of user {who}", count(revoked)))?;
     tell_erased(context, erased)?;
     Ok(Outcome::Done)
-}
-
-/// A line each: a name with a line end in it must not look like two entries, nor one name like another.
-fn append_escaped(name: &[u8], line: &mut Vec<u8>) {
-    for byte in name {
-        match byte {
-            b'\\' => line.extend_from_slice(b"\\\\"),
-            b'\n' => line.extend_from_slice(b"\\n"),
-            b'\t' => line.extend_from_slice(b"\\t"),
-            b'\r' => line.extend_from_slice(b"\\r"),
-            0..0x20 | 0x7f => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
-            other => line.push(*other),
-        }
-    }
 }

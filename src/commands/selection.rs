@@ -16,7 +16,7 @@ use crate::application_passwords::{PlainReader, Record, Run, StoredList, Taken, 
 use crate::audit::entry::Entry;
 use crate::audit::{Audit, rules::Id};
 use crate::error::Error;
-use crate::output::{Output, Progress};
+use crate::output::{Output, Progress, in_one_line};
 use crate::store::{Account, User, UserField, UserId, UserMeta};
 use crate::wordpress::password_hash::Era;
 use crate::wordpress::roles::RoleMap;
@@ -39,7 +39,7 @@ pub struct Filters {
     #[arg(long, value_name = "role")]
     pub role: Option<OsString>,
 
-    /// Those created since then: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
+    /// Those created since then, and those that do not say when: 2026-11-20, 2026-11-20T14:00:00Z, or a time ago such as 3d
     #[arg(long, value_name = "time")]
     pub created_since: Option<String>,
 }
@@ -109,14 +109,17 @@ pub struct Rules<'a> {
 impl Rules<'_> {
     fn broken(&self, now: i64, list: Option<&StoredList>, entry: &Entry<'_>) -> Option<&'static str> {
         let longer = |time: i64, most: Option<i64>| most.is_some_and(|most| now.saturating_sub(time) > most);
-        let (created, used) = (entry.created.time(), entry.last_used.time());
+        // One that does not say when it was created counts as old, as in an audit.
+        let lived =
+            |most: Option<i64>| most.is_some() && entry.created.time().is_none_or(|time| longer(time, most));
+        let used = entry.last_used.time();
         if used.is_some_and(|used| longer(used, self.unused_for)) {
             return Some(Id::Unused.rule().id);
         }
-        if used.is_none() && created.is_some_and(|created| longer(created, self.never_used_for)) {
+        if used.is_none() && lived(self.never_used_for) {
             return Some(Id::NeverUsed.rule().id);
         }
-        if created.is_some_and(|created| longer(created, self.older_than)) {
+        if lived(self.older_than) {
             return Some(Id::Old.rule().id);
         }
         let own = entry.own.as_deref().copied().unwrap_or_default();
@@ -145,7 +148,8 @@ impl Criteria<'_> {
                 Some(own) => sanitize::same_name(own, wanted),
                 None => entry.name.is_set() && entry.name.shown().as_bytes() == wanted,
             })
-            && self.since.is_none_or(|since| entry.created.time().is_some_and(|created| created >= since))
+            // WordPress writes always when; one that whoever put it there left out is as new as any. So says the audit.
+            && self.since.is_none_or(|since| entry.created.time().is_none_or(|created| created >= since))
             && (self.uuids.is_empty() || entry.uuid.text().is_some_and(|own| self.uuids.contains(&own)));
         if !fits {
             return None;
@@ -646,9 +650,9 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
             }),
         };
         // One row that is too long to be read hides no other.
-        if let Some(why) = unless_too_long(walked)? {
+        drop(progress);
+        for why in unless_too_long(walked)? {
             found.too_long += 1;
-            drop(progress);
             context.out.warning(why);
         }
         if let Some(error) = failure {
@@ -674,7 +678,7 @@ fn known_role(role: &[u8], maps: &[(u64, RoleMap)]) -> Result<(), Error> {
     )))
 }
 
-/// A line for each: a name with a line end in it must not look like two entries.
+/// A line for each, which nothing that is stored makes look like two, or like another.
 fn show(
     out: &mut Output<'_>,
     whose: &str,
@@ -682,16 +686,8 @@ fn show(
     reason: &str,
     is_suspended: bool,
 ) -> Result<(), Error> {
-    let name: String = entry
-        .name
-        .shown()
-        .chars()
-        .flat_map(|c| {
-            let plain = (!c.is_control()).then_some(c);
-            plain.into_iter().chain(c.is_control().then(|| c.escape_default()).into_iter().flatten())
-        })
-        .collect();
-    let mut line = format!("{}  '{name}' of user {whose}", entry.uuid.shown());
+    let (uuid, name) = (entry.uuid.shown(), entry.name.shown());
+    let mut line = in_one_line(&format!("{uuid}  '{name}' of user {whose}"));
     if reason != "chosen" {
         line.push_str(&format!(": {reason}"));
     }

@@ -198,15 +198,7 @@ fn is_hash_of_68(record: &Record<'_>) -> bool {
 
 /// Text of a database as it may stand in a sentence: on one line.
 fn shown(text: &[u8]) -> String {
-    let mut shown = String::new();
-    for character in String::from_utf8_lossy(text).chars() {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    output::in_one_line(&String::from_utf8_lossy(text))
 }
 
 /// The same as it may stand in JSON.

@@ -25,7 +25,7 @@ pub use formatter::{Format, Request, RowStream, display_items};
 pub use json::to_json;
 pub use progress::Progress;
 pub use scalar::float_string;
-pub use terminal::{Environment, Terminal, window_columns};
+pub use terminal::{Environment, Terminal, in_one_line, window_columns};
 
 /// One cell: what PHP's value was, as far as formats tell values apart.
 #[derive(Debug, Clone, PartialEq)]

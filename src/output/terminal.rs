@@ -91,6 +91,23 @@ fn integer(value: &[u8]) -> i64 {
     number.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
+/// Text that somebody else chose, on one line whatever it holds: nothing in it begins a line of a mail or of a list, or turns
+/// one around. Control and bidirectional characters, and what ends a line, are shown as a terminal gets them: `\x0a`,
+/// `\u{202e}`.
+pub fn in_one_line(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match u32::from(character) {
+            code @ (0..0x20 | 0x7f) => shown.push_str(&format!("\\x{code:02x}")),
+            code @ (0x80..0xa0 | 0x61c | 0x200e | 0x200f | 0x2028..=0x202e | 0x2066..=0x2069) => {
+                shown.push_str(&format!("\\u{{{code:x}}}"));
+            }
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
 /// Whether text has to go through [`escape`] before a terminal sees it.
 pub(super) fn needs_escape(text: &[u8]) -> bool {
     text.iter().any(|byte| !matches!(byte, b' '..=b'~' | b'\n' | b'\t'))

@@ -389,13 +389,24 @@ fn no_tables(missing: &str, place: &str, all_tables: &[String]) -> StoreError {
 }
 
 /// The sentence for a value that is too long to be loaded.
-fn too_long(table: &str, column: &str, umeta_id: u64, user: UserId, length: u64) -> StoreError {
-    StoreError::unfit(format!(
+fn too_long(table: &str, column: &str, umeta_id: u64, user: UserId, length: u64) -> String {
+    format!(
         "Row {umeta_id} of {table} (user {user}) holds {length} bytes in {column}, and more than {LONGEST_VALUE} are \
          not read here. PHP needs about three times as much memory to load it: where its limit allows that, what the \
          row holds still counts for WordPress. Look at the row with a database client, and shorten it or delete it: \
          DELETE FROM {table} WHERE umeta_id = {umeta_id}"
-    ))
+    )
+}
+
+/// What a walk says in the end of the rows that it left out.
+fn walk_ended(table: &str, left_out: &[WalkEntry]) -> Result<(), StoreError> {
+    if left_out.is_empty() {
+        return Ok(());
+    }
+    let sentence = |(user, umeta_id, length): &WalkEntry| {
+        too_long(table, "meta_value", *umeta_id, UserId(*user), *length)
+    };
+    Err(StoreError::TooLong(left_out.iter().map(sentence).collect()))
 }
 
 /// The sentence for an option that is too long to be loaded.
@@ -523,6 +534,9 @@ pub enum StoreError {
     /// The value does not fit: a character that the column's charset cannot hold, or too long.
     #[error("{0}")]
     Unfit(Fault),
+    /// Rows that a walk left out because they are too long to be loaded, a sentence for each. All others were visited.
+    #[error("{}", .0.join("\n"))]
+    TooLong(Vec<String>),
     /// The connection ended while the change was being committed: it may or may not be saved.
     #[error("{0}")]
     Unknown(String),
@@ -584,6 +598,7 @@ impl StoreError {
                 }
             }
             Self::NoTables(cause) | Self::Denied(cause) | Self::Unknown(cause) => cause.clone(),
+            Self::TooLong(_) => self.to_string(),
         }
     }
 }

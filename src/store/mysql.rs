@@ -24,7 +24,7 @@ use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
     Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, NewUser, Others,
     SiteOption, SslMode, Store, StoreError, Swap, Tables, Unseen, User, UserField, UserId, UserMeta,
-    UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write,
+    UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write, walk_ended,
 };
 
 /// How long a lock is waited for, in seconds: `innodb_lock_wait_timeout`, `lock_wait_timeout`, `GET_LOCK()`.
@@ -363,7 +363,7 @@ impl MysqlStore {
             None => Ok((found, binary)),
             Some((umeta_id, length)) => {
                 let table = &self.description.usermeta_table;
-                Err(Stop::Store(too_long(table, "meta_value", umeta_id, user, length)))
+                Err(Stop::Store(StoreError::unfit(too_long(table, "meta_value", umeta_id, user, length))))
             }
         }
     }
@@ -655,8 +655,8 @@ impl MysqlStore {
         }
     }
 
-    /// The rows that a walk over `key` visits, and the first one that is too long for it.
-    fn list_walk(&mut self, key: &str) -> Result<(Vec<WalkEntry>, Option<WalkEntry>), StoreError> {
+    /// The rows that a walk over `key` visits, and those that are too long for it.
+    fn list_walk(&mut self, key: &str) -> Result<(Vec<WalkEntry>, Vec<WalkEntry>), StoreError> {
         // Ids first, sorted here: the server would have to sort all values, and no index has this order for this
         // key alone. Then the values by primary key, in parts, so that neither a snapshot nor a MyISAM lock waits
         // for the visitor.
@@ -677,20 +677,8 @@ impl MysqlStore {
         });
         listed.map_err(|error| self.fault(error))?;
         entries.sort_unstable();
-        let oversized = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
-        let first_too_long = entries.iter().copied().find(oversized);
-        entries.retain(|entry| !oversized(entry));
-        Ok((entries, first_too_long))
-    }
-
-    fn walk_ended(&self, first_too_long: Option<WalkEntry>) -> Result<(), StoreError> {
-        match first_too_long {
-            None => Ok(()),
-            Some((user, umeta_id, length)) => {
-                let table = &self.description.usermeta_table;
-                Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
-            }
-        }
+        let left_out = entries.extract_if(.., |entry| entry.2 > LONGEST_VALUE as u64).collect();
+        Ok((entries, left_out))
     }
 
     /// Reads one part of a walk, in its order. Rows that are gone meanwhile are left out.
@@ -1105,7 +1093,7 @@ impl Store for MysqlStore {
         key: &str,
         visit: &mut dyn FnMut(UserMeta<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let (entries, first_too_long) = self.list_walk(key)?;
+        let (entries, left_out) = self.list_walk(key)?;
         let mut rest = entries.as_slice();
         while !rest.is_empty() {
             let chunk = next_chunk(rest, CHUNK);
@@ -1118,7 +1106,7 @@ impl Store for MysqlStore {
                 }
             }
         }
-        self.walk_ended(first_too_long)
+        walk_ended(&self.description.usermeta_table, &left_out)
     }
 
     fn each_account(
@@ -1126,7 +1114,7 @@ impl Store for MysqlStore {
         key: &str,
         visit: &mut dyn FnMut(Account<'_>) -> ControlFlow<()>,
     ) -> Result<(), StoreError> {
-        let (entries, first_too_long) = self.list_walk(key)?;
+        let (entries, left_out) = self.list_walk(key)?;
         let keys = RoleKeys::new(&self.tables, self.description.network.is_some());
         let is_role = keys.condition("meta_key");
         let by_key = self.highest_user()? / USERS_PER_VISIT <= entries.len() as u64;
@@ -1159,7 +1147,7 @@ impl Store for MysqlStore {
                 }
             }
         }
-        self.walk_ended(first_too_long)
+        walk_ended(&self.description.usermeta_table, &left_out)
     }
 
     fn role_maps(&mut self) -> Result<Vec<SiteOption>, StoreError> {
@@ -1180,8 +1168,9 @@ impl Store for MysqlStore {
             );
             let stored = match self.rows(&sql) {
                 Ok(mut rows) => rows.pop().and_then(|mut row| bytes(row.pop()?)),
-                // A site that was dropped half, or that this account may not read.
-                Err(error) if matches!(code(&error), Some(1146 | 1142)) => None,
+                // A site that was dropped half. One that this account may not read is none of these: who is an
+                // administrator there would be missed without a word.
+                Err(error) if code(&error) == Some(1146) => None,
                 Err(error) => return Err(self.fault(error)),
             };
             maps.push((blog, stored));

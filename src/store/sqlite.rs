@@ -232,7 +232,13 @@ impl SqliteStore {
         let found = read().map_err(|error| self.file.fault(&error))?;
         self.file.still_frozen()?;
         found.map_err(|(umeta_id, length)| {
-            too_long(&self.description.usermeta_table, "meta_value", umeta_id, user, length)
+            StoreError::unfit(too_long(
+                &self.description.usermeta_table,
+                "meta_value",
+                umeta_id,
+                user,
+                length,
+            ))
         })
     }
 

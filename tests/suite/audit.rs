@@ -382,8 +382,16 @@ fn a_row_that_is_too_long_to_be_read_hides_no_other() {
     let known = fingerprint(&fixture);
     fixture.sql("UPDATE wp_usermeta SET meta_value = meta_value || 'x' WHERE user_id = 4 AND meta_key = '_application_passwords'");
     assert_eq!(fingerprint(&fixture), known);
-    fixture.delete_meta(4);
+    // Each of several is told, and one that is known hides no other.
     fixture.set_meta(6, &vec![b'x'; wp_app_password::store::LONGEST_VALUE + 1]);
+    let both = findings(&fixture, &["--rule=unreadable"]);
+    let of = |user: u64| {
+        let name = format!("(user {user}) holds");
+        both.iter().filter(|finding| finding["message"].as_str().unwrap().contains(&name)).count()
+    };
+    assert_eq!((both.len(), of(4), of(6)), (2, 1, 1), "{both:?}");
+    assert_ne!(both[0]["fingerprint"], both[1]["fingerprint"]);
+    fixture.delete_meta(4);
     assert_ne!(fingerprint(&fixture), known);
 }
 
@@ -423,6 +431,49 @@ fn a_networks_super_admins_and_roles_are_known() {
     assert!(all.contains(&("administrator".into(), "1:editor 2:administrator".into())), "{all:?}");
     database.sql("UPDATE net7_users SET spam = 1 WHERE user_login = 'editor1'");
     assert!(rules().iter().any(|(rule, _)| rule == "owner-blocked"));
+}
+
+#[test]
+fn what_an_account_may_not_read_of_a_network_is_not_taken_for_clean() {
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(Template::Network);
+    // On its second site a role of its own may do what an administrator may.
+    let managers = "a:1:{s:9:\"caretaker\";a:2:{s:4:\"name\";s:9:\"Caretaker\";s:12:\"capabilities\";a:1:{s:14:\"manage_options\";b:1;}}}";
+    database.sql(&format!(
+        "UPDATE net7_2_options SET option_value = '{managers}' WHERE option_name = 'net7_2_user_roles'"
+    ));
+    database.sql(
+        "DELETE FROM net7_usermeta WHERE meta_key = 'net7_2_capabilities';
+         INSERT INTO net7_usermeta (user_id, meta_key, meta_value)
+         SELECT ID, 'net7_2_capabilities', 'a:1:{s:9:\"caretaker\";b:1;}' FROM net7_users WHERE user_login = 'editor1'",
+    );
+    let tool = |url: &str| {
+        let mut command = binary();
+        command.env("WP_APP_PASSWORD_DB", url).arg("--table-prefix=net7_");
+        command
+    };
+    let created =
+        tool(&database.socket_url("wp")).args(["create", "editor1", "Feed", "--hash=phpass"]).output();
+    assert!(created.unwrap().status.success());
+    let account = format!("few_{}", database.name);
+    database.sql(&format!("CREATE USER {account}@localhost IDENTIFIED BY 'few-secret'"));
+    for table in ["users", "usermeta", "options", "sitemeta", "site", "blogs"] {
+        database.sql(&format!("GRANT SELECT ON net7_{table} TO {account}@localhost"));
+    }
+    let url = database.socket_url("wp");
+    let (_, rest) = url.split_once('@').unwrap();
+    let few = format!("mysql://{account}:few-secret@{rest}");
+    for command in [&["audit", "--rule=administrator"][..], &["prune", "--role=caretaker", "--dry-run"]] {
+        let output = tool(&few).args(command).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!((code(&output), stdout(&output)), (1, String::new()), "{command:?}: {said}");
+        assert!(said.contains("SELECT on net7_2_options"), "{command:?}: {said}");
+    }
+    database.sql(&format!("GRANT SELECT ON net7_2_options TO {account}@localhost"));
+    let output = tool(&few).args(["audit", "--rule=administrator"]).output().unwrap();
+    assert_eq!(code(&output), 2, "{}", stderr(&output));
+    assert!(stdout(&output).contains("its owner may change the settings of site 2"), "{}", stdout(&output));
+    database.sql(&format!("DROP USER {account}@localhost"));
 }
 
 #[test]
@@ -851,7 +902,25 @@ fn every_format_is_what_others_take_it_for() {
                 "{csv}"
             );
             let sarif: Value = serde_json::from_slice(&get("sarif")).unwrap();
-            assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), rows);
+            let results = sarif["runs"][0]["results"].as_array().unwrap();
+            assert_eq!(results.len(), rows);
+            // GitHub tells them apart by nothing else.
+            let hashes: BTreeSet<&str> = results
+                .iter()
+                .map(|result| result["partialFingerprints"]["primaryLocationLineHash"].as_str().unwrap())
+                .collect();
+            assert_eq!(hashes.len(), rows);
+            // Metrics tell what was found, whatever lets the run fail.
+            let state = |fail_on: &str| {
+                let metrics = stdout(&audit(fixture, &["--format=prometheus", fail_on]));
+                let line = metrics.lines().find(|line| line.starts_with("wp_app_password_audit_state{"));
+                line.unwrap().rsplit(' ').next().unwrap().to_owned()
+            };
+            let expected = if trouble { "2" } else { "0" };
+            assert_eq!(
+                (state("--fail-on=never"), state("--fail-on=critical")),
+                (expected.into(), expected.into())
+            );
         }
     });
 }
@@ -1052,6 +1121,8 @@ fn a_rule_that_was_asked_for_is_looked_at_or_refused() {
             (&["--rule=created-since"][..], "--since"),
             (&["--rule=old,foreign-address"], "--allow-net"),
             (&["--rule=role-changed"], "--baseline"),
+            (&["--since=2199-01-01"], "still to come"),
+            (&["--rule=old", "--skip-rule=old"], "Every rule is switched off"),
         ] {
             let output = audit(fixture, arguments);
             assert_eq!((code(&output), stdout(&output)), (1, String::new()), "{arguments:?}");
@@ -1063,6 +1134,15 @@ fn a_rule_that_was_asked_for_is_looked_at_or_refused() {
             let case = junit.split("<testcase ").find(|case| case.contains(rule)).unwrap();
             assert!(case.contains("<skipped/>"), "{case}");
         }
+        // A policy that asks for it is told as well.
+        std::fs::write(&file, "[rules.foreign-address]\nenabled = true\n").unwrap();
+        let output = audit(fixture, &[&policy]);
+        assert_eq!((code(&output), stdout(&output)), (1, String::new()));
+        assert!(stderr(&output).contains("The policy switches foreign-address on"), "{}", stderr(&output));
+        assert_eq!(
+            code(&audit(fixture, &[&policy, "--allow-net=203.0.113.0/24", "--rule=old,foreign-address"])),
+            0
+        );
         // A flag beats a policy that has the rule off.
         std::fs::write(
             &file,

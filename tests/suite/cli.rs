@@ -313,7 +313,7 @@ fn a_dry_run_tells_every_name_from_every_other() {
     let output = site.run(&["revoke-all", "3", "--dry-run", "--quiet"]);
     assert_eq!(
         stdout(&output),
-        "u0  a\\\\nb\nu1  a\\nb\nu2  t\\tb\nu3  r\\rb\nu4  e\\x1b[1m\\x7f\nu5  \u{e9}\n"
+        "u0  a\\\\nb\nu1  a\\x0ab\nu2  t\\x09b\nu3  r\\x0db\nu4  e\\x1b[1m\\x7f\nu5  \u{e9}\n"
     );
 }
 

@@ -39,7 +39,9 @@ fn every_change_is_a_record_that_says_who_and_what_and_no_secret() {
         let id = text(&run(&["list", "3", "--format=ids"]).stdout).trim().to_owned();
         run(&["get", "3", &id]);
         run(&["exists", "3", "Feed"]);
-        run(&["update", "3", &id, "--name=Renamed"]);
+        run(&["update", "3", &id, "--name=Restricted", "--allow=GET /wp/v2/posts"]);
+        // A new name hides no restriction that went with it.
+        run(&["update", "3", &id, "--name=Renamed", "--clear=allow"]);
         run(&["update", "3", &id, "--name=Renamed"]);
         run(&["record-usage", "3", &id]);
         run(&["record-usage", "3", &id]);
@@ -62,7 +64,10 @@ fn every_change_is_a_record_that_says_who_and_what_and_no_secret() {
             actions(&file),
             [
                 "create create Feed",
+                "update rename Restricted",
+                "update update Restricted",
                 "update rename Renamed",
+                "update update Renamed",
                 "record-usage record-usage Renamed",
                 "suspend suspend Renamed",
                 "resume resume Renamed",

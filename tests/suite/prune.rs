@@ -173,7 +173,7 @@ fn a_rehearsal_says_what_it_could_not_look_at() {
         assert!(said.contains(unseen) && said.contains("Would revoke 1 application password"), "{said}");
         for command in [
             &["prune", "--unused-for=900d", "--dry-run"][..],
-            &["suspend", "--created-since=2027-01-01", "--dry-run"],
+            &["suspend", "--created-since=1d", "--dry-run"],
         ] {
             let said = place.ends(3, command);
             assert!(said.contains(unseen) && said.contains(" 0 application passwords of 0 users."), "{said}");

@@ -10,7 +10,7 @@ const APP: &str = "11111111-1111-4111-8111-111111111111";
 /// Two users with two entries each, of which one is of the vendor, and one suspended entry of the vendor.
 fn breached(place: &mut Place) {
     place.0.set_meta(3, &list(&[(0, item(1, &[])), (1, item(2, &[]))]));
-    place.0.set_meta(7, &list(&[(0, item(2, &[])), (1, item(3, &[("created", "i:1799999999;")]))]));
+    place.0.set_meta(7, &list(&[(0, item(2, &[])), (1, item(3, &[("created", "i:1764000000;")]))]));
     place.0.add_meta(9, "_application_passwords_suspended", &list(&[(0, item(2, &[])), (1, item(4, &[]))]));
 }
 
@@ -66,6 +66,7 @@ fn filters_narrow_each_other_and_one_of_them_is_needed() {
             &["revoke-all", "3", "--all-users"],
             &["revoke-all", "3", "--role=author"],
             &["revoke-all", "--created-since=soon", "--yes"],
+            &["revoke-all", "--created-since=2199-01-01", "--yes"],
             &["revoke-all", "--all-users", "--suspend", "--keep-suspended", "--yes"],
         ] {
             place.ends(1, nonsense);
@@ -74,9 +75,12 @@ fn filters_narrow_each_other_and_one_of_them_is_needed() {
         let app = format!("--app-id={APP}");
         let none = place.ends(0, &["revoke-all", &app, "--name=Feed 1", "--dry-run"]);
         assert!(none.contains("Would revoke 0"), "{none}");
-        let since = place.ends(2, &["revoke-all", "--created-since=2027-01-15", "--dry-run"]);
+        // 'min' does not say when it was created.
+        let since = place.ends(2, &["revoke-all", "--created-since=2025-11-24", "--dry-run"]);
         assert!(
-            since.contains("Would revoke 1 application password of 1 user.") && since.contains(&uuid(3)),
+            since.contains("'min' of user 5")
+                && since.contains("2 application passwords of 2 users.")
+                && since.contains(&uuid(3)),
             "{since}"
         );
         // Of one user, without a yes.
@@ -85,6 +89,48 @@ fn filters_narrow_each_other_and_one_of_them_is_needed() {
             "Success: Revoked 1 application password of user 7 (999).\n"
         );
         assert_eq!((place.uuids(3).len(), place.uuids(7).len()), (2, 1));
+    }
+}
+
+#[test]
+fn what_does_not_say_when_it_was_created_is_as_new_as_any() {
+    for mut place in Place::both() {
+        place.0.sql("DELETE FROM wp_usermeta WHERE meta_key = '_application_passwords'");
+        breached(&mut place);
+        place.0.set_meta(3, &list(&[(0, item(1, &[])), (1, item(5, &[("created", "N;")]))]));
+        let recent = [uuid(5), uuid(3)];
+        for verb in ["revoke-all", "suspend", "prune"] {
+            let shown = place.ends(2, &[verb, "--created-since=2025-11-24", "--dry-run"]);
+            assert!(shown.contains("2 application passwords of 2 users."), "{verb}: {shown}");
+            assert!(recent.iter().all(|uuid| shown.contains(uuid)), "{verb}: {shown}");
+        }
+        place.done(&["suspend", "--created-since=2025-11-24", "--yes"]);
+        assert_eq!((place.uuids(3), place.uuids(7)), (vec![uuid(1)], vec![uuid(2)]));
+        place.done(&["resume", "--created-since=2025-11-24", "--yes"]);
+        assert_eq!((place.uuids(3), place.uuids(7)), (vec![uuid(1), uuid(5)], vec![uuid(2), uuid(3)]));
+        for rule in ["--older-than=9000d", "--never-used-for=9000d", "--rule=old"] {
+            let shown = place.ends(2, &["prune", rule, "--name=Feed 5", "--dry-run"]);
+            assert!(shown.contains(&uuid(5)), "{rule}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_is_stored_forges_a_line_of_a_rehearsal() {
+    for mut place in Place::both() {
+        place.0.sql("DELETE FROM wp_usermeta WHERE meta_key = '_application_passwords'");
+        let forged = "x\nWould revoke 0 application passwords of 0 users.\n\u{202e}";
+        place.0.set_meta(3, &list(&[(0, item(1, &[("uuid", &quoted(forged)), ("name", &quoted(forged))]))]));
+        for arguments in [
+            &["revoke-all", "--all-users", "--dry-run"][..],
+            &["revoke-all", "3", "--dry-run"],
+            &["prune", "--created-since=7000d", "--dry-run"],
+        ] {
+            let shown = place.ends(2, arguments);
+            assert_eq!(shown.lines().count(), 2, "{arguments:?}: {shown}");
+            assert_eq!(shown.matches("x\\x0aWould revoke 0").count(), 2, "{arguments:?}: {shown}");
+            assert!(!shown.contains('\u{202e}') && shown.contains("\\u{202e}"), "{arguments:?}: {shown}");
+        }
     }
 }
 

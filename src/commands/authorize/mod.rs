@@ -19,7 +19,7 @@ use super::{Outcome, discover, duration, unix_now};
 use crate::error::Error;
 use crate::interrupt;
 use crate::live::{self, Accepted, Discovery};
-use crate::output::Output;
+use crate::output::{Output, in_one_line};
 use crate::secret::PlainPassword;
 use crate::sink::{Delivery, Sink, SinkError};
 use crate::wordpress::authorize::{PlainCallbacks, Request, check_callback, is_uuid};
@@ -436,13 +436,5 @@ fn revoke(site: &Discovery, approval: &Approval, accepted: &Accepted) -> String 
 
 /// What came from outside, on one line.
 fn printable(text: &str) -> String {
-    let mut shown = String::new();
-    for character in text.chars().take(200) {
-        if character.is_control() {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
+    in_one_line(&text.chars().take(200).collect::<String>())
 }

@@ -244,9 +244,11 @@ fn hashes_of_all(
         });
         match walked {
             // All other rows were visited.
-            Err(StoreError::Unfit(sentence)) => {
-                out.warning(sentence.to_string());
-                gaps.count(LISTS);
+            Err(StoreError::TooLong(rows)) => {
+                for why in rows {
+                    out.warning(why);
+                    gaps.count(LISTS);
+                }
             }
             other => other?,
         }

@@ -43,7 +43,15 @@ pub fn prometheus(report: &Report) -> String {
         text.push_str(&format!("wp_app_password_{name}_sum{{site=\"{site}\"}} {}\n", ages.sum));
         text.push_str(&format!("wp_app_password_{name}_count{{site=\"{site}\"}} {up_to}\n"));
     }
-    let worst = report.rules.iter().filter(|rule| report.fails(rule)).map(|rule| rule.level).max();
+    // Whoever collects metrics lets no run fail (`--fail-on=never`), and asks the metrics instead.
+    let from = report.fail_on.unwrap_or(Level::Warning);
+    let worst = report
+        .rules
+        .iter()
+        .filter(|rule| rule.count > 0)
+        .map(|rule| rule.level)
+        .filter(|level| *level >= from)
+        .max();
     let state = match worst {
         None => 0,
         Some(Level::Info | Level::Warning) => 1,

@@ -77,7 +77,11 @@ impl Sarif {
         );
         let name = [owner, row.uuid.as_str()].join("/");
         string(name.trim_end_matches('/'), &mut text);
-        text.push_str("}]}],\"partialFingerprints\":{\"wpAppPassword/v1\":");
+        // GitHub tells results apart by a fingerprint of this name alone, and makes one of the line in the file if there is
+        // none: here there is no file, and all would be one.
+        text.push_str("}]}],\"partialFingerprints\":{\"primaryLocationLineHash\":");
+        string(&row.fingerprint, &mut text);
+        text.push_str(",\"wpAppPassword/v1\":");
         string(&row.fingerprint, &mut text);
         text.push_str("}}");
         text.into_bytes()

@@ -1,6 +1,7 @@
 //! For people at a terminal and in a cron job's mail.
 
 use super::{Report, Row};
+use crate::output::in_one_line;
 
 /// The summary first, then the rows by rule, gravest first.
 pub fn text(report: &Report) -> String {
@@ -70,19 +71,4 @@ pub(super) fn about(row: &Row) -> String {
     let line =
         if parts.is_empty() { row.message.clone() } else { format!("{}: {}", parts.join(", "), row.message) };
     in_one_line(&line)
-}
-
-/// Control and bidirectional characters, and what ends a line, as a terminal shows them: `\x0a`, `\u{202e}`.
-fn in_one_line(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match u32::from(character) {
-            code @ (0..0x20 | 0x7f) => shown.push_str(&format!("\\x{code:02x}")),
-            code @ (0x80..0xa0 | 0x61c | 0x200e | 0x200f | 0x2028..=0x202e | 0x2066..=0x2069) => {
-                shown.push_str(&format!("\\u{{{code:x}}}"));
-            }
-            _ => shown.push(character),
-        }
-    }
-    shown
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, Row, Rows, Statement, params};
 
 use super::super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::super::{
-    Account, LONGEST_VALUE, StoreError, UserId, UserMeta, UserState, WalkEntry, next_chunk, too_long,
+    Account, LONGEST_VALUE, StoreError, UserId, UserMeta, UserState, WalkEntry, next_chunk, walk_ended,
 };
 use super::{SqliteStore, quoted, unsigned};
 
@@ -60,15 +60,8 @@ struct Progress {
     wanted: u64,
     /// Rows under other keys.
     passed: u64,
-    first_too_long: Option<WalkEntry>,
-}
-
-impl Progress {
-    fn too_long(&mut self, row: WalkEntry) {
-        if self.first_too_long.is_none_or(|first| row < first) {
-            self.first_too_long = Some(row);
-        }
-    }
+    /// Rows that are too long, and were left out.
+    left_out: Vec<WalkEntry>,
 }
 
 /// A part of a walk: rows whose texts lie in one buffer, which is used again for a later part.
@@ -138,7 +131,7 @@ impl Part {
                     progress.passed += 1;
                     continue;
                 }
-                ValueRef::Integer(length) => progress.too_long((user, umeta_id, length.cast_unsigned())),
+                ValueRef::Integer(length) => progress.left_out.push((user, umeta_id, length.cast_unsigned())),
                 _ => self.add(user, umeta_id, row)?,
             }
             progress.wanted += 1;
@@ -278,7 +271,7 @@ impl SqliteStore {
         let mut part = Part::default();
         if self.read_few(key, "", &mut part, &mut progress)? {
             return match part.visit(visit) {
-                ControlFlow::Continue(()) => self.ended(progress.first_too_long),
+                ControlFlow::Continue(()) => self.ended(progress.left_out),
                 ControlFlow::Break(()) => Ok(()),
             };
         }
@@ -296,15 +289,16 @@ impl SqliteStore {
                 let walked = store.along_users(&index, key, &mut progress, part, deliver)?;
                 match walked {
                     (Walked::TooSparse, Some(next)) => part = next,
-                    (walked, _) => return Ok((walked, progress.first_too_long)),
+                    (walked, _) => return Ok((walked, progress.left_out)),
                 }
             }
-            let (mut entries, first_too_long) = store.list(key)?;
+            let (mut entries, left_out) = store.list(key)?;
             entries
                 .retain(|(user, umeta_id, _)| progress.behind.is_none_or(|last| (*user, *umeta_id) > last));
-            progress.first_too_long = progress.first_too_long.or(first_too_long);
+            // All of them are in the list.
+            progress.left_out = left_out;
             let walked = store.along_list(key, entries, "", None, part, deliver)?;
-            Ok((walked, progress.first_too_long))
+            Ok((walked, progress.left_out))
         };
         let mut stopped = false;
         let read = read_ahead(read, &mut |part| {
@@ -327,14 +321,14 @@ impl SqliteStore {
         let mut progress = Progress::default();
         let mut part = Part::default();
         let is_few = self.read_few(key, &columns, &mut part, &mut progress)?;
-        let (entries, first_too_long) = if is_few {
+        let (entries, left_out) = if is_few {
             let entries = part.rows.iter().map(|row| (row.user, row.umeta_id, 0)).collect();
-            (entries, progress.first_too_long)
+            (entries, progress.left_out)
         } else {
             self.list(key)?
         };
         if entries.is_empty() {
-            return self.ended(first_too_long);
+            return self.ended(left_out);
         }
         let highest = self
             .first(&format!("SELECT max(ID) FROM {}", self.users), [], |row| row.get::<_, Option<i64>>(0))?;
@@ -350,7 +344,7 @@ impl SqliteStore {
                 part.roles.sort();
             }
             return match part.visit_accounts(roles, visit) {
-                ControlFlow::Continue(()) => self.ended(first_too_long),
+                ControlFlow::Continue(()) => self.ended(left_out),
                 ControlFlow::Break(()) => Ok(()),
             };
         }
@@ -366,7 +360,7 @@ impl SqliteStore {
             flow
         });
         // What was read ahead for nobody cannot fail.
-        if stopped { Ok(()) } else { read.and_then(|_| self.ended(first_too_long)) }
+        if stopped { Ok(()) } else { read.and_then(|_| self.ended(left_out)) }
     }
 
     /// Whether what is read keeps no writer out. With a rollback journal it does: there one connection reads at a time,
@@ -380,11 +374,9 @@ impl SqliteStore {
     }
 
     /// What a walk says in the end.
-    fn ended(&self, first_too_long: Option<WalkEntry>) -> Result<(), StoreError> {
-        first_too_long.map_or(Ok(()), |(user, umeta_id, length)| {
-            let table = &self.description.usermeta_table;
-            Err(too_long(table, "meta_value", umeta_id, UserId(user), length))
-        })
+    fn ended(&self, mut left_out: Vec<WalkEntry>) -> Result<(), StoreError> {
+        left_out.sort_unstable();
+        walk_ended(&self.description.usermeta_table, &left_out)
     }
 
     /// Reads all rows under the key at once, if one part holds them; says whether it does. Most sites have so few.
@@ -561,7 +553,7 @@ impl SqliteStore {
     }
 
     /// The rows that a walk over `key` visits, in its order, and the first one that is too long for it.
-    fn list(&self, key: &str) -> Result<(Vec<WalkEntry>, Option<WalkEntry>), StoreError> {
+    fn list(&self, key: &str) -> Result<(Vec<WalkEntry>, Vec<WalkEntry>), StoreError> {
         // By parts, in the order of the key's index, so that no read of a large table holds up WordPress's writes.
         let sql = format!(
             "SELECT user_id, umeta_id, coalesce(octet_length(meta_value), 0) FROM {} \
@@ -596,10 +588,8 @@ impl SqliteStore {
         entries.reserve_exact(others.len());
         entries.extend(others);
         entries.sort_unstable();
-        let too_long = |entry: &WalkEntry| entry.2 > LONGEST_VALUE as u64;
-        let first_too_long = entries.iter().copied().find(too_long);
-        entries.retain(|entry| !too_long(entry));
-        Ok((entries, first_too_long))
+        let left_out = entries.extract_if(.., |entry| entry.2 > LONGEST_VALUE as u64).collect();
+        Ok((entries, left_out))
     }
 
     /// The roles of `entries`' users, found by their keys.
