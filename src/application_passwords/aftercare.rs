@@ -23,6 +23,9 @@ const SHORT_WATCH: Duration = Duration::from_millis(300);
 /// The lists of so many users are deleted from the object cache in one go.
 const AT_ONCE: usize = 200;
 
+/// A command hears of so many users at once: their ids have to fit into one variable of its environment (128 KiB).
+const HEARD_AT_ONCE: usize = 5_000;
+
 /// How often a list that somebody else keeps overwriting is put right.
 const MOST_REPAIRS: u32 = 20;
 
@@ -55,7 +58,7 @@ pub enum Reach {
 }
 
 /// A command that is told of a user whose list was written; why it failed is a clause.
-pub type Command<'a> = &'a dyn Fn(UserId) -> Result<(), String>;
+pub type Command<'a> = &'a dyn Fn(&[UserId]) -> Result<(), String>;
 
 /// What makes WordPress agree with what was saved.
 #[derive(Default)]
@@ -101,6 +104,16 @@ impl<'s> ApplicationPasswords<'s> {
             self.forget(&stale);
             if self.trouble.is_some() {
                 return;
+            }
+        }
+        // Where the cache is out of reach, the command is what tells it. A cache that is told, or none, needs no command for
+        // what this run did not write.
+        if let Some(command) = self.aftercare.command.filter(|_| self.aftercare.other_cache) {
+            for some in users.chunks(HEARD_AT_ONCE) {
+                if let Err(reason) = command(some) {
+                    self.trouble = Some(reason);
+                    return;
+                }
             }
         }
     }
@@ -261,7 +274,7 @@ impl<'s> ApplicationPasswords<'s> {
     /// Runs `--after-write`. What fails is kept for [`Self::take_trouble`].
     pub(super) fn run_command(&mut self, user: &User) {
         if let Some(command) = self.aftercare.command {
-            self.trouble = match (command(user.id), self.trouble.take()) {
+            self.trouble = match (command(&[user.id]), self.trouble.take()) {
                 (Err(reason), _) => Some(reason),
                 // The command was given because the cache is out of reach; where it is not, both must work.
                 (Ok(()), trouble) => trouble,

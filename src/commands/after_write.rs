@@ -12,16 +12,17 @@ pub const USER_IDS: &str = "WP_APP_PASSWORD_USER_IDS";
 
 /// Runs `command` in a shell, without the variables that hold passwords. What it prints goes to standard error: standard output is for the result.
 pub fn command(command: OsString) -> AfterWrite {
-    Box::new(move |user| run(&command, user))
+    Box::new(move |users| run(&command, users))
 }
 
-fn run(command: &OsStr, user: UserId) -> Result<(), String> {
+fn run(command: &OsStr, users: &[UserId]) -> Result<(), String> {
     let shown = command.to_string_lossy();
+    let ids: Vec<String> = users.iter().map(|user| user.to_string()).collect();
     let stderr = std::io::stderr().as_fd().try_clone_to_owned();
     let status = Command::new("/bin/sh")
         .arg("-c")
         .arg(command)
-        .env(USER_IDS, user.to_string())
+        .env(USER_IDS, ids.join(" "))
         .env_remove("WP_APP_PASSWORD_DB")
         .env_remove("WP_APP_PASSWORD_CACHE")
         .stdin(Stdio::null())

@@ -149,7 +149,7 @@ impl Context<'_> {
             command: self
                 .after_write
                 .as_ref()
-                .map(|command| command as &dyn Fn(UserId) -> Result<(), String>),
+                .map(|command| command as &dyn Fn(&[UserId]) -> Result<(), String>),
             reach,
             watch: self.watch,
             journal: Some(&self.journal),
@@ -585,7 +585,7 @@ impl Context<'_> {
 }
 
 /// `--after-write`
-pub type AfterWrite = Box<dyn Fn(UserId) -> Result<(), String>>;
+pub type AfterWrite = Box<dyn Fn(&[UserId]) -> Result<(), String>>;
 
 /// WordPress's persistent object cache, from the view of a command.
 pub enum Cache {

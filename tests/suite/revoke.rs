@@ -339,6 +339,17 @@ fn what_a_cache_was_not_told_of_is_told_when_the_command_is_given_again() {
                 said.contains("Error: All that was chosen is ") && output.stdout.is_empty(),
                 "{output:?}"
             );
+            // Where a command is what tells the cache, it hears of everybody who was looked at.
+            let folder = tempfile::tempdir().unwrap();
+            let heard = folder.path().join("heard");
+            let command =
+                format!("--after-write=echo \" $WP_APP_PASSWORD_USER_IDS \" >>'{}'", heard.display());
+            rig::output(site.tool().args([verb, &app, "--yes", nobody, &command]));
+            let ids = std::fs::read_to_string(&heard).unwrap();
+            assert!(ids.contains(&format!(" {} ", person.id)) && ids.lines().count() == 1, "{ids}");
+            let output =
+                site.tool().args([verb, &app, "--yes", nobody, "--after-write=exit 7"]).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
             rig::output(site.tool().args([verb, &app, "--yes"]));
             assert_eq!(status(), 401, "{name} {verb}");
         }
