@@ -34,9 +34,16 @@ pub fn check_callback(url: &str, plain: PlainCallbacks) -> Result<(), String> {
     if ["javascript", "data"].iter().any(|bad| scheme.eq_ignore_ascii_case(bad)) {
         return Err(format!("WordPress never sends anybody to {scheme}:"));
     }
-    let host = rest.strip_prefix("://").and_then(host).ok_or_else(|| {
+    let (host, port) = rest.strip_prefix("://").and_then(host).ok_or_else(|| {
         format!("WordPress wants a host in it, also behind a scheme of one's own: {scheme}://callback")
     })?;
+    // WordPress: `parse_url()` is lenient with what follows the digits of a port, and browsers are not.
+    let is_port = |digits: &str| {
+        digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.len() <= 5 && digits.parse::<u16>().is_ok()
+    };
+    if !matches!(port, "" | ":") && !port.strip_prefix(':').is_some_and(is_port) {
+        return Err(format!("{port} is no port"));
+    }
     // WordPress: fragments stay at the end or in front of what is added, depending on the browser's JavaScript.
     if url.contains('#') {
         return Err("what WordPress adds would be lost behind its #".into());
@@ -60,15 +67,15 @@ pub fn check_callback(url: &str, plain: PlainCallbacks) -> Result<(), String> {
     }
 }
 
-/// The host of what follows `//`.
-fn host(rest: &str) -> Option<&str> {
+/// The host of what follows `//`, and what stands behind it: nothing, or a colon and a port.
+fn host(rest: &str) -> Option<(&str, &str)> {
     let authority = rest.split(['/', '?', '#']).next()?;
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
     let host = match place.find(']') {
         Some(end) if place.starts_with('[') => place.get(..=end)?,
         _ => place.split(':').next()?,
     };
-    (!host.is_empty()).then_some(host)
+    (!host.is_empty()).then_some((host, place.get(host.len()..)?))
 }
 
 /// WordPress: `wp_is_uuid()`, of any version, in lower case.

@@ -37,12 +37,11 @@ impl RoleMap {
         let Some(document) = stored.and_then(array) else { return unknown() };
         let mut roles = Vec::new();
         for (key, role) in document.entries(document.root()) {
-            let Key::Str(name) = key else { continue };
             let manages = document
                 .get(role, b"capabilities")
                 .and_then(|capabilities| document.get(capabilities, MANAGE_OPTIONS))
                 .map(|granted| document.is_truthy(granted));
-            roles.push((name.into_owned(), manages));
+            roles.push((name_of(key), manages));
         }
         if roles.is_empty() { unknown() } else { Self { roles, unknown: false } }
     }
@@ -66,20 +65,20 @@ impl RoleMap {
         let mut membership = Membership::default();
         let mut single = None;
         for (key, value) in document.entries(document.root()) {
-            let Key::Str(name) = key else { continue };
-            if *name == *MANAGE_OPTIONS {
+            let name = name_of(key);
+            if name == MANAGE_OPTIONS {
                 single = Some(document.is_truthy(value));
-                continue;
             }
-            let role = self.roles.iter().find(|(role, _)| **role == *name);
+            let role = self.roles.iter().find(|(role, _)| *role == name);
             // WordPress: array_merge(), so the later role's word counts.
             match role {
                 Some((_, Some(manages))) => membership.manages_options = *manages,
                 Some((_, None)) => {}
-                None if self.unknown => membership.manages_options |= *name == *ADMINISTRATOR,
+                None if name == MANAGE_OPTIONS => continue,
+                None if self.unknown => membership.manages_options |= name == ADMINISTRATOR,
                 None => continue,
             }
-            membership.roles.push(name.into_owned());
+            membership.roles.push(name);
         }
         membership.manages_options = single.unwrap_or(membership.manages_options);
         membership
@@ -152,11 +151,15 @@ pub fn mighty_capabilities(stored: Option<&[u8]>, map: &[u8]) -> Vec<Vec<u8>> {
 /// The names of a site's roles.
 pub fn names(stored: &[u8]) -> Vec<Vec<u8>> {
     let Some(document) = array(stored) else { return Vec::new() };
-    let name = |key: Key<'_>| match key {
+    document.entries(document.root()).map(|(key, _)| name_of(key)).collect()
+}
+
+/// PHP: a role that is called 7 has a key that is a number.
+fn name_of(key: Key<'_>) -> Vec<u8> {
+    match key {
         Key::Str(name) => name.into_owned(),
         Key::Int(number) => number.to_string().into_bytes(),
-    };
-    document.entries(document.root()).map(|(key, _)| name(key)).collect()
+    }
 }
 
 /// `{prefix}capabilities` of somebody who has one role and nothing else.
@@ -194,7 +197,12 @@ pub fn super_admins(stored: Option<&[u8]>) -> Vec<Vec<u8>> {
 }
 
 fn array(stored: &[u8]) -> Option<Document> {
-    let document = Document::parse(php_serialize::trim(stored).to_vec()).ok()?;
+    // WordPress: what does not end as it must is a string, and nobody's role.
+    let stored = php_serialize::trim(stored);
+    if !php_serialize::is_serialized(stored) {
+        return None;
+    }
+    let document = Document::parse(stored.to_vec()).ok()?;
     matches!(document.view(document.root()), View::Array).then_some(document)
 }
 
@@ -223,11 +231,19 @@ mod tests {
             ("a:2:{s:4:\"none\";b:1;s:13:\"administrator\";b:1;}", &["none", "administrator"], true),
             ("a:1:{s:4:\"gone\";b:1;}", &[], false),
             ("a:0:{}", &[], false),
+            ("a:1:{s:13:\"administrator\";b:1;}x", &[], false),
             ("nonsense", &[], false),
         ] {
             let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
             assert_eq!(member(stored), (roles, manages), "{stored}");
         }
+    }
+
+    #[test]
+    fn a_role_may_be_called_a_number() {
+        let map = "a:1:{i:7;a:2:{s:4:\"name\";s:5:\"Seven\";s:12:\"capabilities\";a:1:{s:14:\"manage_options\";b:1;}}}";
+        let member = RoleMap::read(Some(map.as_bytes())).membership(Some(b"a:1:{i:7;b:1;}"));
+        assert!(member.manages_options && member.roles == [b"7".to_vec()]);
     }
 
     #[test]

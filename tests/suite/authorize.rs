@@ -616,6 +616,8 @@ fn the_address_for_an_application_of_one_s_own_is_one_that_wordpress_takes() {
             ("myapp:callback", false),
             ("javascript://x/", false),
             ("/cb", false),
+            ("https://app.example.org:99999/cb", false),
+            ("myapp://callback:port/", false),
         ] {
             for option in ["--success-url", "--reject-url"] {
                 let said = tool(Some(&ca))
@@ -631,7 +633,7 @@ fn the_address_for_an_application_of_one_s_own_is_one_that_wordpress_takes() {
                     stdout.trim_end().to_owned()
                 } else {
                     assert!(
-                        stderr.contains(&format!("The site would refuse the address of {option}: ")),
+                        stderr.contains(&format!("The address of {option} cannot be used: ")),
                         "{stderr}"
                     );
                     format!("{url}/wp-admin/authorize-application.php?app_name=x&{parameter}={callback}")

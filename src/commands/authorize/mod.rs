@@ -104,9 +104,8 @@ pub fn run(args: &Authorize, stdout_closed: bool, out: &mut Output<'static>) -> 
     if prints_only {
         for (option, url) in [("--success-url", &args.success_url), ("--reject-url", &args.reject_url)] {
             let Some(url) = url else { continue };
-            check_callback(url, plain.unwrap_or(PlainCallbacks::Loopback)).map_err(|why| {
-                Error::Usage(format!("The site would refuse the address of {option}: {why}."))
-            })?;
+            check_callback(url, plain.unwrap_or(PlainCallbacks::Loopback))
+                .map_err(|why| Error::Usage(format!("The address of {option} cannot be used: {why}.")))?;
             if plain.is_none() && url.starts_with("http:") {
                 out.warning(UNKNOWN_VERSION);
             }
