@@ -121,6 +121,17 @@ pub enum Error {
         /// `process 4711 on web1`.
         run: String,
     },
+    /// Another run suspends or resumes entries of the same user, and does not end.
+    #[error(
+        "What was to be revoked of user {user} is revoked, but {run} is still suspending or resuming application passwords of \
+         this user, and may bring one back. End that run, then give this command again."
+    )]
+    StillMoved {
+        /// `5 (login)`.
+        user: String,
+        /// `process 4711 on web1`.
+        run: String,
+    },
     /// Somebody else kept changing the same list.
     #[error(
         "The application passwords of user {user} were changed by somebody else each of the {attempts} times \
@@ -609,6 +620,7 @@ impl Error {
             | Self::UnreadableTerm { .. }
             | Self::EmailTaken { .. }
             | Self::BeingMoved { .. }
+            | Self::StillMoved { .. }
             | Self::Conflict { .. }
             | Self::Scheme(_)
             | Self::NotDelivered { .. }

@@ -93,8 +93,8 @@ pub const DONE: &str = "done";
 /// What was done where a change was not made.
 pub const NOTHING: &str = "none";
 
-/// With `--journal-required`, room for so many bytes is made before anything is changed: a few dozen records.
-const ROOM: u64 = 64 << 10;
+/// With `--journal-required`, room for so many bytes is made before anything of a user is changed: some hundred records.
+const ROOM: u64 = 256 << 10;
 
 impl Journal {
     /// `file`: gets a line of JSON for each record. `system_log`: the socket of the system's log.
@@ -122,7 +122,9 @@ impl Journal {
             return;
         }
         if let Some(path) = &self.file {
-            match open_file(path).and_then(|file| if makes_room { make_room(file) } else { Ok(file) }) {
+            match open_file(path)
+                .and_then(|file| if makes_room { make_room(&file).map(|()| file) } else { Ok(file) })
+            {
                 Ok(file) => {
                     state.torn = is_torn(path, &file);
                     state.file = Some(file);
@@ -142,6 +144,13 @@ impl Journal {
     /// Why the file misses a record: a clause.
     pub fn take_trouble(&self) -> Option<String> {
         self.state.borrow_mut().trouble.take()
+    }
+
+    /// Why one more record would be missing, or one is already: a clause. Takes hold of room for it.
+    pub fn lacks_room(&self) -> Option<String> {
+        let state = self.state.borrow();
+        let full = || make_room(state.file.as_ref()?).err().map(|error| error.to_string());
+        state.trouble.clone().or_else(full)
     }
 
     /// How many records there are of what did not go well.
@@ -237,12 +246,12 @@ fn open_file(path: &Path) -> std::io::Result<File> {
 
 /// Takes hold of some room behind the file's end, which stays where it is. What cannot say whether there is room, such as a
 /// device, says it with the first record.
-fn make_room(file: File) -> std::io::Result<File> {
+fn make_room(file: &File) -> std::io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
-    match fallocate(&file, FallocateFlags::KEEP_SIZE, file.metadata()?.len(), ROOM) {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, file.metadata()?.len(), ROOM) {
         Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(full.into()),
-        _ => Ok(file),
+        _ => Ok(()),
     }
 }
 

@@ -35,7 +35,7 @@ use crate::wordpress::object_cache;
 use crate::wordpress::php_serialize::{self, Document, Key, NodeId, Scalar, View};
 use crate::wordpress::plain_list::{Cell, PlainList, Row, Rows};
 use crate::wordpress::restrictions::{Changes, Terms};
-use crate::wordpress::schema::{APPLICATION_PASSWORDS, IN_USE, USING_APPLICATION_PASSWORDS};
+use crate::wordpress::schema::{APPLICATION_PASSWORDS, IN_USE, SUSPENDED, USING_APPLICATION_PASSWORDS};
 use crate::wordpress::{generate, sanitize};
 
 /// How often a change is tried when others keep changing the same list. With twenty writers at once each
@@ -52,6 +52,8 @@ pub const BACKUP_KEY: &str = "_application_passwords_unreadable";
 pub struct StoredList {
     rows: MetaRows,
     contents: Contents,
+    /// The list is the one of suspended entries.
+    is_suspended: bool,
 }
 
 enum Contents {
@@ -70,12 +72,24 @@ impl StoredList {
     /// WordPress: of several rows the one with the lowest `umeta_id` counts.
     pub fn from_rows(rows: MetaRows) -> Self {
         let contents = Contents::read(rows.first().and_then(|row| row.value.as_deref()));
-        Self { rows, contents }
+        Self { rows, contents, is_suspended: false }
+    }
+
+    /// Notes under which key it was found.
+    #[must_use]
+    pub fn under(self, key: &str) -> Self {
+        Self { is_suspended: key == SUSPENDED, ..self }
+    }
+
+    /// Whether its entries are out of service.
+    pub fn is_suspended(&self) -> bool {
+        self.is_suspended
     }
 
     /// The same for a single value, as a walk over all users meets it.
     pub fn from_value(umeta_id: u64, value: Option<&[u8]>) -> Self {
-        Self { contents: Contents::read(value), rows: vec![MetaRow { umeta_id, value: None }] }
+        let rows = vec![MetaRow { umeta_id, value: None }];
+        Self { contents: Contents::read(value), rows, is_suspended: false }
     }
 
     /// The entries in stored order; none if the value cannot be read.
@@ -876,7 +890,7 @@ impl<'s> ApplicationPasswords<'s> {
         change: &mut impl FnMut(&StoredList, &mut Document) -> Result<Edit<T>, Error>,
     ) -> Result<Option<Edit<T>>, Failure<T>> {
         let rows = self.store.user_meta(user.id, key).map_err(Error::from)?;
-        let list = StoredList::from_rows(rows);
+        let list = StoredList::from_rows(rows).under(key);
         // The other rows are this program's own, and nothing that WordPress reads.
         let is_wordpress = key == APPLICATION_PASSWORDS;
         if is_wordpress {

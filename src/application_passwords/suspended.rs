@@ -6,9 +6,9 @@
 //!
 //! Whoever moves entries holds the user's second row meanwhile, by a note in it: two that move the same entry in
 //! different directions could lose it between them. Revoking needs no note: what a mover does not find any more at its
-//! end, somebody revoked.
+//! end, somebody revoked. But a mover may be killed before its end, so whoever revokes for good looks again when it is gone.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::changes::ERASE;
 use super::{
@@ -20,6 +20,7 @@ use crate::store::{Autoload, User, UserId};
 use crate::wordpress::object_cache;
 use crate::wordpress::password_hash::{self, Era};
 use crate::wordpress::php_serialize::{Document, Key, Scalar, View};
+use crate::wordpress::restrictions::Terms;
 use crate::wordpress::schema::{SUSPENDED, item, own};
 
 /// Under this key the second row holds the note of who moves entries right now. A key without an entry is passed over
@@ -43,12 +44,20 @@ pub struct Taken {
     /// Its name.
     pub name: Vec<u8>,
     hash: Vec<u8>,
+    /// Whether it has an expiry or restrictions, which WordPress by itself does not enforce.
+    pub is_restricted: bool,
 }
 
 impl Taken {
     fn of(record: &Record<'_>) -> Self {
         let text = |key| record.text(key).unwrap_or_default().into_owned();
-        Self { uuid: text(item::UUID), name: text(item::NAME), hash: text(item::PASSWORD) }
+        let (document, node) = record.parts();
+        Self {
+            uuid: text(item::UUID),
+            name: text(item::NAME),
+            hash: text(item::PASSWORD),
+            is_restricted: Terms::of(document, node).want_enforcing(),
+        }
     }
 
     /// Whether this is the same entry, whatever was noted in it since. One that is older than uuids may have got one.
@@ -83,7 +92,8 @@ impl ApplicationPasswords<'_> {
     /// # Errors
     /// When the database fails.
     pub fn read_suspended(&mut self, user: UserId) -> Result<StoredList, Error> {
-        Ok(StoredList::from_rows(self.persist(|store| store.user_meta(user, SUSPENDED))?))
+        let rows = self.persist(|store| store.user_meta(user, SUSPENDED))?;
+        Ok(StoredList::from_rows(rows).under(SUSPENDED))
     }
 
     /// Revokes what is chosen. What was used meanwhile, so that it is not chosen any more, stays.
@@ -333,6 +343,27 @@ impl ApplicationPasswords<'_> {
         Ok(())
     }
 
+    /// Waits for a run that moves entries of the user. Whether one was noted: it may have put back what was revoked meanwhile,
+    /// and was killed before it could see that.
+    fn outlast_mover(&mut self, user: &User) -> Result<bool, Error> {
+        let started = Instant::now();
+        let mut was_noted = false;
+        for attempt in 0.. {
+            let list = self.read_suspended(user.id)?;
+            let Contents::List(document) = &list.contents else { break };
+            let Some(run) = mover(document) else { break };
+            was_noted = true;
+            if !run.is_alive(now()) {
+                break;
+            }
+            if started.elapsed() > MOST_WAIT {
+                return Err(Error::StillMoved { user: named(user), run: run.named() });
+            }
+            std::thread::sleep(pause(attempt.min(5)) * 3);
+        }
+        Ok(was_noted)
+    }
+
     fn let_go(&mut self, user: &User, me: &Run) -> Result<(), Error> {
         self.edit_row(user, SUSPENDED, |_, document| {
             Ok(if release(user, document, me)? { Edit::Save(()) } else { Edit::Keep(()) })
@@ -390,6 +421,10 @@ impl ApplicationPasswords<'_> {
                 *found |= self.delete(user, &[*uuid])?.contains(&true);
             }
         }
+        if self.outlast_mover(user)? {
+            self.delete(user, uuids)?;
+            self.erase_suspended(user, &|_, record| uuids.iter().any(|uuid| record.has_uuid(uuid)))?;
+        }
         Ok(found)
     }
 
@@ -415,7 +450,13 @@ impl ApplicationPasswords<'_> {
         if erased.as_ref().is_ok_and(|erased| chosen.iter().any(|taken| !erased.contains(taken))) {
             revoked.extend(self.revoke_where(user, choose)?);
         }
-        let erased = erased.map(|erased| erased.len());
+        let mut erased = erased.map(|erased| erased.len());
+        if self.outlast_mover(user)? {
+            revoked.extend(self.revoke_where(user, choose)?);
+            if let Ok(count) = &mut erased {
+                *count += self.erase_suspended(user, choose)?.len();
+            }
+        }
         Ok((revoked, erased))
     }
 
@@ -425,14 +466,29 @@ impl ApplicationPasswords<'_> {
     /// # Errors
     /// An unreadable list, a failing database.
     pub fn delete_everything(&mut self, user: &User) -> Result<(usize, usize), Error> {
-        let before: Vec<Taken> =
-            self.read_suspended(user.id)?.records().map(|record| Taken::of(&record)).collect();
+        let taken = |list: &StoredList| list.records().map(|record| Taken::of(&record)).collect::<Vec<_>>();
+        let (listed, suspended) = (taken(&self.read(user.id)?), taken(&self.read_suspended(user.id)?));
         let mut revoked = self.delete_all(user)?;
-        let erased = self.erase_all_suspended(user)?;
+        let mut erased = self.erase_all_suspended(user)?;
         // As above; what is new since then is somebody's new credential, and stays.
-        if erased < before.len() {
-            let resumed = |_: &StoredList, record: &Record<'_>| before.iter().any(|taken| taken.is(record));
+        if erased < suspended.len() {
+            let resumed =
+                |_: &StoredList, record: &Record<'_>| suspended.iter().any(|taken| taken.is(record));
             revoked += self.revoke_where(user, &resumed)?.len();
+        }
+        if self.outlast_mover(user)? {
+            let known = |_: &StoredList, record: &Record<'_>| {
+                listed.iter().chain(&suspended).any(|taken| taken.is(record))
+            };
+            revoked += self.revoke_where(user, &known)?.len();
+            erased += self.erase_suspended(user, &known)?.len();
+            self.edit_row(user, SUSPENDED, |_, document| match mover(document) {
+                Some(run) if !run.is_alive(now()) => {
+                    release(user, document, &run)?;
+                    Ok(Edit::Save(()))
+                }
+                _ => Ok(Edit::Keep(())),
+            })?;
         }
         Ok((revoked, erased))
     }
@@ -476,7 +532,15 @@ impl ApplicationPasswords<'_> {
             if list.count() == 0 && !list.is_unreadable() {
                 return Ok(Edit::Keep(0));
             }
+            let run = mover(document);
             *document = Document::empty_array();
+            // Whoever moves entries right now, or was killed at it, has to be known until it was looked at what came of it.
+            if let Some(run) = run {
+                let root = document.root();
+                document
+                    .set(root, Key::from(MOVING), Scalar::Str(run.note().as_bytes()))
+                    .map_err(|reason| uneditable(user, reason))?;
+            }
             Ok(Edit::Save(count))
         });
         (self.replace_unreadable, self.moving) = (replace, None);
@@ -490,6 +554,11 @@ impl ApplicationPasswords<'_> {
         self.forget(stale);
         self.trouble = trouble;
     }
+}
+
+/// Unix seconds, UTC.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
 }
 
 /// The second row is this program's own: a damaged one was damaged by somebody else.

@@ -328,6 +328,17 @@ impl Verb {
         }
     }
 
+    /// Whether it is about all users as it was given, so that a user elsewhere on the command line could be taken for a filter.
+    pub fn is_about_all_users(&self) -> bool {
+        match self {
+            Self::RevokeAll(args) => args.user.is_none(),
+            Self::Suspend(args) | Self::Resume(args) => args.user.is_none(),
+            Self::Rotate(args) => args.user.is_none() && args.all_of.is_none(),
+            Self::Audit(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it changes nothing, so that nothing is lost when nobody reads what it prints.
     pub fn only_reads(&self) -> bool {
         match self {

@@ -433,8 +433,14 @@ impl Place {
             Some(_) => None,
             None => self.wp_cli.text("user").filter(|_| !is_named),
         };
-        // There, the user narrows the search: a file that says who acts must not.
-        let user = user.filter(|user| !user.is_empty() && !matches!(verb.get_name(), "identify" | "prune"));
+        // There, the user narrows the search, or somebody may think so: a file that says who acts must not.
+        let user = user.filter(|user| {
+            !user.is_empty()
+                && !matches!(
+                    verb.get_name(),
+                    "identify" | "prune" | "revoke-all" | "suspend" | "resume" | "rotate" | "audit"
+                )
+        });
         if let Some(user) = user.filter(|_| !split.is_given("user")) {
             split.set_default("user", Value::Text(user.clone().into()));
             add(format!("--user={user}").into());
@@ -518,6 +524,14 @@ fn dispatch(cli: Cli, place: &Place, out: &mut Output<'static>) -> Result<Outcom
 }
 
 fn carry_out(verb: &Verb, global: &Global, context: &mut Context<'_>) -> Result<Outcome, Error> {
+    // WP-CLI's acting user narrows nothing, and whoever gives it here means somebody: all users would be a bad answer.
+    if verb.is_about_all_users() && global.user.as_ref().is_some_and(|user| !user.is_empty()) {
+        return Err(Error::Usage(
+            "--user does not choose whose application passwords are meant here: leave it out, or give <user> behind the command \
+             where it takes one. Nothing was changed."
+                .into(),
+        ));
+    }
     check(global, context)?;
     if verb.is_mirrored() || matches!(verb, Verb::Provision(_)) {
         require_56(context.site)?;

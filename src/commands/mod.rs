@@ -430,6 +430,16 @@ impl Context<'_> {
         tell_of_journal(&self.journal, self.journal_required, false, self.out)
     }
 
+    /// Before one more of several changes: with `--journal-required` nothing is changed whose record would be missing.
+    ///
+    /// # Errors
+    /// [`Error::Journal`]
+    pub fn journal_is_ready(&self) -> Result<(), Error> {
+        let Some(reason) = self.journal.lacks_room().filter(|_| self.journal_required) else { return Ok(()) };
+        let file = self.journal.file().map_or_else(String::new, |file| file.display().to_string());
+        Err(Error::Journal { file, reason, done: "Nothing more was changed, as --journal-required asks." })
+    }
+
     /// Tells the journal of a change that was not made, unless it has more such records than the `told` of before.
     ///
     /// `user`: whose entries; else the last one that an argument named.

@@ -305,7 +305,8 @@ fn rotate_several(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, E
             break;
         }
         let told = context.journal.failures();
-        if let Err(error) = rotate_one(context, &args.replacing, user, old) {
+        let ready = context.journal_is_ready();
+        if let Err(error) = ready.and_then(|()| rotate_one(context, &args.replacing, user, old)) {
             failed += 1;
             context.note_failure(told, Some(user), &error);
             context.out.error(format!("{} of user {}: {error}", quoted(&old.name), named(user)));
@@ -401,8 +402,9 @@ fn finish(args: &Rotate, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let (mut all, mut failed) = (Due::default(), 0);
     for user in &users {
         let now = context.now;
+        let ready = context.journal_is_ready();
         let mut passwords = context.passwords();
-        let due = passwords.retire_due(user, only.as_deref(), args.now, now);
+        let due = ready.and_then(|()| passwords.retire_due(user, only.as_deref(), args.now, now));
         let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
         context.warn_of(notes);
         let due = match due {

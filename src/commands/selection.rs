@@ -129,7 +129,8 @@ impl Rules<'_> {
         if self.rotated
             && own.retire_at.is_some_and(|at| at <= now)
             && let (Some(list), Some(uuid)) = (list, entry.uuid.text())
-            && list.due(Some(uuid), false, now).retired.iter().any(|due| due.uuid == uuid)
+            // Nobody waits for one that is out of service already: that what took its place is there does not matter.
+            && (list.is_suspended() || list.due(Some(uuid), false, now).retired.iter().any(|due| due.uuid == uuid))
         {
             return Some("rotated");
         }
@@ -423,6 +424,12 @@ fn act_on_all(
         progress.each(at as u64, ids.len() as u64, || {
             format!("{} {}, {failed} failed", count(all.entries), deed.done().to_lowercase())
         });
+        if let Err(error) = context.journal_is_ready() {
+            failed += ids.len() - at;
+            progress
+                .aside(|| context.out.error(format!("{error} {} left as they were.", were(ids.len() - at))));
+            break;
+        }
         let told = context.journal.failures();
         // Gone meanwhile, with everything.
         let outcome = match context.passwords().find_user(UserField::Id(*id)) {
@@ -438,6 +445,7 @@ fn act_on_all(
                 changed += usize::from(done.entries + done.erased > 0);
                 all.entries += done.entries;
                 all.erased += done.erased;
+                all.restricted |= done.restricted;
                 if let Some(left) = done.left {
                     failed += 1;
                     progress.aside(|| context.out.error(left.to_string()));
@@ -464,12 +472,17 @@ struct Done {
     entries: usize,
     /// Of suspended ones.
     erased: usize,
+    /// There are some in service again that WordPress by itself does not restrict as they say.
+    restricted: bool,
     /// Why suspended ones were not erased.
     left: Option<Error>,
 }
 
 impl Done {
     fn tell(&self, context: &mut Context<'_>, deed: Deed, whose: &str) -> Result<(), Error> {
+        if self.restricted {
+            context.warn_of_enforcement();
+        }
         let whose = if whose.contains('(') { format!("user {whose}") } else { whose.to_owned() };
         context.out.success(format!("{} {} of {whose}.", deed.done(), count(self.entries)))?;
         tell_erased(context, self.erased)
@@ -523,7 +536,8 @@ fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &Us
         Ok(erased) => (erased, None),
         Err(error) => (0, Some(error)),
     };
-    let done = Done { entries: changed.len(), erased, left };
+    let restricted = deed == Deed::Resume && changed.iter().any(|entry| entry.is_restricted);
+    let done = Done { entries: changed.len(), erased, restricted, left };
     match (deed, trouble) {
         (Deed::Resume, Some(reason)) => return Err(Error::StaleCache { reason }),
         (Deed::Resume, None) => {}
@@ -618,7 +632,7 @@ fn walk(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, shows: b
             match reader.read(value) {
                 Some(entries) => entries.iter().for_each(|row| chosen(&mut found, None, &from_row(row))),
                 None => {
-                    let list = StoredList::from_value(umeta_id, value);
+                    let list = StoredList::from_value(umeta_id, value).under(key);
                     unreadable = list.is_unreadable();
                     list.records().for_each(|record| chosen(&mut found, Some(&list), &from_record(record)));
                 }
@@ -700,6 +714,10 @@ fn show(
 /// `3 application passwords`
 pub fn count(number: usize) -> String {
     format!("{number} application password{}", if number == 1 { "" } else { "s" })
+}
+
+fn were(number: usize) -> String {
+    format!("{} {}", users(number), if number == 1 { "was" } else { "were" })
 }
 
 fn users(number: usize) -> String {

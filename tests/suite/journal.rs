@@ -319,6 +319,48 @@ fn on_a_full_disk_nothing_is_changed_where_the_journal_is_required() {
 }
 
 #[test]
+fn where_the_disk_fills_up_in_the_middle_the_others_stay_as_they_were() {
+    let mut place = Place::both().remove(0);
+    let folder = tempfile::tempdir().unwrap();
+    place.0.sql("DELETE FROM wp_usermeta WHERE meta_key = '_application_passwords'");
+    let many: Vec<_> = (0..200).map(|number| (i64::from(number), item(number, &[]))).collect();
+    let users = [1, 2, 3, 4, 5];
+    for user in users {
+        place.0.set_meta(user, &list(&many));
+    }
+    let script = "mount -t tmpfs -o size=420k none \"$1\" || exit 77; journal=$1/journal; copy=$2; shift 2; \"$@\"; \
+                  code=$?; cp \"$journal\" \"$copy\"; exit $code";
+    let copy = folder.path().join("copy");
+    let inside = folder.path().join("inside");
+    std::fs::create_dir(&inside).unwrap();
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).args([&inside, &copy]);
+    command.arg(env!("CARGO_BIN_EXE_wp-app-password"));
+    command.args(["revoke-all", "--all-users", "--yes", "--no-confirm", "--journal-required"]);
+    command.arg(format!("--journal={}", inside.join("journal").display()));
+    let output = command.env("WP_APP_PASSWORD_DB", place.0.url()).output();
+    let Some(output) = output.ok().filter(|output| {
+        let said = text(&output.stderr);
+        output.status.code() != Some(77) && !said.contains("unshare") && !said.contains("mount:")
+    }) else {
+        let _ = writeln!(std::io::stderr(), "SKIPPED: nobody may mount a file system here");
+        return;
+    };
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(said.contains("Nothing more was changed, as --journal-required asks. "), "{said}");
+    let left: Vec<usize> = users.iter().map(|user| place.uuids(*user).len()).collect();
+    let revoked = left.iter().filter(|left| **left == 0).count();
+    assert!(
+        revoked > 0 && revoked < users.len() && left.iter().all(|left| [0, 200].contains(left)),
+        "{left:?}"
+    );
+    let done = records(&copy).iter().filter(|record| record["outcome"] == "done").count();
+    assert_eq!(done, 200 * revoked, "{said}");
+    assert!(said.contains(&format!("{} users were left as they were.", users.len() - revoked)), "{said}");
+}
+
+#[test]
 fn who_asked_for_it_is_told_as_far_as_the_environment_tells() {
     let place = Place::both().remove(0);
     let folder = tempfile::tempdir().unwrap();

@@ -205,6 +205,22 @@ fn pruned_is_erased_also_where_it_is_suspended_or_can_be_resumed() {
 }
 
 #[test]
+fn what_was_rotated_away_is_erased_also_where_it_is_suspended() {
+    for mut place in Place::both() {
+        stale(&mut place);
+        place.done(&["suspend", "7", &uuid(5)]);
+        let shown = place.ends(2, &["prune", "--rotated", "--dry-run"]);
+        assert!(shown.contains(&uuid(5)) && shown.contains("(suspended)"), "{shown}");
+        for user in [&[][..], &["--user=7"]] {
+            stale(&mut place);
+            place.done(&["suspend", "7", &uuid(5)]);
+            place.done(&[&["prune", "--rotated", "--yes"], user].concat());
+            assert!(place.suspended_uuids(7).is_empty());
+        }
+    }
+}
+
+#[test]
 fn an_entry_that_is_used_meanwhile_stays() {
     for mut place in Place::both() {
         stale(&mut place);

@@ -1,7 +1,13 @@
 //! `revoke-all` in a breach: over all users, with guards; and nothing that it removed can be resumed.
 
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
 use crate::process::Terminal;
-use crate::rig;
+use crate::proxy::{Next, Proxy, Side, contains};
+use crate::rig::{self, Template};
 use crate::suspend::{Place, item, list, quoted, text, uuid};
 use crate::wordpress::Person;
 
@@ -246,6 +252,112 @@ fn what_somebody_resumes_during_a_revocation_does_not_stay() {
                 "{command:?}: {output:?}"
             );
         }
+    }
+}
+
+/// A mover that is held back between its two writes, and killed as soon as it has made the second: nobody is left who would
+/// see that its entry was revoked meanwhile, but the revocation, which waits for it.
+#[test]
+fn what_a_killed_mover_puts_back_does_not_stay() {
+    let Some(rig) = rig::require() else { return };
+    let database = rig.fresh_mariadb_database(Template::InnoDb);
+    let count = |key: &str| {
+        let held = database.sql(&format!(
+            "SELECT COUNT(*) FROM wp_usermeta WHERE user_id = 3 AND meta_key = '{key}' AND meta_value LIKE '%{}%'",
+            uuid(1)
+        ));
+        held.trim() == "1"
+    };
+    let (active, suspended) = ("_application_passwords", "_application_passwords_suspended");
+    let until = |what: &str, is: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !is() {
+            assert!(began.elapsed() < Duration::from_secs(20), "{what}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    for (verb, statement, first) in
+        [("resume", &b"'using_application_passwords'"[..], 1), ("suspend", b"START TRANSACTION", 2)]
+    {
+        let feed = uuid(1);
+        for command in [
+            &["revoke-all", "3", "--yes"][..],
+            &["delete", "3", "--all"],
+            &["delete", "3", &feed],
+            &["revoke-all", "--all-users", "--yes"],
+            &["revoke-all", "--name=Feed 1", "--yes"],
+        ] {
+            let (from, to) = if verb == "resume" { (suspended, active) } else { (active, suspended) };
+            let hex: String = list(&[(0, item(1, &[]))]).iter().map(|byte| format!("{byte:02x}")).collect();
+            database.sql(&format!(
+                "DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%';
+                 INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (3, '{active}', 'a:0:{{}}'), (3, '{suspended}', 'a:0:{{}}');
+                 UPDATE wp_usermeta SET meta_value = x'{hex}' WHERE user_id = 3 AND meta_key = '{from}'"
+            ));
+            // How often it came by, and how often it may.
+            let (seen, allowed) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(first - 1)));
+            let (came, may) = (seen.clone(), allowed.clone());
+            let proxy = Proxy::start(&rig.mariadb, move |side| {
+                if let Side::Client(bytes) = side
+                    && contains(bytes, statement)
+                {
+                    let number = came.fetch_add(1, Ordering::SeqCst) + 1;
+                    while may.load(Ordering::SeqCst) < number {
+                        std::thread::sleep(Duration::from_millis(2));
+                    }
+                }
+                Next::Forward
+            });
+            let url = database.url("wp").replace(
+                &format!("@{}:{}/", rig.mariadb.host, rig.mariadb.port),
+                &format!("@127.0.0.1:{}/", proxy.port),
+            );
+            let run = |url: &str, arguments: &[&str]| {
+                let mut command = rig::binary();
+                command
+                    .args(arguments)
+                    .env("WP_APP_PASSWORD_DB", url)
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::piped());
+                command.spawn().unwrap()
+            };
+            let mut mover = run(&format!("{url}?ssl-mode=disabled"), &[verb, "3", "--all", "--confirm=20"]);
+            until("it is held back", &|| seen.load(Ordering::SeqCst) >= first);
+            let revoker = run(&database.socket_url("wp"), command);
+            until("all is revoked", &|| !count(active) && !count(suspended));
+            std::thread::sleep(Duration::from_millis(200));
+            allowed.store(first, Ordering::SeqCst);
+            until("it went on", &|| count(to));
+            mover.kill().unwrap();
+            mover.wait().unwrap();
+            let output = revoker.wait_with_output().unwrap();
+            assert!(output.status.success(), "{verb}, {command:?}: {output:?}");
+            assert!(!count(active) && !count(suspended), "{verb}, {command:?}: {output:?}");
+            // Whoever waits in the proxy goes.
+            allowed.store(usize::MAX, Ordering::SeqCst);
+        }
+    }
+}
+
+#[test]
+fn wp_clis_acting_user_is_not_taken_for_a_choice() {
+    for mut place in Place::both() {
+        breached(&mut place);
+        let before = place.0.metas();
+        for command in [
+            &["revoke-all", "--all-users", "--yes"][..],
+            &["revoke-all", "--name=Feed 1", "--dry-run"],
+            &["suspend", "--all-users", "--yes"],
+            &["resume", "--name=Feed 1", "--yes"],
+            &["audit"],
+            &["rotate", "--finish"],
+        ] {
+            let said = place.ends(1, &[command, &["--user=author1"]].concat());
+            assert!(said.contains("--user does not choose"), "{command:?}: {said}");
+        }
+        assert_eq!(place.0.metas(), before);
+        let said = place.ends(2, &["revoke-all", "3", "--user=author1", "--dry-run"]);
+        assert!(said.contains("Would revoke 2 application passwords of user 3"), "{said}");
     }
 }
 

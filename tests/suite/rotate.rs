@@ -606,13 +606,8 @@ fn arguments_that_would_lose_a_password_or_have_no_effect_are_refused() {
     assert_eq!(read(&env), "PW=x");
     // Lists that cannot be read are told, not passed over.
     place.fixture.set_meta(3, b"a:2:{broken");
-    let output = place.run(&[
-        "rotate",
-        "--older-than=1d",
-        "--user=1",
-        "--app-id=99999999-9999-4999-8999-999999999999",
-        "--yes",
-    ]);
+    let output =
+        place.run(&["rotate", "--older-than=1d", "--app-id=99999999-9999-4999-8999-999999999999", "--yes"]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(text(&output.stderr).contains("can't be read"), "{output:?}");
 }

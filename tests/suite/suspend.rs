@@ -155,7 +155,9 @@ fn what_was_suspended_comes_back_byte_for_byte() {
                 let (here, there) = (place.list(3), place.suspended(3));
                 assert!(place.done(&with("suspend")).contains("Suspended 0 application passwords"));
                 assert_eq!((place.list(3), place.suspended(3)), (here, there));
-                assert_eq!(place.done(&with("resume")), format!("Success: Resumed {said}"));
+                // Beside a warning about one that is restricted.
+                let resumed = place.ends(0, &with("resume"));
+                assert!(resumed.starts_with(&format!("Success: Resumed {said}")), "{resumed}");
                 assert_eq!(text(&place.list(3)), text(&before), "{chosen:?}");
                 assert_eq!(place.list(3), before, "{chosen:?}");
                 assert_eq!(place.suspended(3), b"a:0:{}", "{chosen:?}");
@@ -440,13 +442,24 @@ fn twenty_at_once_lose_nothing_and_double_nothing() {
 }
 
 #[test]
+fn restrictions_that_nothing_enforces_are_told_when_they_come_back() {
+    for mut place in Place::both() {
+        place.0.set_meta(3, &list(&[(0, item(1, &[("read_only", "b:1;")])), (1, item(2, &[]))]));
+        place.done(&["suspend", "3", "--all"]);
+        assert!(!place.ends(0, &["resume", "3", &uuid(2)]).contains("enforce"));
+        let said = place.ends(0, &["resume", "--all-users", "--yes"]);
+        assert_eq!(said.matches("whether this site enforces expiry and restrictions").count(), 1, "{said}");
+    }
+}
+
+#[test]
 fn a_resume_that_meets_a_revocation_brings_nothing_back() {
     for mut place in Place::both() {
         place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
         place.done(&["suspend", "3", "--all"]);
-        // Between the two writes of the resumption somebody revokes everything.
+        // Between the two writes of the resumption somebody revokes everything, and waits for its end.
         let script = format!(
-            "{} --db='{}' revoke-all 3 --yes >/dev/null",
+            "{} --db='{}' revoke-all 3 --yes >/dev/null 2>&1 & sleep 2",
             env!("CARGO_BIN_EXE_wp-app-password"),
             place.0.url()
         );

@@ -762,7 +762,8 @@ fn revoke(args: &Identify, context: &mut Context<'_>, rows: &[Credential]) -> Re
     let mut failed = 0;
     for list in &lists {
         let told = context.journal.failures();
-        let outcome = revoke_list(context, list).inspect_err(|error| {
+        let ready = context.journal_is_ready();
+        let outcome = ready.and_then(|()| revoke_list(context, list)).inspect_err(|error| {
             context.note_failure(told, list.first().map(|entry| &entry.user), error);
         });
         match outcome {
