@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -174,7 +174,11 @@ impl Journal {
             // No time: who receives it knows when that was, and would take another zone's for its own.
             let head = format!("<{PRIORITY}>wp-app-password[{}]: ", std::process::id());
             // Nobody who runs a mirrored verb expects a word about it.
-            let _ = socket.send_to([head.as_bytes(), line.as_bytes()].concat().as_slice(), path);
+            let sent = socket.send_to([head.as_bytes(), line.as_bytes()].concat().as_slice(), path);
+            // One that hangs must not hold up a revocation with each record: the object cache is told after them.
+            if sent.is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)) {
+                state.socket = None;
+            }
         }
         let State { file: Some(file), torn, .. } = &mut *state else { return };
         line.push('\n');

@@ -13,6 +13,9 @@ use crate::wordpress::schema::{SUSPENDED, item, own};
 /// changes.
 pub(super) const ERASE: &str = "erase-suspended";
 
+/// A list that could not be read was written over; a copy of it was kept.
+const REPLACE: &str = "replace-unreadable";
+
 /// What happened to one entry.
 struct Change<'a> {
     action: &'static str,
@@ -30,14 +33,26 @@ impl ApplicationPasswords<'_> {
         outcome: &str,
     ) {
         let Some(journal) = self.aftercare.journal else { return };
-        if key == SUSPENDED && self.moving != Some(ERASE) {
-            return;
-        }
         let empty = Document::empty_array();
         let before = match &before.contents {
             Contents::List(document) => document,
-            Contents::Absent | Contents::Unreadable { .. } => &empty,
+            Contents::Absent => &empty,
+            Contents::Unreadable { .. } => {
+                // Nobody can say which entries it held.
+                journal.record(&Event {
+                    action: self.moving.filter(|moving| *moving == ERASE).unwrap_or(REPLACE),
+                    user_id: user.id.0,
+                    user_login: &user.login,
+                    uuid: b"",
+                    name: b"",
+                    outcome,
+                });
+                &empty
+            }
         };
+        if key == SUSPENDED && self.moving != Some(ERASE) {
+            return;
+        }
         for Change { action, record } in between(before, after, self.moving) {
             journal.record(&Event {
                 action,

@@ -81,6 +81,21 @@ impl StoredList {
         Self { is_suspended: key == SUSPENDED, ..self }
     }
 
+    /// Stops where nothing can be said of single entries, whatever is to become of the whole.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::UnreadableSuspended`]
+    pub fn must_be_readable(&self, user: &User) -> Result<(), Error> {
+        let Contents::Unreadable { offset, reason } = &self.contents else { return Ok(()) };
+        let (user, umeta_id) = (named(user), self.rows.first().map_or(0, |row| row.umeta_id));
+        let (offset, reason) = (*offset, reason.clone());
+        Err(if self.is_suspended {
+            Error::UnreadableSuspended { user, umeta_id, offset, reason }
+        } else {
+            Error::Unreadable { user, umeta_id, offset, reason }
+        })
+    }
+
     /// Whether its entries are out of service.
     pub fn is_suspended(&self) -> bool {
         self.is_suspended
@@ -805,15 +820,7 @@ impl<'s> ApplicationPasswords<'s> {
     /// # Errors
     /// [`Error::Unreadable`]
     pub fn refuse_unreadable(&self, user: &User, list: &StoredList) -> Result<(), Error> {
-        match &list.contents {
-            Contents::Unreadable { offset, reason } if !self.replace_unreadable => Err(Error::Unreadable {
-                user: named(user),
-                umeta_id: list.rows.first().map_or(0, |row| row.umeta_id),
-                offset: *offset,
-                reason: reason.clone(),
-            }),
-            _ => Ok(()),
-        }
+        if self.replace_unreadable { Ok(()) } else { list.must_be_readable(user) }
     }
 
     /// Reads, edits, and saves if nobody else saved in between; else all over again. A connection that is lost

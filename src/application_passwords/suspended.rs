@@ -150,7 +150,8 @@ impl ApplicationPasswords<'_> {
     /// is out of service; an error says what else is known.
     pub fn suspend_where(&mut self, user: &User, choose: Choose<'_>, me: &Run) -> Result<Vec<Taken>, Error> {
         let list = self.read(user.id)?;
-        self.refuse_unreadable(user, &list)?;
+        // There is nothing that could be brought back.
+        list.must_be_readable(user)?;
         // What cannot be moved changes nothing, not even the second row.
         if copies(user, &list, choose)?.is_empty() {
             // What an earlier command took may live on in a cache.
@@ -184,7 +185,7 @@ impl ApplicationPasswords<'_> {
                 return Err(Error::Conflict { user: named(user), attempts: MOST_ROUNDS as u32 });
             }
             let list = self.read(user.id)?;
-            self.refuse_unreadable(user, &list)?;
+            list.must_be_readable(user)?;
             let copies = copies(user, &list, choose)?;
             if copies.is_empty() {
                 break;
@@ -251,7 +252,7 @@ impl ApplicationPasswords<'_> {
         autoload: Autoload,
     ) -> Result<Vec<Taken>, Error> {
         let list = self.read_suspended(user.id)?;
-        refuse_unreadable_row(user, &list)?;
+        list.must_be_readable(user)?;
         if !list.records().any(|record| choose(&list, &record)) {
             return Ok(Vec::new());
         }
@@ -499,7 +500,7 @@ impl ApplicationPasswords<'_> {
     /// An unreadable row, a failing database.
     pub fn erase_suspended(&mut self, user: &User, choose: Choose<'_>) -> Result<Vec<Taken>, Error> {
         let list = self.read_suspended(user.id)?;
-        refuse_unreadable_row(user, &list)?;
+        list.must_be_readable(user)?;
         if !list.records().any(|record| choose(&list, &record)) {
             return Ok(Vec::new());
         }
@@ -559,19 +560,6 @@ impl ApplicationPasswords<'_> {
 /// Unix seconds, UTC.
 fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
-}
-
-/// The second row is this program's own: a damaged one was damaged by somebody else.
-fn refuse_unreadable_row(user: &User, list: &StoredList) -> Result<(), Error> {
-    match &list.contents {
-        Contents::Unreadable { offset, reason } => Err(Error::UnreadableSuspended {
-            user: named(user),
-            umeta_id: list.rows.first().map_or(0, |row| row.umeta_id),
-            offset: *offset,
-            reason: reason.clone(),
-        }),
-        Contents::Absent | Contents::List(_) => Ok(()),
-    }
 }
 
 /// Removes what is chosen from a list, and gives replacements the names that become free. Returns what went.

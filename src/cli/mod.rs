@@ -736,9 +736,20 @@ fn journal(global: &Global, place: &Place) -> Result<Journal, Error> {
         Some(socket) => Some(PathBuf::from(socket)).filter(|socket| !socket.as_os_str().is_empty()),
         None => Some(PathBuf::from(SYSTEM_LOG)),
     };
-    let ci = CI_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), text(name)?))).collect();
+    let ci = CI_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), without_secrets(&text(name)?))));
+    let ci = ci.collect();
     let run = journal::Run { command: place.verb.clone(), sudo_user: text("SUDO_USER"), ci };
     Ok(Journal::new(file, system_log, run))
+}
+
+/// An address without the login in front of its host, and without what stands behind `?` or `#`: both may be tokens. Other
+/// text stays.
+fn without_secrets(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{}", path.split(['?', '#']).next().unwrap_or_default())
 }
 
 /// The sandbox holds nothing that anybody else needs: a damaged one may go.

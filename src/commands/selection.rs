@@ -354,9 +354,13 @@ pub fn carry_out(
         Deed::Revoke { .. } | Deed::Suspend => context.prepare_write()?,
     }
     if let Some(user) = only {
-        let done = act(context, deed, criteria, user)?;
+        let mut done = act(context, deed, criteria, user)?;
+        if let Some(error) = done.trouble.take() {
+            return Err(error);
+        }
         done.tell(context, deed, &named(user))?;
         let Some(left) = done.left else { return Ok(Outcome::Done) };
+        context.note_failure(0, Some(user), &left);
         context.out.error(left.to_string());
         return Ok(Outcome::SomeFailed);
     }
@@ -434,21 +438,29 @@ fn act_on_all(
         // Gone meanwhile, with everything.
         let outcome = match context.passwords().find_user(UserField::Id(*id)) {
             Ok(None) => continue,
-            Ok(Some(user)) => act(context, deed, criteria, &user).map_err(|error| {
-                context.note_failure(told, Some(&user), &error);
-                (named(&user), error)
-            }),
+            Ok(Some(user)) => {
+                let done = act(context, deed, criteria, &user);
+                let error = match &done {
+                    Ok(done) => done.trouble.as_ref().or(done.left.as_ref()),
+                    Err(error) => Some(error),
+                };
+                error.into_iter().for_each(|error| context.note_failure(told, Some(&user), error));
+                done.map(|done| (named(&user), done)).map_err(|error| (named(&user), error))
+            }
             Err(error) => Err((id.to_string(), error)),
         };
         match outcome {
-            Ok(done) => {
+            Ok((user, done)) => {
                 changed += usize::from(done.entries + done.erased > 0);
                 all.entries += done.entries;
                 all.erased += done.erased;
                 all.restricted |= done.restricted;
+                failed += usize::from(done.left.is_some() || done.trouble.is_some());
                 if let Some(left) = done.left {
-                    failed += 1;
                     progress.aside(|| context.out.error(left.to_string()));
+                }
+                if let Some(trouble) = done.trouble {
+                    progress.aside(|| context.out.error(format!("User {user}: {trouble}")));
                 }
             }
             Err((user, error)) => {
@@ -458,12 +470,12 @@ fn act_on_all(
         }
     }
     drop(progress);
-    all.tell(context, deed, &users(changed))?;
+    let told = all.tell(context, deed, &users(changed));
     if failed > 0 {
         context.out.error(format!("{failed} of {} failed.", users(ids.len())));
-        return Ok(Outcome::SomeFailed);
     }
-    Ok(Outcome::Done)
+    told?;
+    Ok(if failed > 0 { Outcome::SomeFailed } else { Outcome::Done })
 }
 
 /// What was done.
@@ -476,6 +488,8 @@ struct Done {
     restricted: bool,
     /// Why suspended ones were not erased.
     left: Option<Error>,
+    /// Why it may not count yet: an object cache that was not told.
+    trouble: Option<Error>,
 }
 
 impl Done {
@@ -484,7 +498,7 @@ impl Done {
             context.warn_of_enforcement();
         }
         let whose = if whose.contains('(') { format!("user {whose}") } else { whose.to_owned() };
-        context.out.success(format!("{} {} of {whose}.", deed.done(), count(self.entries)))?;
+        context.succeed(&format!("{} {} of {whose}.", deed.done(), count(self.entries)))?;
         tell_erased(context, self.erased)
     }
 }
@@ -512,16 +526,26 @@ fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &Us
     };
     let choose = |list: &StoredList, record: &Record<'_>| criteria.choose(list, record);
     let mut passwords = context.passwords();
-    let only = |changed: Vec<Taken>| (changed, Ok(0));
-    let changed: Result<(Vec<Taken>, Result<usize, Error>), Error> = match deed {
-        Deed::Revoke { keep_suspended: false } => passwords.revoke_and_erase(user, &choose),
+    let only = |changed: Vec<Taken>| (changed.len(), changed, Ok(0));
+    // How many went, which (where that matters), and how many suspended ones.
+    let changed: Result<(usize, Vec<Taken>, Result<usize, Error>), Error> = match deed {
+        // Whatever is there, also what is no entry or cannot be read.
+        Deed::Revoke { keep_suspended: false } if !criteria.looks_at_entries() => {
+            passwords.delete_everything(user).map(|(revoked, erased)| (revoked, Vec::new(), Ok(erased)))
+        }
+        Deed::Revoke { keep_suspended: true } if !criteria.looks_at_entries() => {
+            passwords.delete_all(user).map(|revoked| (revoked, Vec::new(), Ok(0)))
+        }
+        Deed::Revoke { keep_suspended: false } => passwords
+            .revoke_and_erase(user, &choose)
+            .map(|(revoked, erased)| (revoked.len(), revoked, erased)),
         Deed::Revoke { keep_suspended: true } => passwords.revoke_where(user, &choose).map(only),
         Deed::Suspend => passwords.suspend_where(user, &choose, &me).map(only),
         Deed::Resume => passwords.resume_where(user, &choose, &me, autoload).map(only),
     };
     let (notes, trouble) = (passwords.take_notes(), passwords.take_trouble());
     context.warn_of(notes);
-    let (changed, erased) = changed?;
+    let (entries, changed, erased) = changed?;
     // The site may be an older one than when they were made.
     for (entry, reason) in changed.iter().filter_map(|entry| Some((entry, entry.refused(era)?))) {
         if deed == Deed::Resume {
@@ -537,16 +561,14 @@ fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &Us
         Err(error) => (0, Some(error)),
     };
     let restricted = deed == Deed::Resume && changed.iter().any(|entry| entry.is_restricted);
-    let done = Done { entries: changed.len(), erased, restricted, left };
-    match (deed, trouble) {
-        (Deed::Resume, Some(reason)) => return Err(Error::StaleCache { reason }),
-        (Deed::Resume, None) => {}
+    let trouble = match (deed, trouble) {
+        (Deed::Resume, reason) => reason.map(|reason| Error::StaleCache { reason }),
         (_, trouble) => {
-            let said = format!("{} {} of user {}", deed.done(), count(done.entries), named(user));
-            context.check_revocation(trouble, &said)?;
+            let said = format!("{} {} of user {}", deed.done(), count(entries), named(user));
+            context.check_revocation(trouble, &said).err()
         }
-    }
-    Ok(done)
+    };
+    Ok(Done { entries, erased, restricted, left, trouble })
 }
 
 /// One user's lists.
@@ -564,6 +586,9 @@ fn look_at(
         let list = if is_suspended { passwords.read_suspended(user.id)? } else { passwords.read(user.id)? };
         if !is_suspended {
             let concerns = list.concerns(user);
+            if deed == Deed::Suspend || criteria.looks_at_entries() {
+                list.must_be_readable(user)?;
+            }
             passwords.refuse_unreadable(user, &list)?;
             context.warn_of(concerns);
         } else if list.is_unreadable() {

@@ -182,15 +182,19 @@ pub fn discover(typed: &str, timeout: Duration) -> Result<Discovery, Reason> {
     let client = Client::without_credentials(timeout.saturating_sub(began.elapsed()));
     let plain = site_of(&Address::parse(&format!("http://{bare}"))?);
     let below = explore(&client, &plain);
-    let is_answer = match &below.verdict {
+    Ok(if counts_in_clear_text(&below.verdict, plain.is_loopback()) { below } else { found })
+}
+
+/// Whether an answer over plain HTTP is one, where nobody asked for plain HTTP and HTTPS failed.
+fn counts_in_clear_text(verdict: &Verdict, is_loopback: bool) -> bool {
+    match verdict {
         Verdict::NotTold(Reason::Unreachable(_) | Reason::Garbled(_) | Reason::Timeout) => false,
-        Verdict::NotTold(_) => plain.is_loopback(),
         // Without HTTPS, and not what was looked for either: what is wrong with HTTPS is the better answer.
         // (400 is what a server says to plain HTTP at its port for HTTPS.)
-        Verdict::NotWordPress { status } => plain.is_loopback() && *status != 400,
-        _ => true,
-    };
-    Ok(if is_answer { below } else { found })
+        Verdict::NotWordPress { status } => is_loopback && *status != 400,
+        // Whoever is in between and keeps HTTPS away could answer anything, and lead to a site of his own.
+        _ => is_loopback || matches!(verdict, Verdict::PlainHttp { .. }),
+    }
 }
 
 /// Whether two addresses are the same site's. WordPress has the scheme of its configuration in one place and that of
@@ -254,6 +258,11 @@ fn explore(client: &Client, site: &Address) -> Discovery {
             let text = |field: &str| index[field].as_str().map(shown).filter(|text| !text.is_empty());
             (found.name, found.home, found.site_url) = (text("name"), text("home"), text("url"));
             found.rest_root = Some(root.text());
+            // A front page of its own elsewhere ("coming soon", a site that is shown by another program): the API is where it was
+            // looked for, and so is WordPress.
+            if root.origin() != home.origin() && root.origin() == site.origin() {
+                found.url = site.text();
+            }
             judge(client, &root, &index, &mut found)
         }
         Err(verdict) => match &found.version {
@@ -470,6 +479,26 @@ mod tests {
         assert_eq!(version("<meta content='WordPress 5.5' name='Generator'>").as_deref(), Some("5.5"));
         assert_eq!(version("<meta name='generator' content='WooCommerce 9.0'>"), None);
         assert_eq!(version("<meta name='generator' content='WordPress \u{1b}[31m'>"), None);
+    }
+
+    #[test]
+    fn in_clear_text_only_this_machine_is_believed() {
+        let refused = Verdict::PlainHttp { at: "http://example.org".into() };
+        for (verdict, here, elsewhere) in [
+            (&Verdict::Supported, true, false),
+            (&Verdict::Disabled, true, false),
+            (&Verdict::RestFiltered, true, false),
+            (&Verdict::RestBlocked { status: 403, refusal: None }, true, false),
+            (&Verdict::TooOld { version: None }, true, false),
+            (&Verdict::NotWordPress { status: 200 }, true, false),
+            (&Verdict::NotWordPress { status: 400 }, false, false),
+            (&Verdict::NotTold(Reason::Timeout), false, false),
+            (&Verdict::NotTold(Reason::TooManyRequests), true, false),
+            (&refused, true, true),
+        ] {
+            let found = [true, false].map(|is_loopback| counts_in_clear_text(verdict, is_loopback));
+            assert_eq!(found, [here, elsewhere], "{verdict:?}");
+        }
     }
 
     #[test]

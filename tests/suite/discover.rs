@@ -221,6 +221,23 @@ fn the_api_is_found_wherever_it_is() {
     assert_ne!(json["url"], format!("{}/", server.url));
 }
 
+/// A site that is shown by another program, or not yet: the API is WordPress's own all the same.
+#[test]
+fn a_front_page_elsewhere_is_not_the_site() {
+    let Some(rig) = rig::require() else { return };
+    let elsewhere = Server::start(|_, client| respond(client, "200 OK", "", "<h1>Coming soon</h1>"));
+    let site = Quirk::start(
+        rig,
+        &format!(
+            "add_action( 'template_redirect', fn() => wp_redirect( '{}/soon/' ) || exit );",
+            elsewhere.url
+        ),
+    );
+    let json = assert_answer(&site.url, "supported", 0);
+    assert_eq!(json["url"].as_str().unwrap().trim_end_matches('/'), site.url, "{json}");
+    assert!(json["rest_root"].as_str().unwrap().starts_with(&site.url), "{json}");
+}
+
 #[test]
 fn a_wordpress_before_5_6_is_too_old() {
     let index = "{\"name\":\"Old\",\"namespaces\":[\"oembed/1.0\",\"wp/v2\"],\"authentication\":[]}";

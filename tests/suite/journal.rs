@@ -370,7 +370,7 @@ fn who_asked_for_it_is_told_as_far_as_the_environment_tells() {
         .env("WP_APP_PASSWORD_JOURNAL", &file)
         .env("SUDO_USER", "anna\u{1b}[31m")
         .env("GITHUB_RUN_ID", "4711")
-        .env("CI_JOB_URL", "https://gitlab.example.com/j/1")
+        .env("CI_JOB_URL", "https://anna:t0ken@gitlab.example.com/j/1?private=t0ken#t0ken")
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -445,13 +445,14 @@ fn the_system_log_gets_each_record_and_a_missing_one_is_silent() {
     let record: Value = serde_json::from_str(record).unwrap();
     assert_eq!(record["action"], "revoke");
     assert_eq!(record["uuid"], uuid(2));
-    // One that is stuck holds nothing up for long.
+    // One that is stuck holds nothing up for long, however much there is to tell.
     let full = vec![b'x'; 1_000];
     let filler = UnixDatagram::unbound().unwrap();
     filler.set_nonblocking(true).unwrap();
     while filler.send_to(&full, &socket).is_ok() {}
-    place.0.set_meta(3, &list(&[(0, item(3, &[]))]));
-    let mut command = place.command(&["delete", "3", &uuid(3)]);
+    let many: Vec<_> = (0..100).map(|number| (i64::from(number), item(number, &[]))).collect();
+    place.0.set_meta(3, &list(&many));
+    let mut command = place.command(&["delete", "3", "--all"]);
     let started = std::time::Instant::now();
     let output = command.env("WP_APP_PASSWORD_SYSLOG", &socket).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");

@@ -340,6 +340,57 @@ fn what_a_killed_mover_puts_back_does_not_stay() {
 }
 
 #[test]
+fn the_big_red_button_leaves_no_list_that_nobody_can_read() {
+    for mut place in Place::both() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = format!("--journal={}", folder.path().join("journal").display());
+        place.0.sql("DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%'");
+        place.0.set_meta(2, b"a:1:{broken");
+        place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+        place.0.add_meta(3, "_application_passwords_suspended", b"a:1:{broken");
+        let said = place.ends(1, &["suspend", "3", "--all"]);
+        assert!(said.contains("The suspended application passwords of user 3"), "{said}");
+        for refused in [
+            &["revoke-all", "--all-users", "--suspend", "--yes", "--replace-unreadable"][..],
+            &["suspend", "2", "--all", "--replace-unreadable"],
+        ] {
+            let output = place.run(refused);
+            assert!(matches!(output.status.code(), Some(1 | 3)), "{output:?}");
+            assert!(text(&output.stderr).contains("The application passwords of user 2"), "{output:?}");
+        }
+        assert_eq!(place.list(2), b"a:1:{broken");
+        place.0.sql("DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords_suspended%'");
+        place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+        place.0.add_meta(3, "_application_passwords_suspended", b"a:1:{broken");
+        let said = place.ends(3, &["revoke-all", "--all-users", "--yes"]);
+        assert!(said.contains("User 2 (editor1): ") && place.list(2) == b"a:1:{broken", "{said}");
+        // What cannot be read can not be resumed either.
+        assert_eq!((place.uuids(3).len(), place.suspended(3)), (0, b"a:0:{}".to_vec()), "{said}");
+        let said = place.ends(0, &["revoke-all", "--all-users", "--yes", "--replace-unreadable", &journal]);
+        assert_eq!(place.list(2), b"a:0:{}", "{said}");
+        let records = std::fs::read_to_string(folder.path().join("journal")).unwrap();
+        assert!(records.contains("\"action\":\"replace-unreadable\""), "{records}");
+    }
+}
+
+#[test]
+fn what_is_revoked_is_said_to_be_where_nobody_reads_it() {
+    for mut place in Place::both() {
+        for command in
+            ["revoke-all --all-users --yes", "suspend --all-users --yes", "prune --older-than=1d --yes"]
+        {
+            place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+            let shell = format!("{} {command} >/dev/full", env!("CARGO_BIN_EXE_wp-app-password"));
+            let mut run = std::process::Command::new("sh");
+            let output = run.args(["-c", &shell]).env("WP_APP_PASSWORD_DB", place.0.url()).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{output:?}");
+            assert!(text(&output.stderr).contains("That is saved, but"), "{output:?}");
+            assert!(place.uuids(3).is_empty());
+        }
+    }
+}
+
+#[test]
 fn wp_clis_acting_user_is_not_taken_for_a_choice() {
     for mut place in Place::both() {
         breached(&mut place);
@@ -443,6 +494,7 @@ fn what_a_cache_was_not_told_of_is_told_when_the_command_is_given_again() {
             // The database has it, the cache is not reached.
             let output = site.tool().args([verb, &app, "--yes", nobody]).output().unwrap();
             assert_eq!(output.status.code(), Some(3), "{output:?}");
+            assert!(text(&output.stdout).contains("1 application password of 1 user."), "{output:?}");
             // There is nothing left to choose, and it is no success as long as the cache is not told.
             let output = site.tool().args([verb, &app, "--yes", nobody]).output().unwrap();
             let said = text(&output.stderr);
