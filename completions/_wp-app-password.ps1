@@ -838,7 +838,7 @@ Register-ArgumentCompleter -Native -CommandName 'wp-app-password' -ScriptBlock {
             [CompletionResult]::new('--success-url', '--success-url', [CompletionResultType]::ParameterName, 'Print the address of the authorization screen for an application of your own that is called back here')
             [CompletionResult]::new('--reject-url', '--reject-url', [CompletionResultType]::ParameterName, 'The same, called back when the user rejects (default: --success-url with success=false)')
             [CompletionResult]::new('--login', '--login', [CompletionResultType]::ParameterName, 'Login of the user who approves, where the screen shows the password (default: asked on a terminal)')
-            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long the user may take')
+            [CompletionResult]::new('--timeout', '--timeout', [CompletionResultType]::ParameterName, 'How long the user may take (--paste waits as long as standard input does)')
             [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Form in which the password is written')
             [CompletionResult]::new('--out-file', '--out-file', [CompletionResultType]::ParameterName, 'Write the password to this file, which is replaced whole')
             [CompletionResult]::new('--set-key', '--set-key', [CompletionResultType]::ParameterName, 'Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte')

@@ -817,7 +817,7 @@ set edit:completion:arg-completer[wp-app-password] = {|@words|
             cand --success-url 'Print the address of the authorization screen for an application of your own that is called back here'
             cand --reject-url 'The same, called back when the user rejects (default: --success-url with success=false)'
             cand --login 'Login of the user who approves, where the screen shows the password (default: asked on a terminal)'
-            cand --timeout 'How long the user may take'
+            cand --timeout 'How long the user may take (--paste waits as long as standard input does)'
             cand --format 'Form in which the password is written'
             cand --out-file 'Write the password to this file, which is replaced whole'
             cand --set-key 'Set only this key of --out-file, a .env or JSON file that exists; all else in it stays byte for byte'

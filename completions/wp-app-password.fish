@@ -827,7 +827,7 @@ complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authoriz
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l success-url -d 'Print the address of the authorization screen for an application of your own that is called back here' -r -f
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l reject-url -d 'The same, called back when the user rejects (default: --success-url with success=false)' -r -f
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l login -d 'Login of the user who approves, where the screen shows the password (default: asked on a terminal)' -r
-complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l timeout -d 'How long the user may take' -r
+complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l timeout -d 'How long the user may take (--paste waits as long as standard input does)' -r
 complete -c wp-app-password -n "__fish_wp_app_password_using_subcommand authorize" -l format -d 'Form in which the password is written' -r -f -a "plain\t'The password and a line end'
 json\t'One JSON object with all fields'
 env\t'NAME=value, for sh, systemd\'s EnvironmentFile and docker --env-file'

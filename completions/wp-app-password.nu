@@ -882,7 +882,7 @@ module completions {
     --no-browser              # Show the address to open instead of opening it
     --paste                   # Don't wait for the browser: the screen shows the password, and you type it in or give it on standard input
     --login: string           # Login of the user who approves, where the screen shows the password (default: asked on a terminal)
-    --timeout: string         # How long the user may take
+    --timeout: string         # How long the user may take (--paste waits as long as standard input does)
     --porcelain               # Output just the new password
     --format: string@"nu-complete wp-app-password authorize format" # Form in which the password is written
     --out-file: path          # Write the password to this file, which is replaced whole

@@ -493,6 +493,8 @@ pub enum Error {
         reason: String,
         /// Sentences: what became of the application password.
         revoked: String,
+        /// The number of the signal that kept it from being handed over.
+        signal: Option<u8>,
     },
     /// `identify` found nothing where it looked, which was not everywhere.
     #[error("Nothing was found, but not everything could be looked at: {0}.")]
@@ -602,7 +604,9 @@ impl Error {
     /// The exit code: 1, whatever failed, and a shell's for a signal. Listed one by one so that a new error makes its author choose.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Interrupted { signal } => ExitCode::from(128 | signal),
+            Self::Interrupted { signal } | Self::AuthorizedNotDelivered { signal: Some(signal), .. } => {
+                ExitCode::from(128 | signal)
+            }
             Self::UnknownUser(_)
             | Self::UnknownLogin(_)
             | Self::EmptyName { .. }

@@ -408,11 +408,14 @@ impl ApplicationPasswords<'_> {
     /// An unreadable list, a failing database.
     pub fn delete_and_erase(&mut self, user: &User, uuids: &[&[u8]]) -> Result<Vec<bool>, Error> {
         let before = self.read_suspended(user.id)?;
-        let mut found = self.delete(user, uuids)?;
+        let is_one = |_: &StoredList, record: &Record<'_>| uuids.iter().any(|uuid| record.has_uuid(uuid));
         let mut erased = Vec::new();
+        if before.is_being_moved() {
+            erased = self.erase_suspended(user, &is_one)?;
+        }
+        let mut found = self.delete(user, uuids)?;
         if !before.is_unreadable() {
-            let is_one = |record: &Record<'_>| uuids.iter().any(|uuid| record.has_uuid(uuid));
-            erased = self.erase_suspended(user, &|_, record| is_one(record))?;
+            erased.extend(self.erase_suspended(user, &is_one)?);
         }
         for (uuid, found) in uuids.iter().zip(&mut found) {
             if erased.iter().any(|taken| taken.uuid == *uuid) {
@@ -424,7 +427,7 @@ impl ApplicationPasswords<'_> {
         }
         if self.outlast_mover(user)? {
             self.delete(user, uuids)?;
-            self.erase_suspended(user, &|_, record| uuids.iter().any(|uuid| record.has_uuid(uuid)))?;
+            self.erase_suspended(user, &is_one)?;
         }
         Ok(found)
     }
@@ -445,8 +448,9 @@ impl ApplicationPasswords<'_> {
             .filter(|record| choose(&before, record))
             .map(|record| Taken::of(&record))
             .collect();
+        let early = if before.is_being_moved() { self.erase_suspended(user, choose)? } else { Vec::new() };
         let mut revoked = self.revoke_where(user, choose)?;
-        let erased = self.erase_suspended(user, choose);
+        let erased = self.erase_suspended(user, choose).map(|erased| [early, erased].concat());
         // Whoever resumed one meanwhile put it behind the back of the first look.
         if erased.as_ref().is_ok_and(|erased| chosen.iter().any(|taken| !erased.contains(taken))) {
             revoked.extend(self.revoke_where(user, choose)?);
@@ -468,9 +472,11 @@ impl ApplicationPasswords<'_> {
     /// An unreadable list, a failing database.
     pub fn delete_everything(&mut self, user: &User) -> Result<(usize, usize), Error> {
         let taken = |list: &StoredList| list.records().map(|record| Taken::of(&record)).collect::<Vec<_>>();
-        let (listed, suspended) = (taken(&self.read(user.id)?), taken(&self.read_suspended(user.id)?));
+        let (listed, suspended) = (self.read(user.id)?, self.read_suspended(user.id)?);
+        let early = if suspended.is_being_moved() { self.erase_all_suspended(user)? } else { 0 };
+        let (listed, suspended) = (taken(&listed), taken(&suspended));
         let mut revoked = self.delete_all(user)?;
-        let mut erased = self.erase_all_suspended(user)?;
+        let mut erased = early + self.erase_all_suspended(user)?;
         // As above; what is new since then is somebody's new credential, and stays.
         if erased < suspended.len() {
             let resumed =
@@ -670,6 +676,18 @@ fn insert<'c>(
     }
     *document = document.with_entries(&missing).map_err(|reason| uneditable(user, reason))?;
     Ok(Edit::Save(()))
+}
+
+impl StoredList {
+    /// Whether somebody moves entries right now. As long as the copies are there, a resumption takes a revocation for an
+    /// older list that WordPress wrote back, and mends that: they have to go first. Else they go last, so that what cannot
+    /// be revoked is not lost.
+    fn is_being_moved(&self) -> bool {
+        match &self.contents {
+            Contents::List(document) => mover(document).is_some_and(|run| run.is_alive(now())),
+            Contents::Absent | Contents::Unreadable { .. } => false,
+        }
+    }
 }
 
 /// The run that moves entries of this user.

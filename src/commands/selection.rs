@@ -515,6 +515,9 @@ pub fn tell_erased(context: &mut Context<'_>, erased: usize) -> Result<(), Error
     }
 }
 
+/// How many went, which (where that matters), and how many suspended ones.
+type Acted = (usize, Vec<Taken>, Result<usize, Error>);
+
 fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &User) -> Result<Done, Error> {
     let me = Run::current(context.now);
     let (autoload, era) = match deed {
@@ -527,8 +530,7 @@ fn act(context: &mut Context<'_>, deed: Deed, criteria: &Criteria<'_>, user: &Us
     let choose = |list: &StoredList, record: &Record<'_>| criteria.choose(list, record);
     let mut passwords = context.passwords();
     let only = |changed: Vec<Taken>| (changed.len(), changed, Ok(0));
-    // How many went, which (where that matters), and how many suspended ones.
-    let changed: Result<(usize, Vec<Taken>, Result<usize, Error>), Error> = match deed {
+    let changed: Result<Acted, Error> = match deed {
         // Whatever is there, also what is no entry or cannot be read.
         Deed::Revoke { keep_suspended: false } if !criteria.looks_at_entries() => {
             passwords.delete_everything(user).map(|(revoked, erased)| (revoked, Vec::new(), Ok(erased)))

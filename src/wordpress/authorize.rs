@@ -75,7 +75,8 @@ fn host(rest: &str) -> Option<(&str, &str)> {
         Some(end) if place.starts_with('[') => place.get(..=end)?,
         _ => place.split(':').next()?,
     };
-    (!host.is_empty()).then_some((host, place.get(host.len()..)?))
+    // WordPress: PHP's `empty()` takes the host 0 for none.
+    (!matches!(host, "" | "0")).then_some((host, place.get(host.len()..)?))
 }
 
 /// WordPress: `wp_is_uuid()`, of any version, in lower case.
@@ -158,6 +159,10 @@ mod tests {
             "https:///x",
             "https://",
             "https://:80/",
+            "https://0:80/",
+            "app://0",
+            "https://h:99999/",
+            "app://h:port",
             "https://u@/",
             "javascript://x/%0aalert(1)",
             "DATA://x/y",

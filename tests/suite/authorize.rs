@@ -15,7 +15,7 @@ use crate::browser::Browser;
 use crate::discover::production;
 use crate::process::Terminal;
 use crate::rig::{self, Rig, Site, Template};
-use crate::verify::Quirk;
+use crate::verify::{Quirk, Server, respond};
 
 const USER_PASSWORD: &str = "correct horse";
 const APP_ID: &str = "aaaaaaaa-1111-4111-8111-123456789abc";
@@ -406,7 +406,7 @@ fn an_interruption_after_the_approval_revokes_it() {
     }
     rig::output(Command::new("kill").args(["-TERM", &waiting.child.id().to_string()]));
     let ended = waiting.end();
-    assert_nothing_came(&ended, 1, "(interrupted). The site revoked it again");
+    assert_nothing_came(&ended, 128 + 15, "(interrupted). The site revoked it again");
     assert_eq!(list(), "");
     assert!(!file.exists());
 }
@@ -498,6 +498,33 @@ fn what_comes_from_elsewhere_or_does_not_work_is_not_taken() {
     assert!(!ended.stderr.contains(PASSWORD));
 }
 
+/// A site that is shown by another program gets the password, that program gets nothing.
+#[test]
+fn a_front_page_elsewhere_gets_no_password() {
+    let Some(rig) = rig::require() else { return };
+    let elsewhere = Server::start(|_, client| {
+        respond(client, "404 Not Found", "", "{\"code\":\"not_found\",\"message\":\"No such page\"}");
+    });
+    let site = Quirk::start(
+        rig,
+        &format!(
+            "add_filter( 'check_password', '__return_true' );
+             add_action( 'template_redirect', fn() => wp_redirect( '{}/app/' ) || exit );",
+            elsewhere.url
+        ),
+    );
+    let user = User::log_in(&site.url, None, "author1", "anything");
+    let waiting = Waiting::start(&mut tool(None), &site.url, &["--porcelain"]);
+    let location = user.approve_by_script(&waiting.url);
+    assert_eq!(user.get(&location).status, 303);
+    let ended = waiting.end();
+    assert_eq!((ended.code, ended.stdout.trim_end().len()), (0, 24), "{}", ended.stderr);
+    assert!(!elsewhere.asked().is_empty());
+    for request in elsewhere.asked() {
+        assert!(!request.to_ascii_lowercase().contains("authorization"), "{request}");
+    }
+}
+
 #[test]
 fn only_the_address_that_was_given_out_is_listened_at() {
     let Some(rig) = rig::require() else { return };
@@ -531,6 +558,15 @@ fn only_the_address_that_was_given_out_is_listened_at() {
     let _silent = std::net::TcpStream::connect(host).unwrap();
     let mut endless = std::net::TcpStream::connect(host).unwrap();
     let _ = endless.write_all(&vec![b'a'; 20_000]);
+    // Nor do many, nor cookies of everything else on this machine.
+    let _many: Vec<_> = (0..80).map(|_| std::net::TcpStream::connect(host).unwrap()).collect();
+    let mut fat = std::net::TcpStream::connect(host).unwrap();
+    fat.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let cookies = format!("Cookie: x={}\r\n", "y".repeat(4_000)).repeat(20);
+    write!(fat, "GET /{state}?site_url=x HTTP/1.1\r\nHost: {host}\r\n{cookies}\r\n").unwrap();
+    let mut answer = String::new();
+    fat.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     let leads_to = user.press(&waiting.url, "reject");
     user.come_back(leads_to.header("Location").unwrap());
     let ended = waiting.end();
@@ -708,6 +744,29 @@ fn a_wordpress_before_7_0_shows_the_password_and_it_is_pasted() {
     assert_eq!(String::from_utf8(said.stdout).unwrap(), format!("{plain}\n"));
     assert!(!stderr.contains(&plain) && !stderr.contains(&chunked), "{stderr}");
     assert!(stderr.contains("/wp-admin/authorize-application.php?app_name=Pasted\n"), "{stderr}");
+
+    // The wrong line: what it is of is told, and nobody revokes that where it arrives nowhere.
+    let mut child = tool(Some(&ca))
+        .args([
+            "authorize",
+            &front.url,
+            "--name=Another",
+            "--paste",
+            "--login=author1",
+            "--exec=cat >/dev/null; exit 3",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{chunked}\n").as_bytes()).unwrap();
+    let said = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(said.stderr).unwrap();
+    assert_eq!(said.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("is the application password 'One', not 'Another'"), "{stderr}");
+    assert!(stderr.contains("It was left alone"), "{stderr}");
+    assert!(rig::output(site.tool().args(["list", "author1", "--field=name"])).contains("One"));
 
     // On a terminal it is offered, and what is typed is not seen.
     let chunked = shown("Two");

@@ -4,11 +4,12 @@
 //! address, so that the password stays in no address that is shown, and told to whoever waits; a page without any
 //! secret says how it ended. Knows no WordPress beyond the names of parameters.
 
+use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use subtle::ConstantTimeEq;
@@ -17,8 +18,10 @@ use zeroize::Zeroizing;
 use crate::secret::PlainPassword;
 use crate::wordpress::generate;
 
-/// The longest head of a request that is read, in bytes.
-const LONGEST_HEAD: usize = 16 * 1024;
+/// The longest first line of a request that is read, in bytes, and what may follow it: cookies know no ports, and a browser
+/// sends those of every program that it visits on this machine.
+const LONGEST_LINE: usize = 16 * 1024;
+const LONGEST_HEAD: usize = 1 << 20;
 
 /// How long one request may take to arrive.
 const SLOWEST: Duration = Duration::from_secs(10);
@@ -225,21 +228,32 @@ fn decoded(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     Some(bytes)
 }
 
+/// Connections on which nothing came yet, oldest first.
+type Silent = Mutex<VecDeque<(u64, TcpStream)>>;
+
 fn accept(listener: &TcpListener, requests: &SyncSender<Request>) {
-    let open = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
+    let (open, silent) = (Arc::new(AtomicUsize::new(0)), Arc::new(Silent::default()));
+    for (number, stream) in (0..).zip(listener.incoming()) {
         let Ok(stream) = stream else {
             // Out of file descriptors, most likely: that takes a moment to pass.
             std::thread::sleep(Duration::from_millis(50));
             continue;
         };
-        if open.fetch_add(1, Ordering::SeqCst) >= MOST_CONNECTIONS {
-            open.fetch_sub(1, Ordering::SeqCst);
-            continue;
+        if open.load(Ordering::SeqCst) >= MOST_CONNECTIONS {
+            // Whoever only holds a place makes room: the right answer may be the newest.
+            let Some((_, oldest)) = lock(&silent).pop_front() else { continue };
+            let _ = oldest.shutdown(std::net::Shutdown::Both);
         }
-        let (requests, open) = (requests.clone(), open.clone());
+        if let Ok(clone) = stream.try_clone() {
+            lock(&silent).push_back((number, clone));
+        }
+        open.fetch_add(1, Ordering::SeqCst);
+        let (requests, open, silent) = (requests.clone(), open.clone(), silent.clone());
         std::thread::spawn(move || {
-            if let Some(request) = read_request(stream) {
+            let speaks = || lock(&silent).retain(|(silent, _)| *silent != number);
+            let request = read_request(stream, &speaks);
+            speaks();
+            if let Some(request) = request {
                 // Nobody waits any more at the end of the program.
                 let _ = requests.send(request);
             }
@@ -248,26 +262,44 @@ fn accept(listener: &TcpListener, requests: &SyncSender<Request>) {
     }
 }
 
-/// The first line of a request whose head arrived.
-fn read_request(mut stream: TcpStream) -> Option<Request> {
+fn lock(silent: &Silent) -> MutexGuard<'_, VecDeque<(u64, TcpStream)>> {
+    silent.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first line of a request whose head arrived. `speaks` is called when something comes.
+fn read_request(mut stream: TcpStream, speaks: &dyn Fn()) -> Option<Request> {
     let until = Instant::now() + SLOWEST;
     // The whole capacity at once: a buffer that grows leaves copies behind.
-    let mut head = Zeroizing::new(Vec::with_capacity(LONGEST_HEAD));
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_LINE));
     let mut buffer = Zeroizing::new([0_u8; 2048]);
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    // What came last, for the empty line that ends the head.
+    let mut last = Zeroizing::new([0_u8; 4]);
+    let (mut is_line_read, mut is_head_read, mut length) = (false, false, 0);
+    while !is_head_read {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return None;
         }
         stream.set_read_timeout(Some(left)).ok()?;
         let count = stream.read(&mut *buffer).ok().filter(|count| *count > 0)?;
-        if head.len() + count > LONGEST_HEAD {
+        if length == 0 {
+            speaks();
+        }
+        length += count;
+        for byte in buffer.get(..count)? {
+            last.rotate_left(1);
+            last.iter_mut().rev().take(1).for_each(|end| *end = *byte);
+            is_head_read |= *last == *b"\r\n\r\n";
+            is_line_read |= *byte == b'\r';
+            if !is_line_read {
+                line.push(*byte);
+            }
+        }
+        if length > LONGEST_HEAD || line.len() > LONGEST_LINE - buffer.len() {
             return None;
         }
-        head.extend_from_slice(buffer.get(..count)?);
     }
-    let line = head.split(|byte| *byte == b'\r').next()?;
-    let mut words = std::str::from_utf8(line).ok()?.split(' ');
+    let mut words = std::str::from_utf8(&line).ok()?.split(' ');
     let (method, target, version) = (words.next()?, words.next()?, words.next()?);
     let is_http = version.starts_with("HTTP/1.") && words.next().is_none();
     let target = Zeroizing::new(target.to_owned());

@@ -68,7 +68,7 @@ pub struct Authorize {
     #[arg(long, value_name = "login")]
     pub login: Option<String>,
 
-    /// How long the user may take
+    /// How long the user may take (--paste waits as long as standard input does)
     #[arg(long, value_name = "time", default_value = "5m", value_parser = duration::parse)]
     pub timeout: Duration,
 
@@ -169,6 +169,8 @@ pub fn run(args: &Authorize, stdout_closed: bool, out: &mut Output<'static>) -> 
             out.debug("authorize", "an answer came");
             match receive(args, &site, &approval, &mut sink, out) {
                 Ok(()) => {
+                    // It is done, and the browser may not come: nobody has to wait for that to read it.
+                    out.flush()?;
                     let text = format!("“{}” is connected as {}.", args.name, approval.user_login);
                     (Ok(Outcome::Done), "Connected", text)
                 }
@@ -364,6 +366,16 @@ fn receive(
             });
         }
     };
+    // What was typed in may be the wrong line.
+    let is_another = args.paste && accepted.name.as_ref().is_some_and(|name| *name != args.name);
+    if let (true, Some(name)) = (is_another, &accepted.name) {
+        out.warning(format!(
+            "What was given is the application password '{}', not '{}': another name was typed on the screen, or it is that of \
+             something else.",
+            printable(name),
+            printable(&args.name)
+        ));
+    }
     let name = accepted.name.as_deref().unwrap_or(&args.name);
     let delivery = Delivery {
         password,
@@ -382,7 +394,8 @@ fn receive(
         printable(user_login),
         address(site)
     );
-    let delivered = if interrupt::caught().is_some() {
+    let signal = interrupt::caught();
+    let delivered = if signal.is_some() {
         Err("interrupted".to_owned())
     } else if sink.is_default() {
         print(args.porcelain, &done, password, out).map_err(|error| error.to_string())
@@ -393,7 +406,12 @@ fn receive(
         return Err(Error::AuthorizedNotDelivered {
             done: sink.done(),
             reason,
-            revoked: revoke(site, approval, &accepted),
+            revoked: if is_another {
+                "It was left alone: it may be in use. If it was made just now, revoke it.".into()
+            } else {
+                revoke(site, approval, &accepted)
+            },
+            signal,
         });
     }
     if !sink.is_stdout() {
