@@ -96,6 +96,11 @@ impl StoredList {
         })
     }
 
+    /// How many rows the user has under the key. WordPress reads the first, and a change makes all of them alike.
+    pub fn row_count(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Whether its entries are out of service.
     pub fn is_suspended(&self) -> bool {
         self.is_suspended

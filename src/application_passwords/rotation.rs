@@ -58,6 +58,8 @@ pub struct Rotatable {
     pub app_id: Vec<u8>,
     /// Unix seconds, UTC; 0 when the entry does not say.
     pub created: i64,
+    /// What it may be used for.
+    pub terms: Terms,
 }
 
 /// What a rotation finds.
@@ -743,11 +745,13 @@ fn integer(record: &Record<'_>, key: &str) -> Option<i64> {
 
 fn rotatable(record: &Record<'_>) -> Rotatable {
     let name = record.text(own::ROTATED_NAME).or_else(|| record.text(item::NAME));
+    let (document, node) = record.parts();
     Rotatable {
         uuid: record.text(item::UUID).unwrap_or_default().into_owned(),
         name: name.unwrap_or_default().into_owned(),
         app_id: record.text(item::APP_ID).unwrap_or_default().into_owned(),
         created: record.get(item::CREATED).and_then(|created| created.to_int()).unwrap_or(0),
+        terms: Terms::of(document, node),
     }
 }
 

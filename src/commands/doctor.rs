@@ -30,7 +30,7 @@ use crate::store::{StoreError, User, UserMeta};
 use crate::wordpress::password_hash::{self, Era};
 use crate::wordpress::restrictions::{Term, Terms};
 use crate::wordpress::version::{Evidence, Source, WordPressVersion};
-use crate::wordpress::{generate, php_serialize, schema};
+use crate::wordpress::{generate, php_serialize, roles, schema};
 
 /// `doctor [<user>]`
 #[derive(Debug, Args)]
@@ -123,10 +123,13 @@ pub fn run(args: &Doctor, context: &mut Context<'_>) -> Result<Outcome, Error> {
     files(context, &mut ward)?;
     cache(context, &mut ward)?;
     entries(args, context, user.as_ref(), &evidence, &mut ward)?;
+    let without_roles = role_map(context, &mut ward)?;
     if let Some(user) = &user {
         account(context, user, &mut ward)?;
     } else {
-        for id in [Id::Role, Id::Account, Id::TwoFactor] {
+        for id in
+            [Id::Role, Id::Account, Id::TwoFactor].into_iter().filter(|id| !without_roles || *id != Id::Role)
+        {
             ward.skip(id, "no user was named");
         }
     }
@@ -184,6 +187,11 @@ impl Ward {
 
     fn has(&self, id: Id) -> bool {
         self.findings.iter().any(|finding| finding.id == id)
+    }
+
+    /// Whether a check's evidence holds a text.
+    fn says(&self, id: Id, text: &str) -> bool {
+        self.findings.iter().any(|finding| finding.id == id && finding.evidence.contains(text))
     }
 
     /// Takes back what a check suspects from afar, because the site itself was asked and does better.
@@ -597,6 +605,15 @@ struct Lists {
 }
 
 impl Lists {
+    fn doubled(&mut self, who: &str) {
+        self.damaged.push(|| {
+            format!(
+                "user {who} has several rows of application passwords: WordPress reads the first one only, and writes over the \
+                 others at the next change"
+            )
+        });
+    }
+
     fn look(&mut self, who: &str, list: &StoredList, era: Era, now: i64) {
         if let Some((offset, reason)) = list.damage() {
             self.damaged.push(|| format!("the list of user {who} cannot be read: {reason} (byte {offset})"));
@@ -659,14 +676,21 @@ fn entries(
         Some(user) => {
             let list = context.passwords().read(user.id)?;
             lists.look(&named(user), &list, era, now);
+            if list.row_count() > 1 {
+                lists.doubled(&named(user));
+            }
             suspended += context.passwords().read_suspended(user.id)?.records().count();
         }
         None => {
-            let mut previous = None;
+            let (mut previous, mut doubled) = (None, None);
             let walked =
                 context.store.each_user_meta(schema::APPLICATION_PASSWORDS, &mut |row: UserMeta<'_>| {
-                    if previous.replace(row.user) != Some(row.user) {
-                        let login = String::from_utf8_lossy(row.login.unwrap_or_default());
+                    let login = String::from_utf8_lossy(row.login.unwrap_or_default());
+                    if previous.replace(row.user) == Some(row.user) {
+                        if doubled.replace(row.user) != Some(row.user) {
+                            lists.doubled(&format!("{} ({login})", row.user));
+                        }
+                    } else {
                         let list = StoredList::from_value(row.umeta_id, row.value);
                         lists.look(&format!("{} ({login})", row.user), &list, era, now);
                     }
@@ -711,6 +735,21 @@ fn entries(
         Enforcement::Unknown(reason) => ward.skip(Id::Enforcer, reason),
     }
     Ok(())
+}
+
+/// Whether nobody can have a role on this site, because what says which there are is missing.
+///
+/// WordPress: `WP_Roles`; a changed table prefix with the old option's name is how that happens.
+fn role_map(context: &mut Context<'_>, ward: &mut Ward) -> Result<bool, Error> {
+    let option = format!("{}{}", context.site.tables.blog_prefix(), schema::USER_ROLES_SUFFIX);
+    let is_there = context.store.option(&option)?.is_some_and(|map| !roles::names(&map).is_empty());
+    if !is_there {
+        ward.problem(
+            Id::Role,
+            format!("the option {option} is missing or cannot be read: there are no roles, so nobody may do anything"),
+        );
+    }
+    Ok(!is_there)
 }
 
 fn account(context: &mut Context<'_>, user: &User, ward: &mut Ward) -> Result<(), Error> {
@@ -848,6 +887,13 @@ fn probe(
         );
         return Ok(());
     }
+    if context.passwords().read(user.id).is_ok_and(|list| list.row_count() > 1 || list.is_unreadable()) {
+        ward.skip(
+            Id::Accepted,
+            "this user's list is damaged or there several times: a new password would change more than itself",
+        );
+        return Ok(());
+    }
     context.prepare_addition()?;
     let mut rng = rand::rng();
     let password = generate::application_password(&mut rng);
@@ -943,12 +989,19 @@ fn silent_refusal(args: &Doctor, address: &str, by_xmlrpc: Option<&Answer>, ward
         Some(Answer::Accepted(_)) => {
             ward.problem(
                 Id::Accepted,
-                format!("{TAKEN_FOR_NONE}, and XML-RPC, which has it in the body, accepts it: the Authorization header is lost"),
+                format!("{TAKEN_FOR_NONE}, and XML-RPC, which has it in the body, accepts it: the Authorization header is lost, or not looked at"),
             );
-            ward.problem(
-                Id::ServerRules,
-                format!("the Authorization header does not reach WordPress{advice}"),
-            );
+            // What the code was seen to do is the better explanation.
+            if ward.says(Id::Code, code::REMOVES) {
+                ward.problem(Id::Code, "WordPress does not look at the Authorization header: the code that is named takes that away");
+            } else {
+                ward.problem(
+                    Id::ServerRules,
+                    format!(
+                        "the Authorization header does not reach WordPress, as far as can be seen{advice}"
+                    ),
+                );
+            }
         }
         Some(Answer::Refused(Reason::XmlRpcRefused { .. })) => {
             ward.problem(

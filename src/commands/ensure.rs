@@ -12,7 +12,7 @@ use super::{Context, Outcome, duration, rules};
 use crate::application_passwords::{ApplicationPasswords, Rotatable, is_empty, named};
 use crate::error::Error;
 use crate::store::User;
-use crate::wordpress::restrictions::Changes;
+use crate::wordpress::restrictions::{Changes, Term};
 use crate::wordpress::sanitize;
 
 /// `ensure <user> <app-name>`
@@ -93,6 +93,26 @@ pub fn run(args: &Ensure, context: &mut Context<'_>) -> Result<Outcome, Error> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let need = need(args, context, &user, &name)?;
+        // Whoever asks for a restriction must not be told that all is well without it.
+        if let Need::Nothing(found) | Need::Redeliver(found) | Need::Rotate(found) = &need {
+            let unmet = terms.unmet(&found.terms);
+            if !unmet.is_empty() {
+                return Err(Error::Usage(format!(
+                    "The application password '{}' of user {} is there, and {} not as asked for. Set it with: update {} {} {} … (or \
+                     revoke it, and it is made anew). The application password was not changed.",
+                    String::from_utf8_lossy(&found.name),
+                    named(&user),
+                    if let [one] = unmet.as_slice() {
+                        format!("{one} is")
+                    } else {
+                        format!("{} are", unmet.join(", "))
+                    },
+                    user.id,
+                    String::from_utf8_lossy(&found.uuid),
+                    unmet.join(" ")
+                )));
+            }
+        }
         if args.dry_run {
             return would(args, context, &user, &name, &need);
         }
@@ -117,6 +137,10 @@ fn need(args: &Ensure, context: &mut Context<'_>, user: &User, name: &[u8]) -> R
         None => Need::Create,
         Some((left, false)) => Need::Redeliver(left),
         Some((old, true)) if limit.is_some_and(|limit| old.created < limit) => Need::Rotate(old),
+        // Where expiry is enforced nobody can use it any more.
+        Some((old, true)) if matches!(old.terms.expires, Term::Set(at) if at <= context.now) => {
+            Need::Rotate(old)
+        }
         Some((fine, true)) => Need::Nothing(fine),
     })
 }

@@ -13,6 +13,7 @@ use super::terms_args::TermsArgs;
 use super::{Context, Outcome};
 use crate::application_passwords::named;
 use crate::error::Error;
+use crate::secret::PlainPassword;
 use crate::sink::Delivery;
 use crate::store::{NewUser, User, UserField, UserId};
 use crate::wordpress::password_hash::{self, Era, Kind, Verdict};
@@ -122,7 +123,7 @@ pub fn run(args: &Provision, context: &mut Context<'_>) -> Result<Outcome, Error
         (None, _) => None,
         (Some(file), Some(user)) => {
             // The same command again changes nothing.
-            let password = super::password_input::login_password(file)?;
+            let password = slashed(&super::password_input::login_password(file)?)?;
             let stored = context.store.login_hash(user.id)?;
             let verdict = password_hash::verify(password.expose().as_bytes(), &stored, evidence.era());
             if verdict != Verdict::Match {
@@ -180,11 +181,14 @@ fn doubt_of(
             own.join(", ")
         )));
     }
-    let held = context.membership(user)?;
-    if !args.set_role || !held.manages_options || place.role.is_mighty {
+    if !args.set_role || place.role.is_mighty || !is_mighty(context, user)? {
         return Ok(None);
     }
-    let alone = if is_last(context, user)? { ", nobody else can" } else { "" };
+    let alone = if context.membership(user)?.manages_options && is_last(context, user)? {
+        ", nobody else can"
+    } else {
+        ""
+    };
     Ok(Some(format!("can change the site itself now{alone}, and could not with the role {}", args.role)))
 }
 
@@ -325,10 +329,45 @@ fn mysql_time(seconds: i64) -> String {
 }
 
 fn login_hash(file: &std::path::Path, evidence: &Evidence) -> Result<password_hash::HashedPassword, Error> {
-    let password = super::password_input::login_password(file)?;
+    let password = slashed(&super::password_input::login_password(file)?)?;
     let since_68 = evidence.era() == Era::Since68;
     password_hash::hash_login(&password, since_68, &mut rand::rng())
         .map_err(|error| Error::Usage(format!("{error} Nothing was changed.")))
+}
+
+/// The password as WordPress hashes it and compares it.
+///
+/// WordPress: `wp_signon()` and `wp_insert_user()` get passwords with the slashes that `wp_magic_quotes()` adds, and take none
+/// away. A backslash is refused, as in the REST API and in its screens.
+fn slashed(password: &PlainPassword) -> Result<PlainPassword, Error> {
+    let plain = password.expose();
+    if plain.contains('\\') {
+        return Err(Error::Usage(
+            "The login password has a backslash, which WordPress refuses. Choose another. Nothing was changed.".into(),
+        ));
+    }
+    let mut slashed = String::with_capacity(2 * plain.len());
+    for character in plain.chars() {
+        match character {
+            '\0' => slashed.push_str("\\0"),
+            '\'' | '"' => slashed.extend(['\\', character]),
+            _ => slashed.push(character),
+        }
+    }
+    Ok(PlainPassword::new(slashed))
+}
+
+/// Whether somebody can change the site itself, whatever it is called: by a role, or by capabilities of its own.
+fn is_mighty(context: &mut Context<'_>, user: &User) -> Result<bool, Error> {
+    let prefix = context.site.tables.blog_prefix();
+    let map = context.store.option(&format!("{prefix}{}", schema::USER_ROLES_SUFFIX))?.unwrap_or_default();
+    let rows = context.store.user_meta(user.id, &format!("{prefix}{}", schema::CAPABILITIES_SUFFIX))?;
+    let stored = rows.first().and_then(|row| row.value.as_deref());
+    let held = context.membership(user)?;
+    let by_role = |name: &Vec<u8>| roles::role(&map, name).is_some_and(|role| role.is_mighty);
+    Ok(held.manages_options
+        || held.roles.iter().any(by_role)
+        || !roles::mighty_capabilities(stored, &map).is_empty())
 }
 
 /// What a network keeps of the first site that somebody joins.
@@ -443,11 +482,16 @@ fn settle(
         )));
     }
     // What a run that was killed did not come to.
-    let mut missing = account::user_meta(&args.login, evidence.version.as_ref());
-    missing.extend(membership(context)?);
+    let missing = account::user_meta(&args.login, evidence.version.as_ref());
+    let member = membership(context)?;
     let mut passwords = context.passwords();
     for (key, value) in missing {
         passwords.set_user_meta(user, &key, |old| Ok(old.is_none().then(|| value.clone())))?;
+    }
+    // WordPress: remove_user_from_blog() leaves them empty, and add_user_to_blog() fills them again.
+    for (key, value) in member {
+        passwords
+            .set_user_meta(user, &key, |old| Ok(old.is_none_or(<[u8]>::is_empty).then(|| value.clone())))?;
     }
     passwords.set_user_meta(user, &place.capabilities, |old| {
         Ok(Some(roles::with_role(old, &place.map, args.role.as_bytes())))
@@ -491,7 +535,7 @@ pub fn undo(args: &Deprovision, context: &mut Context<'_>) -> Result<Outcome, Er
     let count = list.count();
     let is_last = held.manages_options && is_last(context, &user)?;
     if !args.yes {
-        let doubt = match (held.manages_options, login) {
+        let doubt = match (is_mighty(context, &user)?, login) {
             _ if is_last => Some("is the only one who can change the site itself"),
             (true, _) => Some("can change the site itself"),
             (_, true) => Some("has a login password, so it may be a person"),

@@ -5,7 +5,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What code refuses by. With those of [`Weight::Shared`], plugins of every kind have to do.
-const FILTERS: [(&str, Weight); 7] = [
+const FILTERS: [(&str, Weight); 11] = [
+    ("pre_option_using_application_passwords", Weight::Own),
+    ("pre_site_option_using_application_passwords", Weight::Own),
+    ("option_using_application_passwords", Weight::Own),
+    ("site_option_using_application_passwords", Weight::Own),
     ("wp_is_application_passwords_available", Weight::Own),
     ("wp_is_application_passwords_available_for_user", Weight::Own),
     ("application_password_is_api_request", Weight::Own),
@@ -22,6 +26,25 @@ const LOGIN: [(&str, &str); 4] = [
     ("HTTP_AUTHORIZATION", "unset( $_SERVER['HTTP_AUTHORIZATION'] )"),
     ("REDIRECT_HTTP_AUTHORIZATION", "unset( $_SERVER['REDIRECT_HTTP_AUTHORIZATION'] )"),
 ];
+
+/// What WordPress itself hooks to look at application passwords, and how it looks where that is taken away.
+const CORE: [(&str, &str, &str); 4] = [
+    (
+        "remove_filter",
+        "wp_validate_application_password",
+        "remove_filter( … 'wp_validate_application_password' )",
+    ),
+    (
+        "remove_filter",
+        "wp_authenticate_application_password",
+        "remove_filter( … 'wp_authenticate_application_password' )",
+    ),
+    ("remove_all_filters", "determine_current_user", "remove_all_filters( 'determine_current_user' )"),
+    ("remove_all_filters", "authenticate", "remove_all_filters( 'authenticate' )"),
+];
+
+/// What the names of those begin with.
+pub const REMOVES: &str = "remove_";
 
 /// What a filter is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +133,8 @@ impl Search {
             return;
         }
         let text = String::from_utf8_lossy(&bytes);
-        let mut names = FILTERS.iter().map(|(filter, _)| filter).chain(LOGIN.iter().map(|(name, _)| name));
+        let names = FILTERS.iter().map(|(filter, _)| filter).chain(LOGIN.iter().map(|(name, _)| name));
+        let mut names = names.chain(CORE.iter().map(|(_, name, _)| name));
         if !names.any(|name| text.contains(name)) {
             return;
         }
@@ -158,6 +182,13 @@ fn filters(php: &[u8]) -> Vec<(usize, &'static str, Weight)> {
                 waits = false;
                 let login = LOGIN.into_iter().find(|(name, _)| caller == "unset" && name.as_bytes() == *text);
                 if let Some((_, how)) = login {
+                    found.push((line, how, Weight::Own));
+                }
+                let taken = CORE.into_iter().find(|(by, name, _)| {
+                    let is_called = caller == *by || (*by == "remove_filter" && caller == "remove_action");
+                    is_called && name.as_bytes() == *text
+                });
+                if let Some((.., how)) = taken {
                     found.push((line, how, Weight::Own));
                 }
                 let known = FILTERS.into_iter().find(|(filter, _)| filter.as_bytes() == *text);
@@ -334,6 +365,25 @@ mod tests {
         }
         let long = "<?php\n$a = <<<'END'\nit's\n  END;\nadd_filter(\n\t'determine_current_user',\n\t'x'\n);";
         assert_eq!(lines(long), [6]);
+    }
+
+    #[test]
+    fn what_takes_wordpress_s_own_look_away_is_found() {
+        for php in [
+            "<?php remove_filter( 'determine_current_user', 'wp_validate_application_password', 20 );",
+            "<?php remove_action('authenticate', \"wp_authenticate_application_password\", 20);",
+            "<?php remove_all_filters( 'determine_current_user' );",
+            "<?php add_filter( 'pre_option_using_application_passwords', '__return_zero' );",
+        ] {
+            assert_eq!(lines(php), [1], "{php}");
+        }
+        for php in [
+            "<?php has_filter( 'determine_current_user', 'wp_validate_application_password' );",
+            "<?php remove_filter( 'determine_current_user', 'somebody_s_own' );",
+            "<?php remove_all_filters( 'the_content' );",
+        ] {
+            assert_eq!(lines(php), Vec::<usize>::new(), "{php}");
+        }
     }
 
     #[test]

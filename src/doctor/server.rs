@@ -67,6 +67,8 @@ pub fn htaccess(text: &str) -> Header {
     let mut sections: Vec<bool> = Vec::new();
     let (mut wanted, mut is_asked, mut other_ways) = (false, false, false);
     let (mut rewrites, mut ended, mut on, mut late) = (false, false, false, false);
+    // Whether a condition stands before the next rule that may not be true for the REST API.
+    let mut depends = false;
     for line in text.lines().map(|line| line.trim().to_ascii_lowercase()) {
         if line.starts_with('#') {
             continue;
@@ -77,7 +79,10 @@ pub fn htaccess(text: &str) -> Header {
         }
         if let Some(section) = line.strip_prefix('<') {
             let is_of_files = section.starts_with("files");
-            sections.push(!is_of_files || section.contains("index") || section.contains('*'));
+            let is_of_others = section.starts_with("if ")
+                && ["wp-admin", "wp-login", "xmlrpc"].iter().any(|part| section.contains(part));
+            sections
+                .push(!is_of_others && (!is_of_files || section.contains("index") || section.contains('*')));
             other_ways |= section.starts_with("requireany");
             continue;
         }
@@ -88,6 +93,16 @@ pub fn htaccess(text: &str) -> Header {
         match words.next().unwrap_or_default() {
             "requestheader" if line.contains("unset") && line.contains("authorization") => {
                 return Header::Removed;
+            }
+            "requestheader" if words.next() == Some("set") && words.next() == Some("authorization") => {
+                if matches!(words.next(), None | Some("\"\"" | "''")) {
+                    return Header::Removed;
+                }
+            }
+            // WordPress's own conditions: the REST API is neither a file nor a folder.
+            "rewritecond" => {
+                depends |= !(words.next() == Some("%{request_filename}")
+                    && matches!(words.next(), Some("!-f" | "!-d" | "!-l")));
             }
             "authtype" => wanted = !matches!(words.next(), Some("none")),
             "satisfy" => other_ways |= words.next() == Some("any"),
@@ -102,12 +117,15 @@ pub fn htaccess(text: &str) -> Header {
             "rewriterule" if line.contains("e=http_authorization") => {
                 on |= !ended;
                 late |= ended;
+                depends = false;
             }
             "rewriterule" => {
                 let flags = line.rsplit_once('[').map_or("", |(_, flags)| flags);
                 let ends = flags.split([',', ']']).any(|flag| matches!(flag.trim(), "l" | "last" | "end"));
-                ended |=
-                    ends && matches!(words.next(), Some("." | ".*" | "^index\\.php$" | "(.*)" | "^(.*)$"));
+                // Apache: a rule for index.php alone ends nothing for the address that was asked for, and what is set on the way
+                // arrives as REDIRECT_HTTP_AUTHORIZATION.
+                ended |= ends && !depends && matches!(words.next(), Some("." | ".*" | "(.*)" | "^(.*)$"));
+                depends = false;
             }
             _ => {}
         }
@@ -234,6 +252,25 @@ mod tests {
             (
                 "RewriteEngine On\nRewriteRule . /index.php [L]\nRewriteRule .* - [E=HTTP_AUTHORIZATION:x]",
                 Header::TooLate,
+            ),
+            (
+                "RewriteEngine On\nRewriteCond %{REQUEST_FILENAME} !-f\nRewriteRule . /index.php [L]\nRewriteRule .* - [E=HTTP_AUTHORIZATION:x]",
+                Header::TooLate,
+            ),
+            (
+                "RewriteEngine On\nRewriteCond %{HTTPS} off\nRewriteRule ^(.*)$ https://%{HTTP_HOST}/$1 [R=301,L]\n\
+                 RewriteRule .* - [E=HTTP_AUTHORIZATION:%{HTTP:Authorization}]\nRewriteRule . /index.php [L]",
+                Header::HandedOn,
+            ),
+            (
+                "RewriteEngine On\nRewriteRule ^index\\.php$ - [L]\nRewriteRule .* - [E=HTTP_AUTHORIZATION:x]\nRewriteRule . /index.php [L]",
+                Header::HandedOn,
+            ),
+            ("CGIPassAuth On\nRequestHeader set Authorization \"\"", Header::Removed),
+            ("CGIPassAuth On\nRequestHeader set X-Authorization \"\"", Header::HandedOn),
+            (
+                "<If \"%{REQUEST_URI} =~ m#^/wp-admin#\">\nAuthType Basic\nRequire valid-user\n</If>",
+                Header::Nothing,
             ),
             ("RewriteEngine Off", Header::Nothing),
             ("# CGIPassAuth On\nRewriteEngine on", Header::NoRule),

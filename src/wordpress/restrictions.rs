@@ -169,6 +169,40 @@ impl Changes {
             || matches!(self.read_only, Change::Set(_))
     }
 
+    /// The keys, as options, of what is asked for here and not true of an entry with `terms`. One that expires earlier is
+    /// as good, since "in 90 days" is later each day; what is only text for people is not compared.
+    pub fn unmet(&self, terms: &Terms) -> Vec<&'static str> {
+        let same = |wanted: &Change<Vec<String>>, found: &Term<Vec<Vec<u8>>>| match (wanted, found) {
+            (Change::Set(wanted), Term::Set(found)) => {
+                wanted.len() == found.len()
+                    && wanted
+                        .iter()
+                        .all(|wanted| found.iter().any(|found| found.as_slice() == wanted.as_bytes()))
+            }
+            (Change::Set(_), _) => false,
+            (Change::Keep | Change::Remove, _) => true,
+        };
+        let expires = match (&self.expires, &terms.expires) {
+            (Change::Set(wanted), Term::Set(found)) => found <= wanted,
+            (Change::Set(_), _) => false,
+            (Change::Keep | Change::Remove, _) => true,
+        };
+        let read_only = match (&self.read_only, &terms.read_only) {
+            (Change::Set(wanted), Term::Set(found)) => found == wanted,
+            (Change::Set(wanted), found) => !wanted && *found == Term::Unset,
+            (Change::Keep | Change::Remove, _) => true,
+        };
+        [
+            ("--expires", expires),
+            ("--allow", same(&self.allow, &terms.allow)),
+            ("--allow-net", same(&self.allow_net, &terms.allow_net)),
+            ("--read-only", read_only),
+        ]
+        .into_iter()
+        .filter_map(|(option, is_met)| (!is_met).then_some(option))
+        .collect()
+    }
+
     /// Makes the changes.
     ///
     /// # Errors

@@ -282,6 +282,31 @@ fn a_login_password_that_is_asked_for_works() {
             String::from_utf8_lossy(&refused.stderr).contains("with another login password"),
             "{refused:?}"
         );
+        // WordPress's form compares what it got with slashes.
+        let quoted = login("quoted");
+        let _gone = Gone(rig, site, quoted.clone());
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "it's a \"long\" password\n").unwrap();
+        let from = format!("--user-password={}", secret.display());
+        for _ in 0..2 {
+            output(&mut provision(site, &quoted, &["--role=editor", "--no-live", &from]));
+        }
+        let form = format!("{}/wp-login.php", site.url);
+        let status =
+            output(Command::new("curl").args(["-sS", "-o", "/dev/null", "-w", "%{http_code}"]).args([
+                "-b",
+                "wordpress_test_cookie=WP%20Cookie%20check",
+                "--data-urlencode",
+                &format!("log={quoted}"),
+                "--data-urlencode",
+                "pwd=it's a \"long\" password",
+                &form,
+            ]));
+        assert_eq!(status, "302", "{name}");
+        std::fs::write(&secret, "back\\slash and more\n").unwrap();
+        let refused =
+            provision(site, &login("slash"), &["--role=editor", "--no-live", &from]).output().unwrap();
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("has a backslash"), "{refused:?}");
         // Whoever undoes that is told, and a script has to mean it.
         let undone = site.tool().args(["deprovision", &human]).output().unwrap();
         assert!(String::from_utf8_lossy(&undone.stderr).contains("has a login password"), "{undone:?}");
@@ -696,6 +721,26 @@ fn more_than_the_role_is_told_and_power_is_not_taken_without_a_word() {
         assert_eq!(rig.wp_eval(site, &state), json!([["administrator"], true, 1]), "{name}");
         output(&mut provision(site, &login, &["--role=subscriber", "--set-role", "--yes"]));
         assert_eq!(rig.wp_eval(site, &state), json!([["subscriber"], false, 1]), "{name}");
+
+        // Nor is that power by another name: who edits users or installs plugins has all of it.
+        let role = format!("r{}", login.replace('-', ""));
+        rig.wp_eval(
+            site,
+            &format!(
+                "add_role( '{role}', 'Keeper', array( 'read' => true, 'edit_users' => true ) );
+                 get_user_by( 'login', '{login}' )->set_role( '{role}' ); return true;"
+            ),
+        );
+        let set = provision(site, &login, &["--role=subscriber", "--set-role"]).output().unwrap();
+        let undone = site.tool().args(["deprovision", &login]).output().unwrap();
+        rig.wp_eval(site, &format!("remove_role( '{role}' ); return true;"));
+        for done in [set, undone] {
+            let stderr = String::from_utf8_lossy(&done.stderr);
+            assert!(
+                done.status.code() == Some(1) && stderr.contains("can change the site itself"),
+                "{name}: {stderr}"
+            );
+        }
     }
 }
 

@@ -719,6 +719,63 @@ fn ensure_creates_once_and_rotates_what_is_too_old() {
 }
 
 #[test]
+fn ensure_does_not_call_well_what_is_less_restricted_than_asked_for() {
+    let mut place = Place::on_sqlite();
+    place.done(&["ensure", USER, "Free", "--porcelain"]);
+    let before = place.fixture.metas();
+    for (asked, told) in [
+        (&["--read-only"][..], "--read-only is not as asked for"),
+        (&["--expires=1d"], "--expires is not as"),
+        (
+            &["--allow=GET /wp/v2/posts", "--allow-net=10.0.0.0/8", "--json"],
+            "--allow, --allow-net are not as",
+        ),
+        (&["--read-only", "--dry-run"], "--read-only is not as"),
+        (&["--read-only", "--max-age=1s"], "--read-only is not as"),
+    ] {
+        let stderr = place.fails(1, &[&["ensure", USER, "Free"], asked].concat());
+        assert!(stderr.contains(told) && stderr.contains("Set it with: update 2 "), "{asked:?}: {stderr}");
+        assert_eq!(place.fixture.metas(), before, "{asked:?}");
+    }
+    let asked = [
+        "--read-only",
+        "--expires=9d",
+        "--allow=GET /wp/v2/posts",
+        "--allow=GET /wp/v2/pages",
+        "--allow-net=10.0.0.0/8",
+    ];
+    let made = place.run(&[&["ensure", USER, "Bound", "--porcelain"], &asked[..]].concat());
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let before = place.fixture.metas();
+    // The same again is as asked for, a day later too, when "in nine days" is later; in another order too.
+    for same in [
+        asked,
+        [
+            "--read-only",
+            "--expires=10d",
+            "--allow=GET /wp/v2/pages",
+            "--allow=GET /wp/v2/posts",
+            "--allow-net=10.0.0.0/8",
+        ],
+    ] {
+        place.done(&[&["ensure", USER, "Bound"], &same[..]].concat());
+    }
+    place.done(&["ensure", USER, "Bound"]);
+    for other in ["--expires=1d", "--allow=GET /wp/v2/posts", "--allow-net=192.0.2.0/24"] {
+        assert!(place.fails(1, &["ensure", USER, "Bound", other]).contains("is not as asked for"), "{other}");
+    }
+    assert_eq!(place.fixture.metas(), before);
+    // What has expired is of no use to anybody.
+    let value = text(&place.fixture.metas()[&2][0]);
+    let at = value.find("s:7:\"expires\";i:").unwrap() + 16;
+    place.fixture.set_meta(
+        2,
+        format!("{}1{}", &value[..at], &value[at + 10..]).replace("i:1;s:9", "i:1;s:9").as_bytes(),
+    );
+    assert_eq!(place.run(&["ensure", USER, "Bound", "--dry-run"]).status.code(), Some(2));
+}
+
+#[test]
 fn twenty_ensures_at_once_make_one_password() {
     for place in [Some(Place::on_sqlite()), Place::on_mariadb()].into_iter().flatten() {
         let mut place = place;
