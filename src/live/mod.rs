@@ -139,6 +139,14 @@ pub fn server_name(site_url: &str, timeout: Duration) -> Option<String> {
     Some(reason::shown(&String::from_utf8_lossy(name.as_bytes()))).filter(|name| !name.is_empty())
 }
 
+/// Whether a password may be sent to a site at all: over a network it is not, in clear text.
+///
+/// # Errors
+/// Why not.
+pub fn may_get_credentials(site_url: &str) -> Result<(), Reason> {
+    http::Address::of_site(site_url).map(drop)
+}
+
 /// Asks the site. Never fails: what goes wrong is an [`Answer::NotTold`].
 pub fn check(request: &Request<'_>) -> Report {
     let client = http::Client::new(request.timeout);

@@ -1,8 +1,8 @@
 //! The address on this machine to which an authorization screen sends the user's browser back.
 //!
-//! It answers to one path that nobody can guess. What comes there is read once, answered with a redirect to a clean
-//! address, so that the password stays in no address that is shown, and told to whoever waits; a page without any
-//! secret says how it ended. Knows no WordPress beyond the names of parameters.
+//! It answers to one path that nobody can guess. What comes there is read once and told to whoever waits. An approval has the
+//! password in its address, which a browser would keep in its history: it gets no page (204), so that for the browser
+//! nothing happened, and a page without any secret is at another address. Knows no WordPress beyond the names of parameters.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -29,8 +29,9 @@ const SLOWEST: Duration = Duration::from_secs(10);
 /// How many connections are read at once; browsers open some in advance.
 const MOST_CONNECTIONS: usize = 32;
 
-/// How long the browser is waited for that was sent to the clean address.
+/// How long the browser is waited for that was sent to the clean address, and a second answer where none was.
 const FAREWELL: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Waits on a port of this machine.
 pub struct Listener {
@@ -98,15 +99,24 @@ impl Listener {
         format!("{}/{}", self.origin, self.state.expose())
     }
 
-    /// Waits for the answer; `None`: until then there was none. The browser is sent on to the clean address, where it waits
-    /// for [`Self::end`]. `stranger` is told of requests that came to no address of ours.
+    /// Where a page says how it ended, without a secret in its address.
+    pub fn end_url(&self) -> String {
+        format!("{}/end", self.success_url())
+    }
+
+    /// Waits for the answer; `None`: until then there was none. Unless it is an approval, the browser is sent on to the clean
+    /// address, where it waits for [`Self::end`]. `stranger` is told of requests that came to no address of ours.
     pub fn wait(&self, until: Instant, stranger: &mut dyn FnMut()) -> Option<Answer> {
         loop {
             let request = self.next(until)?;
             match self.read(&request) {
+                Target::Answer(answer @ Answer::Approved(_)) => {
+                    // Whatever had a page would be in the browser's history, where it was sent on from too.
+                    respond(request.stream, "204 No Content", "", "");
+                    return Some(answer);
+                }
                 Target::Answer(answer) => {
-                    let clean = format!("{}/end", self.success_url());
-                    let headers = format!("Location: {clean}\r\n");
+                    let headers = format!("Location: {}\r\n", self.end_url());
                     respond(request.stream, "303 See Other", &headers, "");
                     return Some(answer);
                 }
@@ -127,10 +137,10 @@ impl Listener {
         }
     }
 
-    /// Tells the browser how it ended, and whoever else comes meanwhile that it is over. Gives how many other answers
-    /// came, which nobody looks at.
-    pub fn end(self, title: &str, text: &str) -> usize {
-        let until = Instant::now() + FAREWELL;
+    /// Tells the browser how it ended, if it `comes` to the clean address, and whoever else comes meanwhile that it is over.
+    /// Gives how many other answers came, which nobody looks at.
+    pub fn end(self, title: &str, text: &str, comes: bool) -> usize {
+        let until = Instant::now() + if comes { FAREWELL } else { GRACE };
         let mut late = 0;
         while let Some(request) = self.next(until) {
             match self.read(&request) {

@@ -118,6 +118,9 @@ pub fn run(args: &Authorize, stdout_closed: bool, out: &mut Output<'static>) -> 
         out.line(request.url(screen))?;
         return Ok(Outcome::Done);
     }
+    // What could not be tried afterwards is not asked for.
+    live::may_get_credentials(&site.url)
+        .map_err(|reason| Error::Usage(format!("{reason} Nothing was changed.")))?;
     try_sink(args, &site, &mut sink)?;
     if args.paste || plain == Some(PlainCallbacks::Never) {
         let approval = paste(args, &site, &request.url(screen), out)?;
@@ -132,7 +135,7 @@ pub fn run(args: &Authorize, stdout_closed: bool, out: &mut Output<'static>) -> 
     })?;
     let success_url = listener.success_url();
     let url = Request { success_url: Some(&success_url), ..request }.url(screen);
-    ask_user(args, &url, plain, out);
+    let opened = ask_user(args, &url, plain, out);
     let mut warned = false;
     let answer = listener.wait(Instant::now() + args.timeout, &mut || {
         if !warned {
@@ -181,7 +184,11 @@ pub fn run(args: &Authorize, stdout_closed: bool, out: &mut Output<'static>) -> 
         }
     };
     drop(hold);
-    let late = listener.end(title, &format!("{text} You can close this tab and go back to the terminal."));
+    // An approval has left the browser where it was: it is shown how that ended, if it is one that we could open.
+    let is_approval = title != "Rejected" && title != "Not available";
+    let comes = if is_approval { opened && open_browser(&listener.end_url()) } else { true };
+    let late =
+        listener.end(title, &format!("{text} You can close this tab and go back to the terminal."), comes);
     if late > 0 {
         out.warning(
             "Another answer came to the same address and was not looked at. If somebody approved twice, revoke the second \
@@ -251,8 +258,8 @@ fn address(site: &Discovery) -> &str {
     site.home.as_deref().unwrap_or(&site.url)
 }
 
-/// Brings the user to the screen.
-fn ask_user(args: &Authorize, url: &str, plain: Option<PlainCallbacks>, out: &mut Output<'static>) {
+/// Brings the user to the screen. Whether a browser could be opened.
+fn ask_user(args: &Authorize, url: &str, plain: Option<PlainCallbacks>, out: &mut Output<'static>) -> bool {
     if plain.is_none() {
         out.warning(format!("{UNKNOWN_VERSION} If it does, end this with Ctrl-C and use --paste."));
     }
@@ -264,7 +271,9 @@ fn ask_user(args: &Authorize, url: &str, plain: Option<PlainCallbacks>, out: &mu
     };
     // Also with --quiet: without it nothing goes on.
     out.complaint(format!("{how}\n{url}"));
-    out.note(format!("Waiting for the answer ({:#} at most)…", spoken(args.timeout)));
+    let stays = if opened { "" } else { " The browser stays on WordPress's page; look here." };
+    out.note(format!("Waiting for the answer ({:#} at most)…{stays}", spoken(args.timeout)));
+    opened
 }
 
 /// Whether a program could be started that opens addresses.
