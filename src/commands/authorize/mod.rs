@@ -135,6 +135,12 @@ pub fn run(args: &Authorize, stdout_closed: bool, out: &mut Output<'static>) -> 
     })?;
     let success_url = listener.success_url();
     let url = Request { success_url: Some(&success_url), ..request }.url(screen);
+    if plain == Some(PlainCallbacks::Anywhere) && site.since_7_0 != Some(true) {
+        out.note(
+            "This WordPress is older than 7.0, or does not say how old it is: outside of environment `local` its screen refuses \
+             to send anybody to http://127.0.0.1. If it does, end this with Ctrl-C and use --paste.",
+        );
+    }
     let opened = ask_user(args, &url, plain, out);
     let mut warned = false;
     let answer = listener.wait(Instant::now() + args.timeout, &mut || {
