@@ -448,6 +448,9 @@ impl<'a> Audit<'a> {
         } else if entry.uuid.text().is_some_and(<[u8]>::is_empty) {
             // WordPress: isset(), so it stays empty.
             hits.push((Id::NoUuid, "its uuid is empty, and WordPress gives it no other".into()));
+        } else if entry.uuid.text().is_none() {
+            // WordPress: `===` with what an address or a form says, which is text.
+            hits.push((Id::NoUuid, "its uuid is no text, so that WordPress never finds it".into()));
         }
         match &entry.app_id {
             Field::Absent | Field::Null => {}
@@ -756,7 +759,9 @@ fn escaped(text: &[u8]) -> String {
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
             // What can be read stays readable.
-            if character.is_ascii_graphic() || character == ' ' || character.is_alphanumeric() {
+            let is_seen = character.is_alphanumeric()
+                && !names::hides_something(character.encode_utf8(&mut [0; 4]).as_bytes());
+            if character.is_ascii_graphic() || character == ' ' || is_seen {
                 shown.push(character);
             } else {
                 shown.extend(character.escape_default());

@@ -174,6 +174,7 @@ fn each_rule_about_an_entry_finds_what_it_is_for_and_nothing_else() {
         (one(item().with("password", "N;")), &["no-password"], &[]),
         (one(item().without("uuid")), &["no-uuid"], &[]),
         (one(item().with("uuid", text(""))), &["no-uuid"], &[]),
+        (one(item().with("uuid", number(5))), &["no-uuid"], &[]),
         (one(item().without("name")), &["no-name"], &[]),
         (one(item().with("name", text(""))), &["no-name"], &[]),
         (one(item().with("name", text("  "))), &["no-name"], &[]),

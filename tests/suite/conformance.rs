@@ -1057,7 +1057,7 @@ fn a_value_of_two_hundred_megabytes_is_reported_not_loaded() {
             seen.push(meta.user);
             ControlFlow::Continue(())
         });
-        assert!(matches!(walk, Err(StoreError::Unfit(_))), "{walk:?}");
+        assert!(matches!(walk, Err(StoreError::TooLong(_))), "{walk:?}");
         assert_eq!(seen, [other]);
         assert_eq!(store.user_meta(other, key).unwrap().len(), 1);
         bed.sql(&format!("DELETE FROM {usermeta} WHERE meta_key = '{key}'"));
