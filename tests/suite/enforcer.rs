@@ -349,6 +349,94 @@ fn a_password_reaches_the_routes_of_its_rules_and_no_other() {
     });
 }
 
+/// `/wp/v2/posts/(?P<id>[\\d]+)` with something in place of each part that varies.
+fn filled_in(route: &str) -> String {
+    let (mut filled, mut depth) = (String::new(), 0);
+    let mut characters = route.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            '(' => {
+                depth += 1;
+                filled.push_str(if depth == 1 { "1" } else { "" });
+            }
+            ')' => depth -= 1,
+            '?' => {}
+            other if depth == 0 => filled.push(other),
+            _ => {}
+        }
+    }
+    filled
+}
+
+/// Every route of the site, in one of the many ways that WordPress understands, in turn.
+#[test]
+fn no_route_of_the_site_is_reached_another_way() {
+    assert_eq!(filled_in("/wp/v2/posts/(?P<id>[\\d]+)/x/(?:y|(?P<a>z))"), "/wp/v2/posts/1/x/1");
+    on_sites(|rig, site| {
+        let narrow = Entry::new(site, "editor1", &["--allow=GET /wp/v2/posts"]);
+        let reading = Entry::new(site, "editor1", &["--read-only"]);
+        let state = || {
+            rig.wp_eval(
+                site,
+                // Other tests write to the site too: what would be left of these requests.
+                "global $wpdb; return array_map( array( $wpdb, 'get_var' ), array(
+                    \"SELECT COUNT(*) FROM $wpdb->posts WHERE post_title = 'hacked' OR post_content = 'hacked'\",
+                    \"SELECT COUNT(*) FROM $wpdb->terms WHERE name = 'hacked'\",
+                    \"SELECT COUNT(*) FROM $wpdb->comments WHERE comment_content = 'hacked'\",
+                    \"SELECT COUNT(*) FROM $wpdb->posts WHERE ID = 1 AND post_status = 'publish'\",
+                    \"SELECT COUNT(*) FROM $wpdb->terms WHERE term_id = 1\",
+                    \"SELECT COUNT(*) FROM $wpdb->comments WHERE comment_ID = 1\" ) );",
+            )
+        };
+        let index = site.get("/?rest_route=/", "", "").json();
+        let before = state();
+        let routes: Vec<String> =
+            index["routes"].as_object().unwrap().keys().map(|route| filled_in(route)).collect();
+        assert!(routes.len() > 100, "{}: {}", site.name, routes.len());
+        let body = json!({"title": "hacked", "name": "hacked", "status": "publish", "content": "hacked", "force": true});
+        for (number, route) in routes.iter().enumerate() {
+            if ["/wp/v2/posts", "/batch/v1"].contains(&route.as_str()) {
+                continue;
+            }
+            let method = ["GET", "POST", "PUT", "PATCH", "DELETE"][number % 5];
+            let batch = json!({"requests": [{"path": route, "method": method, "body": body}]});
+            let (by, path, body) = match number % 9 {
+                0 => (method, format!("/?rest_route={route}"), &body),
+                1 => ("POST", format!("/?rest_route={route}&_method={method}"), &body),
+                2 => (
+                    "GET",
+                    format!("/?rest_route={route}&_method={method}&title=hacked&name=hacked&force=1"),
+                    &body,
+                ),
+                3 => (method, format!("/?rest_route={route}/"), &body),
+                4 => (method, format!("/?rest_route=/{route}"), &body),
+                5 => (method, format!("/index.php?rest_route={route}%0a"), &body),
+                6 => (method, format!("/?rest_route={route}&_envelope=1"), &body),
+                7 => (method, format!("/?rest_route={}", route.to_uppercase()), &body),
+                _ => ("POST", "/?rest_route=/batch/v1".to_owned(), &batch),
+            };
+            let answer = narrow.ask(by, &path, body);
+            let inner: Vec<u64> = match serde_json::from_str::<Value>(&answer.body).unwrap_or_default() {
+                Value::Object(answer) => {
+                    let one =
+                        answer.get("status").filter(|_| answer.contains_key("body")).and_then(Value::as_u64);
+                    let all = answer.get("responses").and_then(Value::as_array).into_iter().flatten();
+                    one.into_iter().chain(all.filter_map(|answer| answer["status"].as_u64())).collect()
+                }
+                _ => Vec::new(),
+            };
+            let got_through =
+                if inner.is_empty() { answer.status < 300 } else { inner.iter().any(|status| *status < 300) };
+            assert!(!got_through, "{}: {by} {path} {body}: {} {}", site.name, answer.status, answer.body);
+            if method != "GET" {
+                reading.ask(by, &path, body);
+            }
+        }
+        assert_eq!(state(), before, "{}", site.name);
+    });
+}
+
 #[test]
 fn nobody_gets_rid_of_restrictions_by_a_new_password() {
     on_sites(|_, site| {
