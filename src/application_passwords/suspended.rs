@@ -346,7 +346,10 @@ impl ApplicationPasswords<'_> {
 
     /// Waits for a run that moves entries of the user. Whether one was noted: it may have put back what was revoked meanwhile,
     /// and was killed before it could see that.
-    fn outlast_mover(&mut self, user: &User) -> Result<bool, Error> {
+    ///
+    /// # Errors
+    /// [`Error::StillMoved`] where it does not end, a failing database.
+    pub fn outlast_mover(&mut self, user: &User) -> Result<bool, Error> {
         let started = Instant::now();
         let mut was_noted = false;
         for attempt in 0.. {
@@ -682,7 +685,7 @@ impl StoredList {
     /// Whether somebody moves entries right now. As long as the copies are there, a resumption takes a revocation for an
     /// older list that WordPress wrote back, and mends that: they have to go first. Else they go last, so that what cannot
     /// be revoked is not lost.
-    fn is_being_moved(&self) -> bool {
+    pub fn is_being_moved(&self) -> bool {
         match &self.contents {
             Contents::List(document) => mover(document).is_some_and(|run| run.is_alive(now())),
             Contents::Absent | Contents::Unreadable { .. } => false,

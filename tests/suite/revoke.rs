@@ -261,10 +261,19 @@ fn what_somebody_resumes_during_a_revocation_does_not_stay() {
 fn what_a_killed_mover_puts_back_does_not_stay() {
     let Some(rig) = rig::require() else { return };
     let database = rig.fresh_mariadb_database(Template::InnoDb);
+    let tool = |arguments: &[&str]| {
+        rig::output(rig::binary().args(arguments).env("WP_APP_PASSWORD_DB", database.socket_url("wp")))
+    };
+    database.sql("DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%'");
+    let password = tool(&["create", "3", "Feed 1", "--porcelain", "--no-confirm"]);
+    let feed = tool(&["list", "3", "--field=uuid"]).trim().to_owned();
+    let hex = database.sql(
+        "SELECT HEX(meta_value) FROM wp_usermeta WHERE user_id = 3 AND meta_key = '_application_passwords'",
+    );
+    let hex = hex.trim();
     let count = |key: &str| {
         let held = database.sql(&format!(
-            "SELECT COUNT(*) FROM wp_usermeta WHERE user_id = 3 AND meta_key = '{key}' AND meta_value LIKE '%{}%'",
-            uuid(1)
+            "SELECT COUNT(*) FROM wp_usermeta WHERE user_id = 3 AND meta_key = '{key}' AND meta_value LIKE '%{feed}%'"
         ));
         held.trim() == "1"
     };
@@ -279,16 +288,15 @@ fn what_a_killed_mover_puts_back_does_not_stay() {
     for (verb, statement, first) in
         [("resume", &b"'using_application_passwords'"[..], 1), ("suspend", b"START TRANSACTION", 2)]
     {
-        let feed = uuid(1);
         for command in [
             &["revoke-all", "3", "--yes"][..],
             &["delete", "3", "--all"],
             &["delete", "3", &feed],
             &["revoke-all", "--all-users", "--yes"],
             &["revoke-all", "--name=Feed 1", "--yes"],
+            &["identify", "--revoke", "--yes"],
         ] {
             let (from, to) = if verb == "resume" { (suspended, active) } else { (active, suspended) };
-            let hex: String = list(&[(0, item(1, &[]))]).iter().map(|byte| format!("{byte:02x}")).collect();
             database.sql(&format!(
                 "DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%';
                  INSERT INTO wp_usermeta (user_id, meta_key, meta_value) VALUES (3, '{active}', 'a:0:{{}}'), (3, '{suspended}', 'a:0:{{}}');
@@ -313,13 +321,17 @@ fn what_a_killed_mover_puts_back_does_not_stay() {
                 &format!("@127.0.0.1:{}/", proxy.port),
             );
             let run = |url: &str, arguments: &[&str]| {
+                use std::io::Write;
                 let mut command = rig::binary();
+                command.stdin(Stdio::piped());
                 command
                     .args(arguments)
                     .env("WP_APP_PASSWORD_DB", url)
                     .stdout(Stdio::piped())
                     .stderr(Stdio::piped());
-                command.spawn().unwrap()
+                let mut child = command.spawn().unwrap();
+                child.stdin.take().unwrap().write_all(password.as_bytes()).unwrap();
+                child
             };
             let mut mover = run(&format!("{url}?ssl-mode=disabled"), &[verb, "3", "--all", "--confirm=20"]);
             until("it is held back", &|| seen.load(Ordering::SeqCst) >= first);
@@ -335,6 +347,41 @@ fn what_a_killed_mover_puts_back_does_not_stay() {
             assert!(!count(active) && !count(suspended), "{verb}, {command:?}: {output:?}");
             // Whoever waits in the proxy goes.
             allowed.store(usize::MAX, Ordering::SeqCst);
+        }
+    }
+}
+
+/// As long as the copy is there, a resumption takes a revocation for an older list that WordPress wrote back.
+#[test]
+fn a_revocation_ends_well_while_a_resumption_watches_its_row() {
+    for mut place in Place::both() {
+        let feed = uuid(1);
+        for command in [
+            &["revoke-all", "3", "--yes"][..],
+            &["delete", "3", "--all"],
+            &["delete", "3", &feed],
+            &["revoke-all", "--all-users", "--yes"],
+            &["prune", "--older-than=1d", "--yes"],
+        ] {
+            place.0.sql("DELETE FROM wp_usermeta WHERE meta_key LIKE '%application_passwords%'");
+            place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
+            place.done(&["suspend", "3", "--all"]);
+            let mut resume = place.command(&["resume", "3", "--all", "--confirm=2"]);
+            let resume = resume.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let began = Instant::now();
+            while place.uuids(3).is_empty() {
+                assert!(began.elapsed() < Duration::from_secs(20), "it is in service");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let output = place.run(command);
+            assert!(output.status.success(), "{command:?}: {output:?}");
+            assert_eq!(
+                (place.uuids(3), place.suspended_uuids(3)),
+                (vec![], vec![]),
+                "{command:?}: {output:?}"
+            );
+            let resumed = resume.wait_with_output().unwrap();
+            assert!(text(&resumed.stdout).contains("Resumed 0 application passwords"), "{resumed:?}");
         }
     }
 }

@@ -802,10 +802,21 @@ fn revoke_list(context: &mut Context<'_>, list: &[Credential]) -> Result<String,
         .flat_map(|entry| std::iter::repeat_n(entry.uuid.as_slice(), entry.copies_before + 1))
         .collect();
     let mut passwords = context.passwords();
+    let is_being_moved = passwords.read_suspended(user.id)?.is_being_moved();
     let (found, trouble) = match state {
+        // A resumption takes it for an older list that WordPress wrote back, as long as there is a copy.
+        _ if is_being_moved => (passwords.delete_and_erase(user, &uuids)?, passwords.take_trouble()),
         State::Active => (passwords.delete(user, &uuids)?, passwords.take_trouble()),
         // It did not authenticate before either, whatever an object cache holds.
         State::Suspended => (passwords.delete_suspended(user, &uuids)?, None),
+    };
+    // Somebody may have begun to move it meanwhile.
+    let trouble = match passwords.outlast_mover(user)? {
+        true => {
+            passwords.delete_and_erase(user, &uuids)?;
+            trouble.or(passwords.take_trouble())
+        }
+        false => trouble,
     };
     let concerns = passwords.take_concerns();
     context.warn_of(concerns);
