@@ -735,40 +735,24 @@ fn a_wordpress_before_7_0_shows_the_password_and_it_is_pasted() {
     let chunked = shown("One");
     assert_eq!(chunked.matches(' ').count(), 5, "in groups of four");
     let plain = chunked.replace(' ', "");
-    let mut child = tool(Some(&ca))
-        .args(arguments)
-        .args(["--paste", "--login=author1", "--porcelain", "--debug"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(format!("{chunked}\n").as_bytes()).unwrap();
-    let said = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(said.stderr).unwrap();
+    let pasted = |arguments: &[&str]| {
+        let mut command = tool(Some(&ca));
+        command.args(["authorize", &front.url, "--no-browser", "--paste", "--login=author1"]).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(format!("{chunked}\n").as_bytes()).unwrap();
+        let said = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8_lossy(&said.stderr).into_owned();
+        (said, stderr)
+    };
+    let (said, stderr) = pasted(&["--name=Pasted", "--porcelain", "--debug"]);
     assert_eq!(said.status.code(), Some(0), "{stderr}");
     assert_eq!(String::from_utf8(said.stdout).unwrap(), format!("{plain}\n"));
     assert!(!stderr.contains(&plain) && !stderr.contains(&chunked), "{stderr}");
     assert!(stderr.contains("/wp-admin/authorize-application.php?app_name=Pasted\n"), "{stderr}");
 
     // The wrong line: what it is of is told, and nobody revokes that where it arrives nowhere.
-    let mut child = tool(Some(&ca))
-        .args([
-            "authorize",
-            &front.url,
-            "--name=Another",
-            "--paste",
-            "--login=author1",
-            "--exec=cat >/dev/null; exit 3",
-        ])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(format!("{chunked}\n").as_bytes()).unwrap();
-    let said = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8(said.stderr).unwrap();
+    let (said, stderr) = pasted(&["--name=Another", "--exec=cat >/dev/null; exit 3"]);
     assert_eq!(said.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("is the application password 'One', not 'Another'"), "{stderr}");
     assert!(stderr.contains("It was left alone"), "{stderr}");

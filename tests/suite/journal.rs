@@ -291,27 +291,45 @@ fn a_record_that_was_cut_short_spoils_no_other() {
     }
 }
 
+/// Runs the program with its journal on a file system of its own, of `size`, after `before` in a shell that finds the folder in
+/// `$1`; whatever the journal holds then is in `copy`. `None`, said aloud, where nobody may mount one.
+fn on_a_disk_of(
+    size: &str,
+    before: &str,
+    place: &Place,
+    arguments: &[&str],
+    copy: &Path,
+) -> Option<std::process::Output> {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size={size} none \"$1\" || exit 77; {before}; disk=$1; copy=$2; shift 2; \"$@\"; code=$?; \
+         cp \"$disk/journal\" \"$copy\"; exit $code"
+    );
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "sh", "-c", &script, "sh"]).arg(folder.path()).arg(copy);
+    command.arg(env!("CARGO_BIN_EXE_wp-app-password")).args(arguments).arg("--journal-required");
+    command.arg(format!("--journal={}", folder.path().join("journal").display()));
+    let output = command.env("WP_APP_PASSWORD_DB", place.0.url()).output();
+    let output = output.ok().filter(|output| {
+        let said = text(&output.stderr);
+        output.status.code() != Some(77) && !said.contains("unshare") && !said.contains("mount:")
+    });
+    if output.is_none() {
+        // Not eprintln!: the test harness would hide it.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: nobody may mount a file system here");
+    }
+    output
+}
+
 #[test]
 fn on_a_full_disk_nothing_is_changed_where_the_journal_is_required() {
     let mut place = Place::both().remove(0);
     let folder = tempfile::tempdir().unwrap();
     place.0.set_meta(3, &list(&[(0, item(1, &[]))]));
-    // In a namespace of its own a file system of 64 KiB, which is filled up to a few bytes.
-    let script = "mount -t tmpfs -o size=64k none \"$1\" || exit 77; head -c 60000 /dev/zero > \"$1/other\"; \
-                  head -c 4000 /dev/zero | tr '\\0' '\\n' > \"$1/journal\"; shift; exec \"$@\"";
-    let mut command = std::process::Command::new("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).arg(folder.path());
-    command.arg(env!("CARGO_BIN_EXE_wp-app-password")).args(["delete", "3", "--all", "--journal-required"]);
-    command.arg(format!("--journal={}", folder.path().join("journal").display()));
-    let output = command.env("WP_APP_PASSWORD_DB", place.0.url()).output();
-    let Some(output) = output.ok().filter(|output| {
-        let said = text(&output.stderr);
-        output.status.code() != Some(77) && !said.contains("unshare") && !said.contains("mount:")
-    }) else {
-        // Not eprintln!: the test harness would hide it.
-        let _ = writeln!(std::io::stderr(), "SKIPPED: nobody may mount a file system here");
-        return;
-    };
+    let fill =
+        "head -c 60000 /dev/zero > \"$1/other\"; head -c 4000 /dev/zero | tr '\\0' '\\n' > \"$1/journal\"";
+    let copy = folder.path().join("copy");
+    let Some(output) = on_a_disk_of("64k", fill, &place, &["delete", "3", "--all"], &copy) else { return };
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let said = text(&output.stderr);
     assert!(said.contains("Nothing was changed, as --journal-required asks."), "{said}");
@@ -328,24 +346,9 @@ fn where_the_disk_fills_up_in_the_middle_the_others_stay_as_they_were() {
     for user in users {
         place.0.set_meta(user, &list(&many));
     }
-    let script = "mount -t tmpfs -o size=420k none \"$1\" || exit 77; journal=$1/journal; copy=$2; shift 2; \"$@\"; \
-                  code=$?; cp \"$journal\" \"$copy\"; exit $code";
     let copy = folder.path().join("copy");
-    let inside = folder.path().join("inside");
-    std::fs::create_dir(&inside).unwrap();
-    let mut command = std::process::Command::new("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", script, "sh"]).args([&inside, &copy]);
-    command.arg(env!("CARGO_BIN_EXE_wp-app-password"));
-    command.args(["revoke-all", "--all-users", "--yes", "--no-confirm", "--journal-required"]);
-    command.arg(format!("--journal={}", inside.join("journal").display()));
-    let output = command.env("WP_APP_PASSWORD_DB", place.0.url()).output();
-    let Some(output) = output.ok().filter(|output| {
-        let said = text(&output.stderr);
-        output.status.code() != Some(77) && !said.contains("unshare") && !said.contains("mount:")
-    }) else {
-        let _ = writeln!(std::io::stderr(), "SKIPPED: nobody may mount a file system here");
-        return;
-    };
+    let all = ["revoke-all", "--all-users", "--yes", "--no-confirm"];
+    let Some(output) = on_a_disk_of("420k", "true", &place, &all, &copy) else { return };
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(said.contains("Nothing more was changed, as --journal-required asks. "), "{said}");
