@@ -121,6 +121,15 @@ pub fn run(args: &Doctor, context: &mut Context<'_>) -> Result<Outcome, Error> {
     addresses(context, &mut ward)?;
     plugins(context, &mut ward)?;
     files(context, &mut ward)?;
+    if context.store.description().network.is_some() {
+        let blog = context.site.tables.blog_id.max(1);
+        if let Some(why) = context.store.blog_closed(blog)? {
+            ward.problem(
+                Id::Maintenance,
+                format!("site {blog} of the network is {why}: WordPress answers nobody there"),
+            );
+        }
+    }
     cache(context, &mut ward)?;
     entries(args, context, user.as_ref(), &evidence, &mut ward)?;
     let without_roles = role_map(context, &mut ward)?;

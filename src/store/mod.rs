@@ -202,6 +202,12 @@ pub trait Store {
     /// `get_site( $blog )->domain`: what the network's `blogs` row has. Call it on a network only.
     fn blog_domain(&mut self, blog: u64) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// What of `deleted`, `archived` and `spam` the network's `blogs` row says of the site: WordPress answers nobody there.
+    /// Call it on a network only.
+    ///
+    /// WordPress: `ms_site_check()`.
+    fn blog_closed(&mut self, blog: u64) -> Result<Option<&'static str>, StoreError>;
+
     /// Whether somebody signed up with this login or e-mail address after `since` (`2026-01-31 23:59:59`, UTC), and so has
     /// reserved it. Call it on a network only.
     ///
@@ -386,6 +392,14 @@ fn no_tables(missing: &str, place: &str, all_tables: &[String]) -> StoreError {
         ),
     };
     StoreError::NoTables(format!("The table {missing} does not exist in the {place}. {rest}"))
+}
+
+/// Why a site of a network is closed, as [`Store::blog_closed`] says it, and the columns that say so.
+const CLOSED_COLUMNS: &str = "deleted + 0, archived + 0, spam + 0";
+
+fn why_closed(flags: [bool; 3]) -> Option<&'static str> {
+    let why = ["deleted", "archived", "marked as spam"];
+    why.into_iter().zip(flags).find_map(|(why, is_set)| is_set.then_some(why))
 }
 
 /// The sentence for a value that is too long to be loaded.

@@ -22,9 +22,10 @@ use zeroize::Zeroizing;
 
 use super::roles::{RoleKeys, RoleTable, USERS_PER_VISIT, is_visited};
 use super::{
-    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress, NewUser, Others,
-    SiteOption, SslMode, Store, StoreError, Swap, Tables, Unseen, User, UserField, UserId, UserMeta,
-    UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write, walk_ended,
+    Account, Autoload, CLOSED_COLUMNS, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, MysqlAddress,
+    NewUser, Others, SiteOption, SslMode, Store, StoreError, Swap, Tables, Unseen, User, UserField, UserId,
+    UserMeta, UserState, WalkEntry, next_chunk, no_tables, too_long, too_long_setting, too_long_to_write,
+    walk_ended, why_closed,
 };
 
 /// How long a lock is waited for, in seconds: `innodb_lock_wait_timeout`, `lock_wait_timeout`, `GET_LOCK()`.
@@ -1036,6 +1037,13 @@ impl Store for MysqlStore {
         let query = format!("SELECT domain FROM {} WHERE blog_id = {blog}", self.blogs);
         let rows = self.rows(&query).map_err(|error| self.fault(error))?;
         Ok(rows.into_iter().next().and_then(|row| bytes(row.into_iter().next()?)))
+    }
+
+    fn blog_closed(&mut self, blog: u64) -> Result<Option<&'static str>, StoreError> {
+        let query = format!("SELECT {CLOSED_COLUMNS} FROM {} WHERE blog_id = {blog}", self.blogs);
+        let rows = self.rows(&query).map_err(|error| self.fault(error))?;
+        let flag = |place: usize| rows.first().and_then(|row| number(row.get(place)?)) == Some(1);
+        Ok(why_closed([flag(0), flag(1), flag(2)]))
     }
 
     fn has_signup(&mut self, login: &str, email: &str, since: &str) -> Result<bool, StoreError> {

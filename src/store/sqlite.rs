@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 
 use super::roles::RoleKeys;
 use super::{
-    Account, Autoload, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others, SiteOption,
-    Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, no_tables, too_long,
-    too_long_setting, too_long_to_write,
+    Account, Autoload, CLOSED_COLUMNS, Description, Fault, LONGEST_VALUE, MetaRow, MetaRows, NewUser, Others,
+    SiteOption, Store, StoreError, Swap, Tables, User, UserField, UserId, UserMeta, UserState, no_tables,
+    too_long, too_long_setting, too_long_to_write, why_closed,
 };
 
 mod walk;
@@ -579,6 +579,15 @@ impl Store for SqliteStore {
     fn blog_domain(&mut self, blog: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let query = format!("SELECT CAST(domain AS TEXT) FROM {} WHERE blog_id = ?1", self.blogs);
         Ok(self.first(&query, [blog.cast_signed()], |row| bytes(row, 0))?.flatten())
+    }
+
+    fn blog_closed(&mut self, blog: u64) -> Result<Option<&'static str>, StoreError> {
+        let query = format!("SELECT {CLOSED_COLUMNS} FROM {} WHERE blog_id = ?1", self.blogs);
+        let flags = self.first(&query, [blog.cast_signed()], |row| {
+            let flag = |place| row.get::<_, Option<i64>>(place).map(|value| value == Some(1));
+            Ok([flag(0)?, flag(1)?, flag(2)?])
+        })?;
+        Ok(flags.and_then(why_closed))
     }
 
     fn has_signup(&mut self, login: &str, email: &str, since: &str) -> Result<bool, StoreError> {

@@ -796,6 +796,13 @@ fn a_networks_accounts_have_the_roles_of_each_site_and_the_marks_of_its_users() 
         assert_eq!(states, [(true, false), (false, true)]);
         let maps = store.role_maps().unwrap();
         assert_eq!(maps, [(1, Some(b"first".to_vec())), (2, Some(b"second".to_vec())), (3, None)]);
+        for column in ["archived", "spam", "deleted"] {
+            bed.sql(&format!("{mode}ALTER TABLE {blogs} ADD COLUMN {column} integer NOT NULL DEFAULT 0"));
+        }
+        bed.sql(&format!("UPDATE {blogs} SET archived = 1 WHERE blog_id IN (2, 3)"));
+        bed.sql(&format!("UPDATE {blogs} SET deleted = 1 WHERE blog_id = 3"));
+        let closed = [1, 2, 3, 4].map(|blog| store.blog_closed(blog).unwrap());
+        assert_eq!(closed, [None, Some("archived"), Some("deleted"), None]);
     });
 }
 

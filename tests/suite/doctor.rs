@@ -516,6 +516,11 @@ fn a_network_marks_accounts() {
     // Without an application password, too.
     database.sql("UPDATE net7_users SET deleted = 1 WHERE user_login = 'editor1'");
     assert_eq!(of("editor1"), ["account".to_owned()].into());
+    for column in ["archived", "deleted", "spam"] {
+        database.sql(&format!("UPDATE net7_blogs SET {column} = 1 WHERE blog_id = 1"));
+        assert_eq!(of("admin"), ["maintenance".to_owned()].into(), "{column}");
+        database.sql(&format!("UPDATE net7_blogs SET {column} = 0 WHERE blog_id = 1"));
+    }
     // NinjaFirewall keeps one setting for the whole network, and is active on all of it.
     database.sql(
         "DELETE FROM net7_sitemeta WHERE meta_key = 'active_sitewide_plugins';
